@@ -1,0 +1,4 @@
+package sandbox
+
+// cfnState is what this service keeps.
+type cfnState struct{}

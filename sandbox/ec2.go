@@ -1,0 +1,4 @@
+package sandbox
+
+// ec2State is what this service keeps.
+type ec2State struct{}

@@ -1,0 +1,4 @@
+package sandbox
+
+// Fault is a scheduled fault.
+type Fault struct{}

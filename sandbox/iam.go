@@ -1,0 +1,4 @@
+package sandbox
+
+// iamState is what this service keeps.
+type iamState struct{}

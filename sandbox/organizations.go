@@ -1,0 +1,4 @@
+package sandbox
+
+// orgState is what this service keeps.
+type orgState struct{}

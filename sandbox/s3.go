@@ -1,0 +1,4 @@
+package sandbox
+
+// s3State is what this service keeps.
+type s3State struct{}

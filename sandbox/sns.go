@@ -1,0 +1,4 @@
+package sandbox
+
+// snsState is what this service keeps.
+type snsState struct{}

@@ -1,0 +1,4 @@
+package sandbox
+
+// ssmState is what this service keeps.
+type ssmState struct{}
