@@ -6,8 +6,10 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -17,11 +19,23 @@ import (
 // state: handlers run under it, are short, and never wait; latency and stack
 // durations pass outside of it.
 type Sandbox struct {
-	opts Options
-	log  *slog.Logger
-	ops  map[string]map[string]operation // service -> operation name -> how
-	mu   sync.Mutex
-	st   *state
+	opts   Options
+	log    *slog.Logger
+	ops    map[string]map[string]operation // service -> operation name -> how
+	mu     sync.Mutex
+	st     *state
+	rand   *rand.Rand
+	timers map[string]*timer // scheduled work by key
+	queue  []func()          // what runs before the lock is given back
+	calls  map[string]int
+	index  *orgIndex // derived from st.Org; nil when it must be made anew
+	guard  *guard    // compiled policies
+	limits *limiter
+	faults []*faultState
+	saved  int64 // st.Changes when last written
+	closed bool
+	stop   chan struct{}
+	done   sync.WaitGroup
 }
 
 // Options say how large, slow and nasty the sandbox is. The zero value is fast
@@ -29,6 +43,7 @@ type Sandbox struct {
 type Options struct {
 	Accounts     int           // this many generated member accounts
 	Organization *OrgFile      // or these
+	State        string        // file that keeps the state; read by New if it is there
 	Latency      time.Duration // added to every response
 	StackTime    time.Duration // how long a stack operation takes in all
 	Limits       string        // "" or "aws": request rates per account, region and API
@@ -38,12 +53,129 @@ type Options struct {
 	Log          *slog.Logger
 }
 
+// New makes the organization, or loads it from Options.State.
+func New(opts Options) (*Sandbox, error) {
+	if opts.Limits != "" && opts.Limits != "aws" {
+		return nil, fmt.Errorf("limits %q: want \"aws\" or nothing", opts.Limits)
+	}
+	s := &Sandbox{
+		opts:   opts,
+		log:    opts.Log,
+		timers: map[string]*timer{},
+		calls:  map[string]int{},
+		rand:   rand.New(rand.NewPCG(uint64(opts.Seed), 0x5a4db0c5)),
+		stop:   make(chan struct{}),
+	}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.guard = newGuard()
+	s.limits = newLimiter(opts.Limits)
+	for _, f := range opts.Faults {
+		s.faults = append(s.faults, &faultState{Fault: f})
+	}
+	s.register()
+	if err := s.load(); err != nil {
+		return nil, err
+	}
+	if s.st == nil {
+		st, err := s.found()
+		if err != nil {
+			return nil, err
+		}
+		s.st = st
+	}
+	s.lock()
+	for _, resume := range s.resumes() {
+		resume()
+	}
+	s.unlock()
+	s.keepSaving()
+	return s, nil
+}
+
+// Close stops scheduled work and, with Options.State, writes the state.
+func (s *Sandbox) Close() error {
+	s.lock()
+	if s.closed {
+		s.unlock()
+		return errors.New("sandbox is closed already")
+	}
+	s.closed = true
+	for _, t := range s.timers {
+		t.Stop()
+	}
+	s.unlock()
+	close(s.stop)
+	s.done.Wait()
+	return s.Save()
+}
+
+// Credentials are those of an administrator of the management account.
+func (s *Sandbox) Credentials() (accessKey, secret string) {
+	s.lock()
+	defer s.unlock()
+	id := s.st.Keys[s.st.Admin]
+	return s.st.Admin, id.Secret
+}
+
+// Calls counts the requests served so far, by "service:Operation". Calls that
+// one service makes of another are not in it.
+func (s *Sandbox) Calls() map[string]int {
+	s.lock()
+	defer s.unlock()
+	out := make(map[string]int, len(s.calls))
+	for k, v := range s.calls {
+		out[k] = v
+	}
+	return out
+}
+
+// register fills the table of operations: a line for each service.
+func (s *Sandbox) register() {
+	s.ops = map[string]map[string]operation{
+		"sts":           s.stsOps(),
+		"iam":           s.iamOps(),
+		"organizations": s.organizationsOps(),
+		"account":       s.accountOps(),
+		"tagging":       s.taggingOps(),
+		"ssm":           s.ssmOps(),
+	}
+	if x, ok := any(s).(interface{ cloudformationOps() map[string]operation }); ok {
+		s.ops["cloudformation"] = x.cloudformationOps()
+	}
+	if x, ok := any(s).(interface{ ec2Ops() map[string]operation }); ok {
+		s.ops["ec2"] = x.ec2Ops()
+	}
+	if x, ok := any(s).(interface{ snsOps() map[string]operation }); ok {
+		s.ops["sns"] = x.snsOps()
+	}
+}
+
+// resumes are the hooks that take up pending work after New, the lock held.
+func (s *Sandbox) resumes() []func() {
+	hooks := []func(){s.resumeOrganizations}
+	if x, ok := any(s).(interface{ resumeCloudformation() }); ok {
+		hooks = append(hooks, x.resumeCloudformation)
+	}
+	return hooks
+}
+
+// restService is a service whose operations are told by method and path. It
+// writes its own responses (into memory; the lock is held) and checks
+// permissions itself, with call.allow.
+type restService interface {
+	serveS3(c *call, w http.ResponseWriter)
+}
+
 // state is everything that --state keeps: plain data, no pointers to elsewhere.
 type state struct {
 	Org      orgState             `json:"org"`
 	Accounts map[string]*account  `json:"accounts"` // by id
 	Keys     map[string]*identity `json:"keys"`     // by access key id
 	Serial   int64                `json:"serial"`   // source of ids
+	Admin    string               `json:"admin"`    // access key id of the management account's administrator
+	Changes  int64                `json:"-"`        // counts requests that may have changed something
 }
 
 // account is all that one account holds.
@@ -53,9 +185,13 @@ type account struct {
 	S3      s3State            `json:"s3"`
 	Regions map[string]*region `json:"regions"`
 	OptedIn map[string]bool    `json:"opted_in,omitempty"`
+	// Switching holds regions on their way: ENABLING or DISABLING.
+	Switching map[string]string `json:"switching,omitempty"`
 }
 
 // region is what one account holds in one region.
+//
+// A part that keeps maps makes them on first use.
 type region struct {
 	CFN cfnState `json:"cfn"`
 	EC2 ec2State `json:"ec2"`
@@ -79,6 +215,7 @@ type identity struct {
 	ARN      string            `json:"arn"`            // arn:aws:iam::..:user/x, or arn:aws:sts::..:assumed-role/r/session
 	Type     string            `json:"type"`           // root | user | role | service
 	Role     string            `json:"role,omitempty"` // name of the role, for sessions
+	User     string            `json:"user,omitempty"` // name of the user, for their keys
 	UserID   string            `json:"user_id"`
 	Secret   string            `json:"secret"`
 	Token    string            `json:"token,omitempty"`
@@ -86,6 +223,8 @@ type identity struct {
 	Policies []string          `json:"policies,omitempty"` // session policies, as JSON
 	SourceID string            `json:"source_identity,omitempty"`
 	Tags     map[string]string `json:"tags,omitempty"`
+	Inactive bool              `json:"inactive,omitempty"`
+	Created  time.Time         `json:"created,omitzero"`
 }
 
 // call is one request: authenticated, decoded, and running under the lock.
@@ -99,8 +238,10 @@ type call struct {
 	// from "A.member.1.B" or EC2's "A.1.B" (names as on the wire, list items in
 	// []any, leaves strings). JSON protocols: the JSON object as it is.
 	In   params
-	HTTP *http.Request // for REST protocols
+	HTTP *http.Request // for REST protocols; nil in a call that another service makes
 	Body []byte
+	// ID is the request id of the response.
+	ID string
 	// Via is the service that calls on behalf of Who ("cloudformation"), for
 	// aws:CalledVia; empty for the caller itself.
 	Via string
@@ -119,6 +260,9 @@ type operation struct {
 	action string
 	// resources are the ARNs that the caller needs the action on; nil means "*".
 	resources func(*call) []string
+	// access, if set, replaces action and resources: everything that the caller
+	// needs, with the resources' owners and policies. An error refuses the call.
+	access func(*call) ([]access, error)
 	// open operations need no permission (sts:GetCallerIdentity), or check it
 	// themselves (sts:AssumeRole).
 	open bool
@@ -138,6 +282,3 @@ func (e *apiError) Error() string { return e.Code + ": " + e.Message }
 func fail(code, format string, args ...any) *apiError {
 	return &apiError{Code: code, Message: fmt.Sprintf(format, args...)}
 }
-
-// params is a decoded input with readers that never panic.
-type params map[string]any

@@ -1,4 +1,6 @@
 package sandbox
 
-// ssmState is what this service keeps.
+// ssmState is what Systems Manager keeps of one account and region.
 type ssmState struct{}
+
+func (s *Sandbox) ssmOps() map[string]operation { return map[string]operation{} }

@@ -1,0 +1,5 @@
+package sandbox
+
+type limiter struct{}
+
+func newLimiter(kind string) *limiter { return &limiter{} }

@@ -1,0 +1,334 @@
+package sandbox
+
+import (
+	"bytes"
+	"compress/gzip"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// maxBody bounds a request; S3's largest single put is far above what anybody
+// rehearses.
+const maxBody = 256 << 20
+
+// ServeHTTP answers any request of any service.
+func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := readBody(r)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	if !s.wait(r, s.opts.Latency) {
+		return
+	}
+	rec := s.serve(r, body)
+	if rec == nil { // a fault: the connection breaks
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close()
+		}
+		return
+	}
+	for k, v := range rec.header {
+		w.Header()[k] = v
+	}
+	w.WriteHeader(rec.status)
+	_, _ = w.Write(rec.body.Bytes())
+}
+
+// reply is an answer in memory, so that no handler waits for a slow client
+// with the lock held.
+type reply struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+	wrote  bool
+}
+
+func (r *reply) Header() http.Header { return r.header }
+
+func (r *reply) Write(p []byte) (int, error) {
+	r.wrote = true
+	return r.body.Write(p)
+}
+
+func (r *reply) WriteHeader(status int) {
+	if !r.wrote {
+		r.status, r.wrote = status, true
+	}
+}
+
+// wait lets latency pass; false when the client has gone.
+func (s *Sandbox) wait(r *http.Request, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-r.Context().Done():
+		return false
+	case <-s.stop:
+		return true
+	}
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+	if err != nil {
+		return nil, fmt.Errorf("read request: %w", err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("request is larger than %d bytes", maxBody)
+	}
+	return body, nil
+}
+
+// serve answers into memory; nil means that the connection is to be dropped.
+func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
+	rec := &reply{header: http.Header{}, status: http.StatusOK}
+	sig, signed := readSignature(r)
+	svc, known := services[sig.service]
+	if !signed {
+		svc = guessService(r)
+	} else if !known {
+		s.log.Warn("no such service in the sandbox", "service", sig.service, "path", r.URL.Path)
+		svc = service{name: sig.service, protocol: guessService(r).protocol}
+	}
+	c := &call{Service: svc.name, Region: sig.region, HTTP: r, Body: body}
+	s.lock()
+	defer s.unlock()
+	c.Sandbox, c.ID = s, s.uuid()
+	if svc.name == "s3" {
+		rec.Header().Set("X-Amz-Request-Id", c.ID)
+	}
+	var aerr *apiError
+	if c.Who, aerr = s.authenticate(r, svc, sig, signed, body); aerr == nil {
+		c.Account = s.account(c.Who.Account)
+		c.Body, aerr = plainBody(r, svc, body)
+	}
+	if aerr == nil {
+		aerr = s.decode(c, svc)
+	}
+	if aerr == nil && !known {
+		aerr = refuse(svc, unknownOperation, "The sandbox has no service "+sig.service+".")
+	}
+	if c.Op != "" {
+		s.calls[c.Service+":"+c.Op]++
+	}
+	if aerr == nil {
+		var drop bool
+		if aerr, drop = s.trouble(c, svc); drop {
+			return nil
+		}
+	}
+	if aerr != nil {
+		s.log.Debug("refused", "service", svc.name, "op", c.Op, "code", aerr.Code, "message", aerr.Message)
+		writeError(rec, svc, aerr, c.ID)
+		return rec
+	}
+	s.answer(rec, c, svc)
+	return rec
+}
+
+// answer runs the operation and encodes what comes of it.
+func (s *Sandbox) answer(rec *reply, c *call, svc service) {
+	s.st.Changes++
+	if svc.protocol == restXML {
+		if x, ok := any(s).(restService); ok {
+			x.serveS3(c, rec)
+			return
+		}
+		writeError(rec, svc, refuse(svc, unknownOperation, "A header or query you provided implies functionality that is not implemented."), c.ID)
+		return
+	}
+	op, ok := s.ops[svc.name][c.Op]
+	if !ok {
+		s.log.Warn("operation isn't implemented", "service", svc.name, "operation", c.Op)
+		writeError(rec, svc, c.notImplemented(svc), c.ID)
+		return
+	}
+	out, err := c.run(op)
+	if err != nil {
+		aerr := asAPIError(svc, err)
+		if aerr.Status >= 500 {
+			s.log.Error("operation broke", "service", svc.name, "operation", c.Op, "error", err)
+		}
+		writeError(rec, svc, aerr, c.ID)
+		return
+	}
+	h := rec.Header()
+	h.Set("X-Amzn-Requestid", c.ID)
+	var text []byte
+	switch svc.protocol {
+	case queryProtocol:
+		h.Set("Content-Type", "text/xml")
+		text = encodeQuery(svc, c.Op, out, c.ID)
+	case ec2Protocol:
+		h.Set("Content-Type", "text/xml;charset=UTF-8")
+		text = encodeEC2(svc, c.Op, out, c.ID)
+	case jsonProtocol:
+		h.Set("Content-Type", "application/x-amz-json-1.1")
+		text = encodeJSON(out)
+	case restJSON:
+		h.Set("Content-Type", "application/json")
+		text = encodeJSON(out)
+	}
+	_, _ = rec.Write(text)
+}
+
+// notImplemented is how a service refuses an operation that it doesn't have.
+func (c *call) notImplemented(svc service) *apiError {
+	switch svc.protocol {
+	case ec2Protocol:
+		return refuse(svc, unknownOperation, "The action "+c.Op+" is not valid for this web service.")
+	case queryProtocol:
+		return refuse(svc, unknownOperation, "Could not find operation "+c.Op+" for version "+version(svc))
+	}
+	return refuse(svc, unknownOperation, "The operation "+c.Op+" is not known to "+svc.name+".")
+}
+
+func version(svc service) string {
+	parts := strings.Split(strings.Trim(svc.namespace, "/"), "/")
+	return parts[len(parts)-1]
+}
+
+// decode finds the operation and its input.
+func (s *Sandbox) decode(c *call, svc service) *apiError {
+	switch svc.protocol {
+	case queryProtocol, ec2Protocol:
+		form, err := url.ParseQuery(string(c.Body))
+		if err != nil {
+			return fail("MalformedInput", "the body isn't a form: %v", err)
+		}
+		for k, v := range c.HTTP.URL.Query() {
+			if _, taken := form[k]; !taken && !strings.HasPrefix(k, "X-Amz-") {
+				form[k] = v
+			}
+		}
+		c.Op, c.In = form.Get("Action"), decodeQuery(form)
+		if c.Op == "" {
+			return fail("MissingAction", "the request holds no Action")
+		}
+	case jsonProtocol:
+		target := c.HTTP.Header.Get("X-Amz-Target")
+		_, c.Op, _ = strings.Cut(target, ".")
+		in, err := decodeJSON(c.Body)
+		if err != nil {
+			return fail("SerializationException", "%v", err)
+		}
+		c.In = in
+	case restJSON:
+		in, err := decodeJSON(c.Body)
+		if err != nil {
+			return fail("ValidationException", "%v", err)
+		}
+		if name := strings.Trim(c.HTTP.URL.Path, "/"); name != "" {
+			c.Op = strings.ToUpper(name[:1]) + name[1:]
+		}
+		c.In = in
+	case restXML:
+		c.In = params{}
+	}
+	return nil
+}
+
+// guessService tells the protocol of a request that carries no credentials.
+func guessService(r *http.Request) service {
+	target, _, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	for _, svc := range services {
+		if target != "" && svc.target == target {
+			return svc
+		}
+	}
+	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		return services["sts"]
+	}
+	return services["s3"]
+}
+
+// authenticate finds who signed the request and whether they really did.
+func (s *Sandbox) authenticate(r *http.Request, svc service, sig signature, signed bool, body []byte) (*identity, *apiError) {
+	if !signed {
+		return nil, refuse(svc, noCredentials, "")
+	}
+	id := s.st.Keys[sig.key]
+	if id == nil || id.Inactive || id.Token != sig.token {
+		return nil, refuse(svc, unknownKey, "")
+	}
+	hash := r.Header.Get("X-Amz-Content-Sha256")
+	digest := sha256.Sum256(body)
+	actual := hex.EncodeToString(digest[:])
+	switch {
+	case sig.presigned && svc.name == "s3":
+		hash = unsigned
+	case svc.name != "s3":
+		hash = actual
+	case len(hash) == 64 && hash != actual:
+		return nil, fail("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+	case hash == "":
+		return nil, fail("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+	}
+	if !sig.verify(r, id.Secret, hash) {
+		return nil, refuse(svc, badSignature, "")
+	}
+	now := s.now()
+	if why := sig.stale(now); why != "" {
+		return nil, refuse(svc, staleSignature, why)
+	}
+	if !id.Expires.IsZero() && now.After(id.Expires) {
+		return nil, refuse(svc, expiredToken, "")
+	}
+	return id, nil
+}
+
+// plainBody undoes gzip and S3's aws-chunked framing.
+func plainBody(r *http.Request, svc service, body []byte) ([]byte, *apiError) {
+	if strings.HasPrefix(r.Header.Get("X-Amz-Content-Sha256"), "STREAMING-") {
+		plain, err := unchunk(body)
+		if err != nil {
+			return nil, fail("IncompleteBody", "%v", err)
+		}
+		return plain, nil
+	}
+	if r.Header.Get("Content-Encoding") != "gzip" || svc.name == "s3" {
+		return body, nil
+	}
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err != nil {
+		return nil, fail("SerializationException", "the body isn't gzip: %v", err)
+	}
+	plain, err := io.ReadAll(io.LimitReader(z, maxBody))
+	if err != nil {
+		return nil, fail("SerializationException", "the body isn't gzip: %v", err)
+	}
+	return plain, nil
+}
+
+// unchunk joins the chunks of aws-chunked content; trailers are left out.
+func unchunk(body []byte) ([]byte, error) {
+	var out []byte
+	for {
+		line, rest, ok := bytes.Cut(body, []byte("\r\n"))
+		if !ok {
+			return nil, fmt.Errorf("a chunk has no header")
+		}
+		size, _, _ := strings.Cut(string(line), ";")
+		var n int
+		if _, err := fmt.Sscanf(size, "%x", &n); err != nil || n < 0 || n > len(rest) {
+			return nil, fmt.Errorf("chunk size %q is wrong", size)
+		}
+		if n == 0 {
+			return out, nil
+		}
+		out = append(out, rest[:n]...)
+		body = bytes.TrimPrefix(rest[n:], []byte("\r\n"))
+	}
+}

@@ -1,0 +1,3 @@
+package sandbox
+
+func (s *Sandbox) taggingOps() map[string]operation { return map[string]operation{} }
