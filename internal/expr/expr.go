@@ -1,0 +1,80 @@
+// Package expr is Axle's expression language: CEL, alone in targets and where
+// (Selector), inside ${{ }} in values (Text). Expressions are parsed and
+// type-checked once, every mistake with its place in axle.yaml, and evaluated
+// for any number of targets, concurrently. What an expression asks of other
+// stacks is found in its syntax tree, so that it is known before anything runs.
+// It does no I/O: a Lookup answers for outputs, parameters and secrets.
+package expr
+
+import (
+	"axle"
+	"axle/internal/diag"
+)
+
+// Scope is where an expression is evaluated: one target and what is the same
+// for all of them.
+type Scope struct {
+	Account    axle.Account
+	Region     string
+	HubAccount axle.Account
+	HubRegion  string
+	// Vars is the tree of axle.yaml's vars: map[string]any, []any and scalars.
+	Vars any
+	Env  string
+}
+
+// Names is what can be known of names at compile time.
+type Names struct {
+	// Stacks are those that output() may name; nil: any.
+	Stacks []string
+	// Vars is the vars tree; nil: not checked.
+	Vars any
+}
+
+// Call is an output(), outputs(), export(), ssm() or secret() in an expression.
+type Call struct {
+	Func string
+	// Args are the arguments that are literals, "" where one isn't. Stack and
+	// key of output() and outputs() always are.
+	Args []string
+	// Account and Region are the options of output(), nil where not given. They
+	// have no calls in them.
+	Account, Region *Text
+	// Source is the call as written; Pos is where it begins.
+	Source string
+	Pos    diag.Pos
+}
+
+// Lookup answers the calls of an expression.
+type Lookup interface {
+	// Call gives the value of a call: a string or a []string. known is false
+	// when there is no value yet, which makes the result unknown too.
+	Call(source, fn string, args []string, opts map[string]string) (value any, known bool, err error)
+}
+
+// place is a scalar of a file: it turns offsets into positions.
+type place struct {
+	src string // the whole scalar
+	at  diag.Pos
+}
+
+// pos is the position of the rune at an offset, counted in runes. Within a
+// block scalar every line begins in the column of the first.
+func (p place) pos(offset int) diag.Pos {
+	pos := p.at
+	if pos.Line == 0 {
+		return pos
+	}
+	for _, r := range p.src {
+		if offset <= 0 {
+			break
+		}
+		offset--
+		pos.Col++
+		if r == '\n' {
+			pos.Line++
+			pos.Col = p.at.Col
+		}
+	}
+	return pos
+}

@@ -1,0 +1,151 @@
+package expr
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"axle/internal/diag"
+
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// Text is a scalar with any number of ${{ }} in it, which gives a text.
+type Text struct {
+	source string
+	parts  []part
+	calls  []Call
+}
+
+// part is literal text or an expression.
+type part struct {
+	literal string
+	expr    *compiled
+}
+
+// CompileText compiles the scalar src, whose first character is at at. Stacks
+// that its expressions name must be known.
+func CompileText(src string, at diag.Pos, known Names) (*Text, diag.List) {
+	in := place{src, at}
+	pieces, open := split(src)
+	var list diag.List
+	if open >= 0 {
+		list.Add(in.pos(open), "end it with }}; a value with : or # in it needs quotes around the whole", "${{ without }}")
+		return nil, list
+	}
+	t := &Text{source: src}
+	for _, p := range pieces {
+		if !p.expr {
+			t.parts = append(t.parts, part{literal: p.text})
+			continue
+		}
+		c, problems := compile(p.text, in, p.offset, forValue, known)
+		list = append(list, problems...)
+		if c != nil {
+			t.parts = append(t.parts, part{expr: c})
+			t.calls = append(t.calls, c.calls...)
+		}
+	}
+	if len(list) > 0 {
+		return nil, list
+	}
+	return t, nil
+}
+
+// Literal returns the text if there is nothing to evaluate.
+func (t *Text) Literal() (string, bool) {
+	var b strings.Builder
+	for _, p := range t.parts {
+		if p.expr != nil {
+			return "", false
+		}
+		b.WriteString(p.literal)
+	}
+	return b.String(), true
+}
+
+// String is the scalar as written.
+func (t *Text) String() string { return t.source }
+
+// Calls returns what the expressions ask of others, in the order of the text.
+func (t *Text) Calls() []Call { return t.calls }
+
+// NeedsTags says whether tags of accounts or of OUs are read.
+func (t *Text) NeedsTags() bool {
+	for _, p := range t.parts {
+		if p.expr != nil && p.expr.tags {
+			return true
+		}
+	}
+	return false
+}
+
+// Eval gives the text for a target. ok is false when lookup doesn't know all
+// that is needed yet. lookup may be nil if there are no calls.
+func (t *Text) Eval(sc Scope, lookup Lookup) (value string, ok bool, err error) {
+	var b strings.Builder
+	ok = true
+	for _, p := range t.parts {
+		if p.expr == nil {
+			b.WriteString(p.literal)
+			continue
+		}
+		out, _, err := p.expr.program.Eval(&activation{sc: &sc, caller: &caller{lookup, p.expr.byPlace}})
+		if err != nil {
+			return "", false, p.expr.failure(err, &sc)
+		}
+		if types.IsUnknown(out) {
+			ok = false
+			continue
+		}
+		if err := writeText(&b, out, true); err != nil {
+			return "", false, p.expr.failure(err, &sc)
+		}
+	}
+	if !ok {
+		return "", false, nil
+	}
+	return b.String(), true, nil
+}
+
+// writeText writes a value the way CloudFormation takes parameters: a list as
+// its elements with commas between.
+func writeText(b *strings.Builder, v ref.Val, lists bool) error {
+	switch v := v.(type) {
+	case types.String:
+		b.WriteString(string(v))
+	case types.Int:
+		b.WriteString(strconv.FormatInt(int64(v), 10))
+	case types.Uint:
+		b.WriteString(strconv.FormatUint(uint64(v), 10))
+	case types.Double:
+		b.WriteString(strconv.FormatFloat(float64(v), 'f', -1, 64))
+	case types.Bool:
+		b.WriteString(strconv.FormatBool(bool(v)))
+	case types.Bytes:
+		b.WriteString(string(v))
+	case types.Timestamp:
+		b.WriteString(v.UTC().Format(time.RFC3339Nano))
+	case types.Duration:
+		b.WriteString(strconv.FormatFloat(v.Seconds(), 'f', -1, 64) + "s")
+	case traits.Lister:
+		if !lists {
+			return fmt.Errorf("a list in a list has no text")
+		}
+		size, _ := v.Size().(types.Int)
+		for i := range int64(size) {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			if err := writeText(b, v.Get(types.Int(i)), false); err != nil {
+				return err
+			}
+		}
+	default:
+		return fmt.Errorf("%s has no text", typeName(v.Type().TypeName()))
+	}
+	return nil
+}
