@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"axle"
+	"axle/internal/plan"
+)
+
+// maxBatch bounds how many records go to the journal at once.
+const maxBatch = 5000
+
+// run is a run under way. The goroutine of loop owns it; workers touch only
+// what is said to be shared.
+type run struct {
+	id       string
+	o        Options
+	frontier *plan.Frontier
+	records  []axle.Record
+	queue    []entry // what the journal is to take next, in order
+	writing  []entry // what it is taking now; nil when it isn't
+	written  chan error
+	broken   error // why the journal can't be written any more
+	atWork   int   // workers that haven't reported yet
+	calls    context.Context
+	grace    <-chan time.Time
+
+	// Shared with the workers:
+	steps    []axle.Step
+	ended    []atomic.Pointer[axle.Result] // of steps that ended well
+	inbox    inbox
+	events   *events
+	stopping chan struct{} // closed at the stop
+	checks   context.Context
+	workers  sync.WaitGroup
+}
+
+// entry is a record on its way to the journal. A start waits for it to be
+// there, and so does a worker that has a new token (ack).
+type entry struct {
+	step   int
+	record axle.Record
+	start  bool
+	before axle.Status // of a start: what the step was
+	ack    chan<- error
+}
+
+func newRun(id string, steps []axle.Step, earlier []axle.Record, f *plan.Frontier, o Options) *run {
+	r := &run{
+		id: id, o: o, steps: steps, frontier: f,
+		records:  make([]axle.Record, len(steps)),
+		ended:    make([]atomic.Pointer[axle.Result], len(steps)),
+		written:  make(chan error, 1),
+		inbox:    inbox{ready: make(chan struct{}, 1)},
+		events:   newEvents(o.Observer),
+		stopping: make(chan struct{}),
+	}
+	for i := range steps {
+		r.records[i] = axle.Record{Step: steps[i].ID, Status: axle.Pending}
+	}
+	for _, old := range earlier {
+		i, ok := f.Index(old.Step)
+		if !ok {
+			continue
+		}
+		rec := &r.records[i]
+		switch {
+		case old.Status.OK():
+			*rec = old
+			r.ended[i].Store(&rec.Result)
+		case old.Status == axle.Running:
+			rec.Status, rec.Token, rec.Started = old.Status, old.Token, old.Started
+			fallthrough
+		default:
+			rec.Attempts = old.Attempts
+		}
+	}
+	return r
+}
+
+// loop takes the run to its end, or to where it is left.
+func (r *run) loop(ctx context.Context) error {
+	checks, cancelChecks := context.WithCancel(ctx)
+	defer cancelChecks()
+	r.calls, r.checks = ctx, checks
+	soft, hard := r.o.Stop, ctx.Done()
+	var linger <-chan time.Time
+	for left := false; !left; {
+		r.start()
+		r.flush()
+		if r.atWork == 0 && r.writing == nil && (len(r.queue) == 0 || r.broken != nil) {
+			break
+		}
+		select {
+		case <-r.inbox.ready:
+			r.receive()
+		case err := <-r.written:
+			r.acknowledge(err)
+		case <-soft:
+			soft = nil
+			r.stop()
+		case <-r.grace:
+			cancelChecks()
+		case <-hard:
+			hard = nil
+			r.stop()
+			linger = time.After(r.o.Linger)
+		case <-linger:
+			left = true
+		}
+	}
+	if linger == nil {
+		r.workers.Wait()
+	}
+	return r.finish()
+}
+
+// start queues what the frontier says. A step starts once the journal has it.
+func (r *run) start() {
+	for _, i := range r.frontier.Next(0) {
+		rec := &r.records[i]
+		before := rec.Status
+		rec.Status = axle.Running
+		if before == axle.Pending {
+			rec.Started = time.Now().UTC()
+		}
+		r.queue = append(r.queue, entry{step: i, record: *rec, start: true, before: before})
+	}
+}
+
+// unstart takes back a start that won't happen, and says whether that changes
+// the record: what ran in an earlier attempt still counts as running.
+func (r *run) unstart(e *entry) bool {
+	if e.before == axle.Running {
+		return false
+	}
+	rec := &r.records[e.step]
+	rec.Status, rec.Started = axle.Pending, time.Time{}
+	return true
+}
+
+// stop makes nothing more start. What isn't with the journal yet stays pending.
+func (r *run) stop() {
+	if r.stopped() {
+		return
+	}
+	close(r.stopping)
+	r.frontier.Stop()
+	r.grace = time.After(r.o.Grace)
+	kept := r.queue[:0]
+	for _, e := range r.queue {
+		if e.start {
+			r.unstart(&e)
+		} else {
+			kept = append(kept, e)
+		}
+	}
+	r.queue = kept
+}
+
+func (r *run) stopped() bool {
+	select {
+	case <-r.stopping:
+		return true
+	default:
+		return false
+	}
+}
+
+// flush hands the queue to the journal, unless that is at work.
+func (r *run) flush() {
+	if r.writing != nil || len(r.queue) == 0 || r.broken != nil {
+		return
+	}
+	n := min(len(r.queue), maxBatch)
+	r.writing, r.queue = r.queue[:n:n], r.queue[n:]
+	batch := make([]axle.Record, n)
+	for i := range r.writing {
+		batch[i] = r.writing[i].record
+	}
+	// What has happened is to be recorded even when the run is cancelled.
+	ctx := context.WithoutCancel(r.calls)
+	r.workers.Go(func() { r.written <- r.o.Journal.Append(ctx, r.id, batch) })
+}
+
+// acknowledge goes on with what was waiting for the journal.
+func (r *run) acknowledge(err error) {
+	entries := r.writing
+	r.writing = nil
+	if err != nil {
+		r.broken = err
+		r.stop()
+		r.unwritten(entries)
+		return
+	}
+	for i := range entries {
+		e := &entries[i]
+		switch {
+		case e.ack != nil:
+			e.ack <- nil
+		case !e.start:
+			if e.record.Status.Ended() {
+				r.events.send(Event{Kind: Ended, Step: &r.steps[e.step], Record: e.record})
+			}
+		case !r.stopped():
+			r.dispatch(e.step)
+		case r.unstart(e):
+			r.queue = append(r.queue, entry{step: e.step, record: r.records[e.step]})
+		}
+	}
+}
+
+// unwritten sorts out what the journal didn't take: ends are kept for a last
+// try, workers are sent away, and starts never happened.
+func (r *run) unwritten(entries []entry) {
+	all := append(entries[:len(entries):len(entries)], r.queue...)
+	r.queue = nil
+	for _, e := range all {
+		if e.start {
+			r.unstart(&e)
+			continue
+		}
+		if e.ack != nil {
+			e.ack <- r.broken
+		}
+		r.queue = append(r.queue, e)
+	}
+}
+
+func (r *run) dispatch(i int) {
+	r.atWork++
+	step := &r.steps[i]
+	r.events.send(Event{Kind: Started, Step: step, Record: r.records[i]})
+	w := &worker{run: r, n: i, step: step, action: r.o.Actions[step.Kind], token: r.records[i].Token, attempts: r.records[i].Attempts}
+	w.begun = w.token != ""
+	r.workers.Go(func() { r.inbox.put(w.work()) })
+}
+
+// receive takes what the workers report.
+func (r *run) receive() {
+	for _, m := range r.inbox.take() {
+		rec := &r.records[m.step]
+		rec.Token, rec.Attempts = m.token, m.attempts
+		switch m.kind {
+		case saveToken:
+			if r.broken != nil {
+				m.ack <- r.broken
+			}
+			r.queue = append(r.queue, entry{step: m.step, record: *rec, ack: m.ack})
+		case hasEnded:
+			r.atWork--
+			r.end(m)
+		case wasLeft:
+			r.atWork--
+			r.events.send(Event{Kind: Left, Step: &r.steps[m.step], Record: *rec})
+		}
+	}
+}
+
+// end records how a step ended, and those that can't run because of it.
+func (r *run) end(m message) {
+	now := time.Now().UTC()
+	rec := &r.records[m.step]
+	rec.Status, rec.Result, rec.Failure, rec.Finished = m.status, m.result, m.failure, now
+	r.queue = append(r.queue, entry{step: m.step, record: *rec})
+	if m.status.OK() {
+		r.ended[m.step].Store(&rec.Result)
+	}
+	for _, i := range r.frontier.End(m.step, m.status) {
+		s := &r.records[i]
+		*s = axle.Record{Step: s.Step, Status: r.frontier.Status(i), Attempts: s.Attempts, Finished: now, SkippedFor: rec.Step}
+		r.queue = append(r.queue, entry{step: i, record: *s})
+	}
+}
+
+// finish writes what is still to be written, and says how it went.
+func (r *run) finish() error {
+	lost := 0
+	if len(r.queue) > 0 {
+		batch := make([]axle.Record, len(r.queue))
+		for i, e := range r.queue {
+			batch[i] = e.record
+		}
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.calls), r.o.Linger)
+		err := r.o.Journal.Append(ctx, r.id, batch)
+		cancel()
+		if err != nil {
+			r.broken, lost = err, len(batch)
+		}
+	}
+	r.events.close()
+	switch {
+	case r.broken != nil:
+		return &JournalError{Run: r.id, Lost: lost, Err: r.broken}
+	case !r.frontier.Finished():
+		return ErrInterrupted
+	}
+	return nil
+}
+
+// output gives the workers the outputs of steps that ended well.
+func (r *run) output(id string) (map[string]string, bool) {
+	i, ok := r.frontier.Index(id)
+	if !ok {
+		return nil, false
+	}
+	res := r.ended[i].Load()
+	if res == nil {
+		return nil, false
+	}
+	return res.Outputs, true
+}

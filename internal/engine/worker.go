@@ -1,0 +1,210 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"axle"
+)
+
+// worker drives one step from its start to its end, or until it is to be left.
+type worker struct {
+	*run
+	n        int
+	step     *axle.Step
+	action   Action
+	token    string
+	begun    bool // there is something to check
+	attempts int  // starts, those of earlier attempts of the run included
+	starts   int  // starts by this worker
+	secrets  []string
+
+	failures int       // in a row
+	since    time.Time // of the first of them
+}
+
+// errLeave says that the run is being left.
+var errLeave = errors.New("run is being left")
+
+func (w *worker) work() message {
+	for {
+		p, err := w.call()
+		if err == nil && p.Done {
+			return w.done(p.Result)
+		}
+		var wait time.Duration
+		if err == nil {
+			w.failures = 0
+			wait, err = p.Again, w.keep(p)
+		} else {
+			wait, err = w.retry(err)
+		}
+		if err == nil {
+			err = w.pause(wait)
+		}
+		if errors.Is(err, errLeave) {
+			return message{kind: wasLeft, step: w.n, token: w.token, attempts: w.attempts}
+		}
+		if err != nil {
+			return w.failed(err)
+		}
+	}
+}
+
+// call starts or checks. A panic of the action is an error of the step.
+func (w *worker) call() (p axle.Progress, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &axle.Failure{
+				Code:    "Panic",
+				Message: fmt.Sprintf("a bug in Axle's %s action: %v", w.step.Kind, v),
+				Hint:    "please report this with the version and what you did; the other steps are not affected",
+				Err:     &PanicError{Value: v, Stack: debug.Stack()},
+			}
+		}
+	}()
+	if w.begun {
+		p, err = w.action.Check(w.checks, w.step, w.token)
+		if err != nil && w.checks.Err() != nil {
+			err = errLeave
+		}
+		return p, err
+	}
+	w.attempts++
+	w.starts++
+	in, err := w.inputs()
+	if err == nil {
+		p, err = w.action.Start(w.calls, w.step, in)
+	}
+	if err != nil && w.calls.Err() != nil {
+		err = errLeave
+	}
+	return p, err
+}
+
+// PanicError is the cause in the failure of a step whose action panicked.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
+
+func (w *worker) inputs() (axle.Inputs, error) {
+	if w.o.Inputs == nil {
+		return axle.Inputs{}, nil
+	}
+	in, err := w.o.Inputs(w.step, w.output)
+	if err != nil {
+		return in, fmt.Errorf("inputs: %w", err)
+	}
+	w.secrets = w.secrets[:0]
+	for name := range in.Secret {
+		if v := in.Values[name]; in.Secret[name] && len(v) > 3 {
+			w.secrets = append(w.secrets, v)
+		}
+	}
+	return in, nil
+}
+
+// keep makes a new token durable.
+func (w *worker) keep(p axle.Progress) error {
+	w.begun = true
+	if p.Result.Note != "" {
+		w.events.send(Event{Kind: Progressed, Step: w.step, Note: w.clean(p.Result.Note)})
+	}
+	if p.Token == w.token {
+		return nil
+	}
+	w.token = p.Token
+	ack := make(chan error, 1)
+	w.inbox.put(message{kind: saveToken, step: w.n, token: w.token, attempts: w.attempts, ack: ack})
+	select {
+	case err := <-ack:
+		if err != nil {
+			return errLeave
+		}
+		return nil
+	case <-w.calls.Done():
+		return errLeave
+	}
+}
+
+// retry says how long to wait before the next try, or returns the error that
+// the step ends with.
+func (w *worker) retry(err error) (time.Duration, error) {
+	lost := w.begun && errors.Is(err, axle.ErrNotFound)
+	if !lost && !transient(err) {
+		return 0, err
+	}
+	if w.failures == 0 {
+		w.since = time.Now()
+	}
+	w.failures++
+	if lost {
+		w.begun = false
+	}
+	if time.Since(w.since) >= w.o.Retry.Window || (!w.begun && w.starts >= w.o.Retry.Starts) {
+		return 0, err
+	}
+	if lost && w.starts == 0 {
+		return 0, nil // left by an earlier attempt of the run
+	}
+	wait := w.o.Retry.wait(w.failures)
+	w.events.send(Event{Kind: Retrying, Step: w.step, Failure: w.failure(err), Wait: wait})
+	return wait, nil
+}
+
+// pause waits, unless the run is being left.
+func (w *worker) pause(d time.Duration) error {
+	if d <= 0 {
+		if w.stopped() || w.calls.Err() != nil {
+			return errLeave
+		}
+		return nil
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-w.stopping:
+	case <-w.calls.Done():
+	}
+	return errLeave
+}
+
+func (w *worker) done(res axle.Result) message {
+	status := axle.Succeeded
+	if res.Change == axle.None {
+		status = axle.Unchanged
+	}
+	res.Note = w.clean(res.Note)
+	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: status, result: res}
+}
+
+func (w *worker) failed(err error) message {
+	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: axle.Failed, failure: w.failure(err)}
+}
+
+// failure is err as a record keeps it, without the values of secret inputs.
+func (w *worker) failure(err error) *axle.Failure {
+	var f axle.Failure
+	if cause, ok := errors.AsType[*axle.Failure](err); ok {
+		f = *cause
+	} else {
+		f = axle.Failure{Code: "Error", Message: err.Error(), Err: err}
+	}
+	f.Message, f.Resource, f.Hint = w.clean(f.Message), w.clean(f.Resource), w.clean(f.Hint)
+	return &f
+}
+
+func (w *worker) clean(text string) string {
+	for _, s := range w.secrets {
+		text = strings.ReplaceAll(text, s, "(secret)")
+	}
+	return text
+}

@@ -1,0 +1,241 @@
+package plan
+
+import (
+	"slices"
+
+	"axle"
+)
+
+// Limits bound how many steps run at once: in all, in one account, in one
+// region of all accounts, and in one region of one account. 0 is no limit.
+type Limits struct {
+	Global, PerAccount, PerRegion, PerTarget int
+}
+
+// Frontier is the pure state of a run: which steps wait, may start, run, have
+// ended. Events go in (End, Stop, Cancel), commands come out (Next); the same
+// events give the same commands. It knows no clock and does no I/O, and isn't
+// safe for concurrent use.
+//
+// Steps that may start wait in lanes, one for each target. A lane whose first
+// step is held up by a limit is parked at that limit and costs nothing until a
+// place there is free, so a saturated account never holds up another one, and
+// each step costs O(log n) however many wait. Of the steps that may start,
+// those that the longest chains wait for go first.
+type Frontier struct {
+	limits  Limits
+	index   map[string]int32
+	graph   graph
+	status  []state
+	waits   []int32 // needs that haven't ended well, by step
+	blame   []int32 // the step at fault for a skip, or -1
+	rank    []int32 // place in the starting order, by step
+	order   []int32 // step, by place
+	lane    []int32 // by step
+	lanes   []lane
+	pools   []pool
+	open    ranks // lanes whose first step may be startable
+	counts  [stateCount]int
+	stopped bool
+}
+
+// NewFrontier makes the state of a run of steps. Of what an earlier attempt of
+// the run recorded, steps that ended well are kept, those that were running
+// come first (their work may still be going on), and the rest starts anew;
+// records of other steps are ignored. The error is a *GraphError.
+func NewFrontier(steps []axle.Step, limits Limits, done []axle.Record) (*Frontier, error) {
+	index, err := indexSteps(steps)
+	if err != nil {
+		return nil, err
+	}
+	g, heights, err := newGraph(steps, index)
+	if err != nil {
+		return nil, err
+	}
+	n := len(steps)
+	f := &Frontier{
+		limits: limits, index: index, graph: g,
+		status: make([]state, n), blame: make([]int32, n), waits: g.needs,
+	}
+	running := make(map[int32]bool)
+	for _, r := range done {
+		i, ok := index[r.Step]
+		switch {
+		case !ok:
+		case r.Status.OK():
+			f.status[i] = stateOf(r.Status)
+		case r.Status == axle.Running:
+			running[i] = true
+		}
+	}
+	for i := range f.blame {
+		f.blame[i] = -1
+	}
+	f.rank, f.order = startingOrder(heights, running)
+	f.makeLanes(steps)
+	f.begin()
+	return f, nil
+}
+
+// begin counts the states and lets go of what the kept steps held up.
+func (f *Frontier) begin() {
+	for i, s := range f.status {
+		f.counts[s]++
+		if s != statePending {
+			for _, d := range f.graph.dependants(int32(i)) {
+				f.waits[d]--
+			}
+		}
+	}
+	for _, i := range f.order {
+		if f.status[i] == statePending && f.waits[i] == 0 {
+			f.ready(i)
+		}
+	}
+}
+
+// Next returns the steps to start now, in order, at most max of them (any
+// number if max is 0), and takes them as running.
+func (f *Frontier) Next(max int) []int {
+	var out []int
+	for !f.stopped && len(f.open) > 0 && (max <= 0 || len(out) < max) &&
+		(f.limits.Global <= 0 || f.counts[stateRunning] < f.limits.Global) {
+		e := f.open.pop()
+		l := &f.lanes[e.lane]
+		if !l.is(atOpen, e.rank) {
+			continue
+		}
+		if p := f.full(l); p >= 0 {
+			l.at = p
+			f.pools[p].parked.push(e)
+			f.wake(l)
+			continue
+		}
+		i := f.order[l.ready.pop().rank]
+		for _, p := range l.pools {
+			if p >= 0 {
+				f.pools[p].used++
+			}
+		}
+		f.set(i, stateRunning)
+		out = append(out, int(i))
+		if len(l.ready) > 0 {
+			f.open.push(entry{l.ready[0].rank, e.lane})
+		} else {
+			l.at = atNone
+			f.wake(l)
+		}
+	}
+	return out
+}
+
+// End tells that a running step ended, and how. It returns the steps that can
+// no longer run because of that: all that need it, directly or not. After a
+// failure they are skipped, after a cancellation cancelled; the first step that
+// reaches one decides. A step that isn't running is left alone.
+func (f *Frontier) End(i int, st axle.Status) []int {
+	if i < 0 || i >= len(f.status) || f.status[i] != stateRunning || !st.Ended() {
+		return nil
+	}
+	f.release(int32(i))
+	f.set(int32(i), stateOf(st))
+	if st.OK() {
+		for _, d := range f.graph.dependants(int32(i)) {
+			f.waits[d]--
+			if f.waits[d] == 0 && f.status[d] == statePending {
+				f.ready(d)
+			}
+		}
+		return nil
+	}
+	to := stateSkipped
+	if st == axle.Cancelled {
+		to = stateCancelled
+	}
+	return f.giveUp(int32(i), to)
+}
+
+// giveUp marks all pending descendants of i.
+func (f *Frontier) giveUp(i int32, to state) []int {
+	var out []int
+	for stack := []int32{i}; len(stack) > 0; {
+		at := stack[len(stack)-1]
+		stack = stack[:len(stack)-1]
+		for _, d := range f.graph.dependants(at) {
+			if f.status[d] != statePending {
+				continue
+			}
+			f.set(d, to)
+			f.blame[d] = i
+			out = append(out, int(d))
+			stack = append(stack, d)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// Stop makes Next return nothing from now on. What is pending stays so: the
+// run can be resumed.
+func (f *Frontier) Stop() { f.stopped = true }
+
+// Cancel stops, and ends all that is pending as cancelled. It returns those.
+func (f *Frontier) Cancel() []int {
+	f.stopped = true
+	var out []int
+	for i, s := range f.status {
+		if s == statePending {
+			f.set(int32(i), stateCancelled)
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// Status says where step i is.
+func (f *Frontier) Status(i int) axle.Status { return statuses[f.status[i]] }
+
+// Blame returns the step whose failure or cancellation kept step i from
+// running.
+func (f *Frontier) Blame(i int) (int, bool) { return int(f.blame[i]), f.blame[i] >= 0 }
+
+// Index finds a step by its id.
+func (f *Frontier) Index(id string) (int, bool) {
+	i, ok := f.index[id]
+	return int(i), ok
+}
+
+// Count says how many steps have the status.
+func (f *Frontier) Count(st axle.Status) int { return f.counts[stateOf(st)] }
+
+// Finished says whether every step has ended.
+func (f *Frontier) Finished() bool { return f.counts[statePending] == 0 && f.counts[stateRunning] == 0 }
+
+func (f *Frontier) set(i int32, s state) {
+	f.counts[f.status[i]]--
+	f.counts[s]++
+	f.status[i] = s
+}
+
+// state is a status in a byte.
+type state uint8
+
+const (
+	statePending state = iota
+	stateRunning
+	stateSucceeded
+	stateUnchanged
+	stateFailed
+	stateSkipped
+	stateCancelled
+	stateCount
+)
+
+var statuses = [stateCount]axle.Status{axle.Pending, axle.Running, axle.Succeeded, axle.Unchanged, axle.Failed, axle.Skipped, axle.Cancelled}
+
+func stateOf(st axle.Status) state {
+	if i := slices.Index(statuses[:], st); i >= 0 {
+		return state(i)
+	}
+	return statePending
+}
