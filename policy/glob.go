@@ -1,0 +1,107 @@
+package policy
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// Compiled patterns are strings in which two bytes that can't occur in valid
+// UTF-8 stand for the wildcards, so that a literal asterisk (from "${*}" or a
+// variable's value) is just text.
+const (
+	anyRun = '\xff' // * : any run of characters, also none
+	anyOne = '\xfe' // ? : exactly one character
+)
+
+// glob is a compiled pattern with wildcards.
+type glob string
+
+// compileGlob turns * and ? of raw into wildcards. Runs of * become one.
+func compileGlob(raw string) glob {
+	if !strings.ContainsAny(raw, "*?") {
+		return glob(raw)
+	}
+	b := make([]byte, 0, len(raw))
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '?':
+			b = append(b, anyOne)
+		case c != '*':
+			b = append(b, c)
+		case len(b) == 0 || b[len(b)-1] != anyRun:
+			b = append(b, anyRun)
+		}
+	}
+	return glob(b)
+}
+
+// lower folds the ASCII letters of a pattern or text, which leaves wildcards
+// alone; actions are ASCII.
+func lower(s string) string {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; 'A' <= c && c <= 'Z' {
+			b := []byte(s)
+			for ; i < len(b); i++ {
+				b[i] = lowerByte(b[i])
+			}
+			return string(b)
+		}
+	}
+	return s
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
+
+// match says whether the whole of s fits the pattern. It goes back only to the
+// last *, so the time is bounded by the product of the lengths.
+func (g glob) match(s string) bool { return g.matchBytes(s, false) }
+
+// matchFold is match with ASCII case folded; the pattern must be in lower case.
+func (g glob) matchFold(s string) bool { return g.matchBytes(s, true) }
+
+func (g glob) matchBytes(s string, fold bool) bool {
+	p := string(g)
+	i, j := 0, 0        // in p, in s
+	back, from := -1, 0 // where to go on in p, and from which byte of s
+	for j < len(s) {
+		if i < len(p) {
+			switch c := p[i]; c {
+			case anyRun:
+				if i+1 == len(p) {
+					return true
+				}
+				i++
+				back, from = i, j
+				continue
+			case anyOne:
+				_, n := utf8.DecodeRuneInString(s[j:])
+				i, j = i+1, j+n
+				continue
+			default:
+				d := s[j]
+				if fold {
+					d = lowerByte(d)
+				}
+				if c == d {
+					i, j = i+1, j+1
+					continue
+				}
+			}
+		}
+		if back < 0 {
+			return false
+		}
+		_, n := utf8.DecodeRuneInString(s[from:])
+		from += n
+		i, j = back, from
+	}
+	for i < len(p) && p[i] == anyRun {
+		i++
+	}
+	return i == len(p)
+}
