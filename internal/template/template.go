@@ -1,0 +1,215 @@
+// Package template reads CloudFormation and SAM text, YAML or JSON, with short
+// and long intrinsics: parameters, outputs, exports, resources, conditions and
+// references, each with its place. It finds mistakes of structure that AWS
+// would refuse later, and says when a template's text alone can't prove that a
+// stack is unchanged. It is pure: it doesn't evaluate intrinsics, run
+// transforms or know resource types' schemas.
+package template
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"axle/internal/diag"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// MaxSize is the largest template in bytes that CloudFormation takes, from S3.
+const MaxSize = 1 << 20
+
+// Template is what a template's text says.
+type Template struct {
+	File        string
+	Digest      string // Digest of the body
+	Body        []byte
+	Description string
+	Parameters  map[string]Parameter
+	Outputs     map[string]Output
+	Resources   map[string]Resource
+	Conditions  map[string]diag.Pos
+	Mappings    map[string]diag.Pos
+	// Transforms are the names under Transform and Fn::Transform, in order.
+	Transforms []string
+	// References are the uses of names: Ref, GetAtt, Sub, DependsOn, conditions.
+	References []Reference
+	// Imports are the uses of Fn::ImportValue.
+	Imports []Import
+
+	opaque      []string // reasons, in order of appearance
+	openOutputs bool     // a macro or loop may make outputs that the text doesn't show
+}
+
+// Output is one of a template's outputs.
+type Output struct {
+	Name string
+	// Export is the name under which the value is exported: literal, or the
+	// text of its intrinsic such as "!Sub ${AWS::StackName}-VpcId".
+	Export    string
+	Condition string
+	Pos       diag.Pos
+}
+
+// Resource is one of a template's resources.
+type Resource struct {
+	Name, Type, Condition string
+	DependsOn             []string
+	// Digest is the same for two resources that say the same, whatever their
+	// layout and comments.
+	Digest string
+	Pos    diag.Pos
+}
+
+// Reference is one use of a name.
+type Reference struct {
+	Kind string // Ref, GetAtt, Sub, DependsOn, Condition, FindInMap
+	Name string // of the parameter, resource, condition or mapping
+	Attr string // of GetAtt and of Sub's ${A.B}
+	Pos  diag.Pos
+}
+
+// Import is one Fn::ImportValue: Name when it is literal, else the text of its
+// intrinsic.
+type Import struct {
+	Name    string
+	Literal bool
+	Pos     diag.Pos
+}
+
+// Digest is the identity of a template's text: "sha256:" and hex.
+func Digest(body []byte) string {
+	sum := sha256.Sum256(body)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}
+
+// Parse reads a template. What could be understood is returned even when there
+// are mistakes; the template is never nil.
+func Parse(file string, body []byte) (*Template, diag.List) {
+	t := &Template{
+		File: file, Digest: Digest(body), Body: body,
+		Parameters: map[string]Parameter{}, Outputs: map[string]Output{}, Resources: map[string]Resource{},
+		Conditions: map[string]diag.Pos{}, Mappings: map[string]diag.Pos{},
+	}
+	p := &parser{t: t, file: file}
+	if len(body) > MaxSize {
+		p.diags.Add(diag.Pos{File: file}, "split it into several stacks",
+			"the template has %d bytes; CloudFormation takes at most %d", len(body), MaxSize)
+		return t, p.diags
+	}
+	root, err := decode(body)
+	if err != nil {
+		p.syntax(err)
+		return t, p.diags
+	}
+	p.document(root)
+	p.checkReferences()
+	p.diags.Sort()
+	return t, p.diags
+}
+
+// decode makes nodes of YAML or JSON text.
+func decode(body []byte) (*yaml.Node, error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	if trimmed := bytes.TrimLeft(body, " \t\r\n"); len(trimmed) > 0 && trimmed[0] == '{' {
+		if node, err := decodeJSON(body); err == nil || !yamlReads(body) {
+			return node, err
+		}
+	}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(body, &doc); err != nil {
+		return nil, err
+	}
+	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
+		return nil, errEmpty
+	}
+	return doc.Content[0], nil
+}
+
+// yamlReads says whether text that begins with a brace but isn't JSON is YAML
+// in flow style.
+func yamlReads(body []byte) bool {
+	var doc yaml.Node
+	return yaml.Unmarshal(body, &doc) == nil
+}
+
+var errEmpty = errors.New("the template is empty")
+
+var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+
+func (p *parser) syntax(err error) {
+	pos := diag.Pos{File: p.file}
+	var at *jsonError
+	if errors.As(err, &at) {
+		pos.Line, pos.Col = at.line, at.col
+		p.diags.Add(pos, "", "%s", at.Error())
+		return
+	}
+	if errors.Is(err, errEmpty) {
+		p.diags.Add(pos, "", "%v", err)
+		return
+	}
+	text := err.Error()
+	if m := yamlLine.FindStringSubmatch(text); m != nil {
+		pos.Line, _ = strconv.Atoi(m[1])
+		text = text[len(m[0]):]
+	}
+	hint := ""
+	if strings.Contains(text, "cannot start any token") {
+		hint = "indent with spaces, not with tabs"
+	}
+	p.diags.Add(pos, hint, "the template is not well-formed YAML: %s", text)
+}
+
+// Opaque says why equal text doesn't prove that a stack is unchanged; "" when
+// it does.
+func (t *Template) Opaque() string {
+	if len(t.opaque) == 0 {
+		return ""
+	}
+	return t.opaque[0]
+}
+
+// NoEcho names the parameters whose values are never shown, sorted.
+func (t *Template) NoEcho() []string {
+	var names []string
+	for name, p := range t.Parameters {
+		if p.NoEcho {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// CheckOutput reports that the template doesn't declare an output, with the
+// nearest one as hint. Templates whose outputs are made by macros pass.
+func (t *Template) CheckOutput(key string, at diag.Pos) diag.List {
+	if _, ok := t.Outputs[key]; ok || t.openOutputs {
+		return nil
+	}
+	names := sortedKeys(t.Outputs)
+	hint := "the template has no outputs"
+	if near := diag.Nearest(key, names); near != "" {
+		hint = "did you mean " + near + "?"
+	} else if len(names) > 0 {
+		hint = "its outputs are " + strings.Join(names, ", ")
+	}
+	var l diag.List
+	l.Add(at, hint, "template %s declares no output %q", t.File, key)
+	return l
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
