@@ -1,0 +1,177 @@
+package cloud
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/smithy-go/middleware"
+)
+
+// stack is the SDK's chain of middlewares of one call.
+type stack = middleware.Stack
+
+const (
+	// shrinkTo is what a throttle leaves of the rate that was under way.
+	shrinkTo = 0.7
+	// growth is what each second without a throttle adds, as a part of the
+	// rate that was throttled last: back in some ten seconds, then probing.
+	growth = 0.05
+	// slowest is the least rate, in calls a second.
+	slowest = 0.2
+	// freeAt lifts the limit once the rate has grown to this many times the
+	// rate that was throttled last.
+	freeAt = 4
+)
+
+// lane holds the limits of one account and region, by API.
+type lane struct {
+	mu     sync.Mutex
+	limits map[string]*limit
+}
+
+func newLane() *lane { return &lane{} }
+
+func (l *lane) limit(api string) *limit {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if x := l.limits[api]; x != nil {
+		return x
+	}
+	if l.limits == nil {
+		l.limits = map[string]*limit{}
+	}
+	x := &limit{}
+	l.limits[api] = x
+	return x
+}
+
+// limit is the rate of one API: none until AWS throttles the first time; then
+// a part of what was under way, growing back while all goes well.
+type limit struct {
+	mu sync.Mutex
+	// Calls of the running second and of the one before, to know the rate
+	// when the first throttle comes.
+	second       int64
+	calls, prior int
+	// rate is in calls a second; 0: no limit.
+	rate    float64
+	ceiling float64 // the rate that was throttled last
+	grown   time.Time
+	next    time.Time // when the next call may go
+	shrunk  time.Time
+}
+
+// reserve returns how long the call that comes at now has to wait.
+func (l *limit) reserve(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.count(now)
+	if l.rate == 0 {
+		return 0
+	}
+	l.grow(now)
+	if l.rate == 0 {
+		return 0
+	}
+	if l.next.Before(now) {
+		l.next = now
+	}
+	wait := l.next.Sub(now)
+	l.next = l.next.Add(time.Duration(float64(time.Second) / l.rate))
+	return wait
+}
+
+func (l *limit) count(now time.Time) {
+	switch s := now.Unix(); s {
+	case l.second:
+		l.calls++
+	case l.second + 1:
+		l.second, l.prior, l.calls = s, l.calls, 1
+	default:
+		l.second, l.prior, l.calls = s, 0, 1
+	}
+}
+
+func (l *limit) grow(now time.Time) {
+	if since := now.Sub(l.grown); since > 0 {
+		l.rate += l.ceiling * growth * since.Seconds()
+		l.grown = now
+	}
+	if l.rate > freeAt*l.ceiling {
+		l.rate = 0
+	}
+}
+
+// throttled shrinks the rate for a call that was sent at sent. Calls that were
+// on their way when it shrank last tell nothing new.
+func (l *limit) throttled(sent, now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !sent.After(l.shrunk) && !l.shrunk.IsZero() {
+		return
+	}
+	if l.rate == 0 {
+		l.rate = float64(max(l.calls, l.prior))
+	} else {
+		l.grow(now)
+		if l.rate == 0 {
+			l.rate = freeAt * l.ceiling
+		}
+	}
+	l.ceiling = max(l.rate, slowest)
+	l.rate = max(l.rate*shrinkTo, slowest)
+	l.grown, l.shrunk = now, now
+}
+
+// watch puts a watcher under the SDK's retries of one call, so that it sees
+// each attempt, and before the credentials are looked up.
+func (p *pair) watch(s *stack) error {
+	return s.Finalize.Insert(&watcher{pair: p}, "Retry", middleware.After)
+}
+
+// watcher waits for the lane before each attempt and learns from its outcome.
+type watcher struct {
+	pair    *pair
+	renewed bool
+}
+
+func (w *watcher) ID() string { return "axle:watch" }
+
+func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
+	middleware.FinalizeOutput, middleware.Metadata, error,
+) {
+	limit := w.pair.lane.limit(awsmiddleware.GetServiceID(ctx) + ":" + awsmiddleware.GetOperationName(ctx))
+	if wait := limit.reserve(time.Now()); wait > 0 {
+		if err := sleep(ctx, wait); err != nil {
+			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+		}
+	}
+	sent := time.Now()
+	generation := w.pair.source.generation()
+	out, meta, err := next.HandleFinalize(ctx, in)
+	if err == nil {
+		return out, meta, nil
+	}
+	var own *credentialError
+	switch {
+	case errors.As(err, &own): // no call was made
+	case isThrottle(err):
+		limit.throttled(sent, time.Now())
+	case isExpired(err) && !w.renewed:
+		// A revoked or expired session: with new credentials it may go.
+		w.renewed = true
+		w.pair.source.drop(generation)
+		err = &renewedError{err}
+	}
+	return out, meta, err
+}
+
+// renewedError makes the SDK try once more with new credentials.
+type renewedError struct{ err error }
+
+func (e *renewedError) Error() string        { return e.err.Error() }
+func (e *renewedError) Unwrap() error        { return e.err }
+func (e *renewedError) RetryableError() bool { return true }

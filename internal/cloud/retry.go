@@ -1,0 +1,77 @@
+package cloud
+
+import (
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	maxAttempts = 10 // of a throttled call
+	maxFaults   = 4  // of a call that meets a broken connection or a 5xx
+	backoffBase = 50 * time.Millisecond
+	throttled0  = 250 * time.Millisecond
+	backoffCap  = 20 * time.Second
+)
+
+// throttleCodes are the codes that mean "slower". The SDK's table counts
+// LimitExceededException among them, which in CloudFormation, IAM and
+// Organizations says that a quota is used up: waiting doesn't help.
+var throttleCodes = func() map[string]struct{} {
+	codes := map[string]struct{}{"ThrottlingError": {}, "Throttled": {}}
+	for code := range retry.DefaultThrottleErrorCodes {
+		if code != "LimitExceededException" {
+			codes[code] = struct{}{}
+		}
+	}
+	return codes
+}()
+
+// isThrottle says whether AWS asked for fewer calls.
+func isThrottle(err error) bool {
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		return false
+	}
+	_, ok := throttleCodes[api.ErrorCode()]
+	return ok
+}
+
+// newRetryer makes a retryer without a token bucket: throttling is answered by
+// the lane of its own account, region and API, and mustn't use up the patience
+// of anything else. So it holds no state.
+func newRetryer() aws.Retryer {
+	return patience{retry.NewStandard(func(o *retry.StandardOptions) {
+		o.MaxAttempts = maxAttempts
+		o.RateLimiter = ratelimit.None
+		o.Retryables = []retry.IsErrorRetryable{
+			retry.NoRetryCanceledError{},
+			retry.RetryableError{},
+			retry.RetryableConnectionError{},
+			retry.RetryableHTTPStatusCode{Codes: retry.DefaultRetryableHTTPStatusCodes},
+			retry.RetryableErrorCode{Codes: retry.DefaultRetryableErrorCodes},
+			retry.RetryableErrorCode{Codes: throttleCodes},
+		}
+	})}
+}
+
+// patience gives throttled calls many attempts and broken ones a few: the
+// engine repeats the step of a broken one later.
+type patience struct{ *retry.Standard }
+
+func (patience) RetryDelay(attempt int, err error) (time.Duration, error) {
+	base := throttled0
+	if !isThrottle(err) {
+		if attempt >= maxFaults {
+			return 0, err
+		}
+		base = backoffBase
+	}
+	most := min(base<<min(attempt-1, 10), backoffCap)
+	return most/2 + rand.N(most/2+1), nil
+}

@@ -1,0 +1,39 @@
+package cloud
+
+import (
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+const defaultConcurrent = 64
+
+// newTransport makes a client whose pool keeps as many connections to a host
+// as there may be calls in flight: with the default of 10, most calls of a wide
+// run would open a connection of their own. Over HTTP/2 all calls to a region
+// would share one connection and stall together, so it stays off.
+func newTransport(concurrent int) *awshttp.BuildableClient {
+	if concurrent <= 0 {
+		concurrent = defaultConcurrent
+	}
+	return awshttp.NewBuildableClient().
+		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second }).
+		WithTransportOptions(func(t *http.Transport) {
+			t.MaxIdleConns = 0 // no limit over all hosts
+			t.MaxIdleConnsPerHost = concurrent
+			t.ForceAttemptHTTP2 = false
+			t.ResponseHeaderTimeout = 60 * time.Second
+		})
+}
+
+// freeze makes all SDK clients share the one pool of connections: left as it
+// is, each would copy the transport, and a pool with it.
+func freeze(client aws.HTTPClient) aws.HTTPClient {
+	if b, ok := client.(*awshttp.BuildableClient); ok {
+		return b.Freeze()
+	}
+	return client
+}
