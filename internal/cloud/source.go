@@ -155,12 +155,20 @@ func (p *orgParser) inside(fields map[string]*yaml.Node, ou axle.OU, above []str
 
 // account reads an account and returns its id, "" if it has none that is valid.
 func (p *orgParser) account(n *yaml.Node, ou axle.OU, above []string) string {
-	f := p.fields(n, "an account", "id", "name", "email", "tags", "status")
+	// regions is for the sandbox alone: it says what the account opted into.
+	f := p.fields(n, "an account", "id", "name", "email", "tags", "status", "invited", "regions")
 	if f == nil {
 		return ""
 	}
 	a := axle.Account{Name: p.text(f["name"]), Email: p.text(f["email"]), OU: ou.Path, OUIDs: above,
-		Status: p.text(f["status"]), Tags: p.tags(f["tags"])}
+		Status: p.text(f["status"]), Tags: p.tags(f["tags"]), JoinedMethod: "CREATED"}
+	switch invited := p.text(f["invited"]); invited {
+	case "true":
+		a.JoinedMethod = "INVITED"
+	case "", "false":
+	default:
+		p.problems.Add(p.pos(f["invited"]), "true or false", "bad value %q of invited", invited)
+	}
 	switch {
 	case a.Status == "":
 		a.Status = "ACTIVE"
