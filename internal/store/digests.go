@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"time"
+)
+
+// Remember is part of Store.
+func (s *SQLite) Remember(ctx context.Context, stackID, digest string, updated time.Time) error {
+	return s.write(ctx, "remember the template of stack "+stackID, func(ctx context.Context) error {
+		_, err := s.conn.ExecContext(ctx, `INSERT INTO template (stack, digest, updated) VALUES (?,?,?)
+			ON CONFLICT DO UPDATE SET digest = excluded.digest, updated = excluded.updated`, stackID, digest, nanos(updated))
+		return err
+	})
+}
+
+// Digest is part of Store.
+func (s *SQLite) Digest(ctx context.Context, stackID string) (string, time.Time, bool, error) {
+	var digest string
+	var updated sql.NullInt64
+	err := s.readers.QueryRowContext(ctx, "SELECT digest, updated FROM template WHERE stack = ?", stackID).Scan(&digest, &updated)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", time.Time{}, false, nil
+	}
+	if err != nil {
+		return "", time.Time{}, false, s.explain("look up the template of stack "+stackID, err)
+	}
+	return digest, moment(updated), true, nil
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package store
+
+// look can't tell processes apart here: holders of a lock are known by their
+// heartbeat alone.
+func look(int) process { return process{} }
