@@ -149,3 +149,13 @@ func writeText(b *strings.Builder, v ref.Val, lists bool) error {
 	}
 	return nil
 }
+
+// CompileExpression compiles src as one expression that stands alone, without
+// ${{ }} around it.
+func CompileExpression(src string, at diag.Pos, known Names) (*Text, diag.List) {
+	c, list := compile(src, place{src, at}, 0, forValue, known)
+	if c == nil {
+		return nil, list
+	}
+	return &Text{source: src, parts: []part{{expr: c}}, calls: c.calls}, nil
+}

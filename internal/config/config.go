@@ -1,0 +1,183 @@
+// Package config turns axle.yaml into a typed project: strictly, with the place
+// of every value, and with all mistakes at once. What may stand in the file is
+// one table (format.go), from which the JSON Schema for editors is made too. It
+// reads one file and nothing that the file points to; whether a template exists
+// or an expression finds anything is for others to say.
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"axle/internal/diag"
+	"axle/internal/expr"
+)
+
+// Text is a scalar with its place: that of its first character.
+type Text struct {
+	Value string
+	Pos   diag.Pos
+}
+
+// Project is an axle.yaml, with one of its environments applied.
+type Project struct {
+	File string
+	Dir  string // what relative paths in the file are relative to
+	Name Text
+
+	Organization Organization
+	Access       Access
+	Hub          Hub
+	Regions      []Text // defaults of stacks that name none
+	// Vars is the tree of vars, the environment's merged in: map[string]any.
+	Vars any
+	// Env is the chosen environment, "" for none; Environments are all, sorted.
+	Env          string
+	Environments []string
+	Stacks       []Stack // in the file's order, as are peerings
+	Peerings     []Peering
+}
+
+// Stack finds a stack by its name.
+func (p *Project) Stack(name string) (*Stack, bool) {
+	for i := range p.Stacks {
+		if p.Stacks[i].Name == name {
+			return &p.Stacks[i], true
+		}
+	}
+	return nil, false
+}
+
+// Organization says where the accounts come from.
+type Organization struct {
+	Kind string // aws, file or ssm
+	Arg  string // the file's path (relative to Project.Dir), the parameter's name
+	Pos  diag.Pos
+}
+
+// Access says how accounts are entered.
+type Access struct {
+	Via             Text // a role's name in the hub account, or an ARN; may be empty
+	Role            Text
+	ExternalID      Text
+	SessionPolicy   Text // a JSON document
+	SourceIdentity  Text
+	SessionDuration time.Duration // 0: an hour
+	Overrides       []Override    // the first that matches wins
+}
+
+// Override is access to some accounts that differs.
+type Override struct {
+	Where *expr.Selector
+	// Role "none": the credentials after via are used as they are. Role, Via
+	// and ExternalID are the general ones where empty.
+	Role, Via, ExternalID Text
+	Pos                   diag.Pos
+}
+
+// Hub is the account that everything is worked from. One of AccountID and
+// Account is set.
+type Hub struct {
+	AccountID string
+	Account   *expr.Selector
+	Region    Text
+	Pos       diag.Pos
+}
+
+// Defined says whether the file has a hub.
+func (h Hub) Defined() bool { return h.Pos.Line > 0 }
+
+// Stack is a stack and where it goes.
+type Stack struct {
+	Name     string
+	Pos      diag.Pos
+	Template Text // a path, s3:// or https://
+	// Hub: the target is the hub account. Else Targets chooses.
+	Hub           bool
+	Targets       *expr.Selector
+	TargetsPos    diag.Pos
+	Regions       Regions
+	Parameters    []Parameter
+	Tags          []Parameter
+	DependsOn     []Text
+	Capabilities  []Text
+	StackName     Text // the default filled in, with the stack's own place
+	Protect       bool
+	ExecutionRole Text
+	// Rollout is checked, and not obeyed yet.
+	Rollout *Rollout
+}
+
+// RegionsKind says how a stack's regions are chosen.
+type RegionsKind string
+
+// The ways to choose regions.
+const (
+	RegionsDefault RegionsKind = "default" // Project.Regions
+	RegionsList    RegionsKind = "list"
+	RegionsHome    RegionsKind = "home"    // the hub's
+	RegionsEnabled RegionsKind = "enabled" // those that the account has opted into
+)
+
+// Regions are a stack's regions.
+type Regions struct {
+	Kind RegionsKind
+	List []Text // for RegionsList
+	Pos  diag.Pos
+}
+
+// Parameter is a parameter or a tag of a stack.
+type Parameter struct {
+	Name     string
+	Pos      diag.Pos
+	Value    *expr.Text
+	ValuePos diag.Pos
+}
+
+// Rollout is in which order and how carefully a stack's targets are worked on.
+type Rollout struct {
+	OrderBy                                       *expr.Text
+	Canary, Wave, MaxConcurrent, FailureTolerance Amount
+	Pause                                         time.Duration
+	Pos                                           diag.Pos
+}
+
+// Amount is a number of targets, or a part of them.
+type Amount struct {
+	N       int
+	Percent bool
+}
+
+// Peering is a VPC peering connection for every instance of the requester.
+type Peering struct {
+	Name                string
+	Pos                 diag.Pos
+	Requester, Accepter Side
+	DNS                 bool
+}
+
+// Side is one side of a peering: a stack, and the names of outputs that it has.
+type Side struct {
+	Stack, VPC, CIDR Text
+	RouteTables      []Text
+	Pos              diag.Pos
+}
+
+// Load reads the file at path and applies the environment env ("" for none).
+// The list may hold warnings only; the project is what could be understood.
+func Load(path, env string) (*Project, diag.List) {
+	src, err := os.ReadFile(path)
+	if err != nil {
+		var list diag.List
+		hint := "-f names another file"
+		if errors.Is(err, fs.ErrNotExist) {
+			hint = "axle init writes one; -f names another"
+		}
+		list.Add(diag.Pos{File: path}, hint, "%v", err)
+		return &Project{File: path, Dir: filepath.Dir(path)}, list
+	}
+	return Parse(path, src, env)
+}

@@ -1,0 +1,143 @@
+package config
+
+import "regexp"
+
+// What texts look like.
+var (
+	projectName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,63}$`), "a project's name",
+		"use letters, digits and dashes, beginning with a letter: stacks are named after it"}
+	stackKey = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,99}$`), "a stack's name",
+		"use letters, digits and dashes, beginning with a letter"}
+	stackName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`), "a name that CloudFormation takes",
+		"use at most 128 letters, digits and dashes, beginning with a letter"}
+	peeringName = &match{regexp.MustCompile(`^[a-zA-Z][-_a-zA-Z0-9]{0,99}$`), "a peering's name",
+		"use letters, digits, dashes and underscores, beginning with a letter"}
+	environmentName = &match{regexp.MustCompile(`^[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}$`), "an environment's name",
+		"use letters, digits, dashes and underscores"}
+	region = &match{regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`), "a region",
+		"a region is written like eu-west-1"}
+	source = &match{regexp.MustCompile(`^(aws|file:.+|ssm:/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*)$`), "a source of accounts",
+		"write aws, file:accounts.yaml or ssm:/axle/accounts"}
+	role = &match{regexp.MustCompile(`^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]{1,512}$`), "a role",
+		"write a role's name, or its ARN, such as arn:aws:iam::111111111111:role/axle-hub"}
+	templateURL = &match{regexp.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), "a template",
+		"write a path, s3://bucket/key or https://..."}
+	parameterName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "a parameter's name",
+		"CloudFormation's parameters have letters and digits only"}
+	outputName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "the name of an output",
+		"write the output's name in the template: letters and digits"}
+	tagKey = &match{regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`), "a tag's key",
+		"a key has at most 128 letters, digits, spaces and _.:/=+-@"}
+	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,64}$`), "a source identity",
+		"STS takes 2 to 64 letters, digits and _+=,.@-"}
+	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,1224}$`), "an external id",
+		"STS takes 2 to 1224 letters, digits and _+=,.@:/-"}
+	amount = &match{regexp.MustCompile(`^([0-9]{1,6}|[0-9]{1,3}%)$`), "a number or a percentage",
+		"write 10 or 25%"}
+	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), "a duration",
+		"write 45m, 1h or 1h30m"}
+	notEmpty = &match{regexp.MustCompile(`\S`), "text", "it must not be empty"}
+)
+
+const (
+	aboutSelection  = "An expression (CEL) over account, region, vars and env that is true for what is meant. A missing tag is \"\"."
+	aboutExpression = "May have expressions in ${{ }}, over account, region, hub, vars and env, with output(), outputs(), export(), ssm() and secret()."
+)
+
+// file is all that may stand in axle.yaml.
+var file = form{is: object, doc: "An Axle project: what is deployed to which accounts of an AWS organization.", keys: []key{
+	{"name", form{doc: "The project's name. Every stack is tagged with it (axle:project), and named after it.",
+		match: projectName, example: "name: flights"}, true},
+	{"organization", form{is: object, doc: "Where the accounts come from.", example: "organization: {source: aws}", keys: []key{
+		{"source", form{doc: "aws (Organizations), file:PATH (relative to this file) or ssm:/NAME (a parameter in the hub).",
+			match: source, example: "source: aws", deflt: "aws"}, false},
+	}}, false},
+	{"access", accessForm, false},
+	{"hub", form{is: object, doc: "The account that everything is worked from.",
+		example: `hub: {account: account.name == "tools", region: eu-west-1}`, keys: []key{
+			{"account", form{doc: "The hub: an account id of 12 digits, or an expression that is true for one account.",
+				match: notEmpty, example: `account: account.name == "tools"`}, true},
+			{"region", form{doc: "The hub's region, where IAM is deployed and artifacts are kept.",
+				match: region, example: "region: eu-west-1"}, true},
+		}}, false},
+	{"regions", regionsForm, false},
+	{"vars", varsForm, false},
+	{"environments", form{is: names, doc: "Variants of the project, chosen with --env.", name: environmentName, of: &form{is: object,
+		doc: "What is different in this environment.", keys: []key{
+			{"vars", varsForm, false},
+			{"regions", regionsForm, false},
+			{"targets", form{is: names, doc: "Targets by stack, in place of the stack's own.",
+				example: `targets: {network: account.tags["env"] == "prod"}`, of: &targetsForm}, false},
+		}}}, false},
+	{"stacks", form{is: names, doc: "CloudFormation stacks, by name.", name: stackKey, of: &stackForm}, false},
+	{"peerings", form{is: names, doc: "VPC peering connections: one for every instance of the requester's stack.", name: peeringName, of: &form{
+		is: object, doc: "A peering connection, with routes on both sides.", keys: []key{
+			{"requester", sideForm("The side that asks. There is a connection for each of its instances."), true},
+			{"accepter", sideForm("The side that accepts; its instance is found as output() finds one."), true},
+			{"dns", form{is: truth, doc: "Resolve the other side's DNS names to private addresses.", deflt: "false"}, false},
+		}}}, false},
+	{"subscriptions", form{is: missing}, false},
+	{"pipelines", form{is: missing}, false},
+	{"tagging", form{is: missing}, false},
+	{"inventory", form{is: missing}, false},
+	{"cmdb", form{is: missing}, false},
+}}
+
+var regionsForm = form{is: items, doc: "Regions of the stacks that name none of their own.", least: 1,
+	example: "regions: [eu-west-1]", of: &form{match: region}}
+
+var varsForm = form{is: tree, doc: "Values for expressions: vars.a.b. Whole numbers of 12 digits are text, as account ids are."}
+
+var targetsForm = form{doc: "Where the stack goes: hub, or the accounts that an expression is true for. " + aboutSelection,
+	match: notEmpty, example: `targets: account.ou.startsWith("/Workloads") && account.tags["env"] in ["dev", "qa"]`}
+
+var accessForm = form{is: object, doc: "How accounts are entered.", keys: []key{
+	{"via", form{doc: "A first hop: a role's name in the hub account, or an ARN. Skipped when the caller is that role.", match: role, example: "via: axle-hub"}, false},
+	{"role", form{doc: "The role that is assumed in every target account.", match: role, example: "role: axle-spoke", deflt: defaultRole}, false},
+	{"external_id", form{doc: "The external id that the role's trust policy asks for.", match: externalID}, false},
+	{"session_duration", form{doc: "How long a session lasts: 15m to 12h, after a first hop at most 1h.", match: duration, example: "session_duration: 1h"}, false},
+	{"session_policy", form{doc: "A policy (JSON) that narrows every session.", match: notEmpty}, false},
+	{"source_identity", form{doc: "Who is behind a session, for CloudTrail. Both sides must allow sts:SetSourceIdentity.", match: identity}, false},
+	{"overrides", form{is: items, doc: "Access to some accounts that differs. The first that matches wins.",
+		example: "overrides: [{where: account.management, role: none}]", of: &form{is: object, keys: []key{
+			{"where", form{doc: "The accounts. " + aboutSelection, match: notEmpty, example: "where: account.management"}, true},
+			{"role", form{doc: "The role there; none: the credentials after via are used as they are.", match: role, example: "role: none"}, false},
+			{"via", form{doc: "Another first hop.", match: role}, false},
+			{"external_id", form{doc: "Another external id.", match: externalID}, false},
+		}}}, false},
+}}
+
+var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
+	{"template", form{doc: "The template: a path relative to this file, s3:// or https://.", match: templateURL, example: "template: templates/network.yaml"}, true},
+	{"targets", targetsForm, true},
+	{"regions", form{is: items, doc: "Regions of this stack: a list, home (the hub's region) or enabled (those that the account has opted into).",
+		least: 1, example: "regions: [eu-west-1, us-east-1]", of: &form{match: region},
+		or: &form{choices: []string{"home", "enabled"}, example: "a list, such as [eu-west-1]", doc: "home: the hub's region. enabled: all that the account has opted into."}}, false},
+	{"parameters", form{is: names, doc: "The template's parameters.", name: parameterName,
+		of: &form{is: value, doc: aboutExpression, example: "\"a,b\": a list is written as one text"}}, false},
+	{"tags", form{is: names, doc: "Tags of the stack and of what it makes.", name: tagKey,
+		of: &form{is: value, doc: aboutExpression}}, false},
+	{"depends_on", form{is: items, doc: "Stacks that come first, beyond those that expressions name.", of: &form{match: stackKey}}, false},
+	{"capabilities", form{is: items, doc: "What CloudFormation is to be allowed to make.",
+		of: &form{choices: []string{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}}}, false},
+	{"stack_name", form{doc: "The stack's name in CloudFormation; <project>-<stack> otherwise.", match: stackName}, false},
+	{"protect", form{is: truth, doc: "Termination protection.", deflt: "false"}, false},
+	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN. May have expressions in ${{ }}."}, false},
+	{"rollout", form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
+		{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},
+		{"canary", form{doc: "This many first, alone.", match: amount}, false},
+		{"wave", form{doc: "Then so many at a time.", match: amount}, false},
+		{"max_concurrent", form{doc: "Never more than this at once.", match: amount}, false},
+		{"failure_tolerance", form{doc: "Stop when more than this have failed.", match: amount}, false},
+		{"pause", form{doc: "Wait between waves.", match: duration}, false},
+	}}, false},
+}}
+
+func sideForm(doc string) form {
+	return form{is: object, doc: doc, example: "{stack: network, vpc: VpcId, cidr: VpcCidr, route_tables: [RouteTableId]}", keys: []key{
+		{"stack", form{doc: "A stack of this file.", match: stackKey}, true},
+		{"vpc", form{doc: "The output that has the VPC's id.", match: outputName}, true},
+		{"cidr", form{doc: "The output that has the VPC's CIDR block.", match: outputName}, true},
+		{"route_tables", form{is: items, doc: "The outputs that have the ids of the route tables that get a route to the other side.", of: &form{match: outputName}}, false},
+	}}
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// Schema returns the JSON Schema (2020-12) of axle.yaml, for editors. It is kept
+// in docs/axle.schema.json.
+func Schema() []byte {
+	s := file.schema()
+	s["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	s["title"] = "axle.yaml"
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(s); err != nil { // maps, strings and numbers only
+		return nil
+	}
+	return b.Bytes()
+}
+
+func (f *form) schema() map[string]any {
+	s := map[string]any{}
+	if f.doc != "" {
+		s["description"] = f.doc
+	}
+	if f.deflt != "" {
+		s["default"] = f.deflt
+	}
+	switch f.is {
+	case object:
+		s["type"] = "object"
+		s["additionalProperties"] = false
+		properties, required := map[string]any{}, []string{}
+		for _, k := range f.keys {
+			if k.form.is == missing {
+				continue
+			}
+			properties[k.name] = k.form.schema()
+			if k.required {
+				required = append(required, k.name)
+			}
+		}
+		s["properties"] = properties
+		if len(required) > 0 {
+			s["required"] = required
+		}
+	case names:
+		s["type"] = []string{"object", "null"}
+		s["additionalProperties"] = f.of.schema()
+		if f.name != nil {
+			s["propertyNames"] = map[string]any{"pattern": f.name.pattern.String()}
+		}
+	case items:
+		s["type"] = "array"
+		s["items"] = f.of.schema()
+		if f.least > 0 {
+			s["minItems"] = f.least
+		}
+	case truth:
+		s["type"] = "boolean"
+		if f.deflt != "" {
+			s["default"] = f.deflt == "true"
+		}
+	case value:
+		s["type"] = []string{"string", "number", "boolean"}
+	case tree:
+		s["type"] = "object"
+	case text:
+		s["type"] = "string"
+		if len(f.choices) > 0 {
+			s["enum"] = f.choices
+		}
+		if f.match != nil {
+			s["pattern"] = f.match.pattern.String()
+		}
+	}
+	if f.or == nil {
+		return s
+	}
+	delete(s, "description")
+	return map[string]any{"description": f.doc, "anyOf": []any{s, f.or.schema()}}
+}
