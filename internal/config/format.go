@@ -30,7 +30,7 @@ var (
 		"a key has at most 128 letters, digits, spaces and _.:/=+-@"}
 	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,64}$`), "a source identity",
 		"STS takes 2 to 64 letters, digits and _+=,.@-"}
-	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,1224}$`), "an external id",
+	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`), "an external id",
 		"STS takes 2 to 1224 letters, digits and _+=,.@:/-"}
 	amount = &match{regexp.MustCompile(`^([0-9]{1,6}|[0-9]{1,3}%)$`), "a number or a percentage",
 		"write 10 or 25%"}
