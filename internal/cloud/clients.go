@@ -94,7 +94,7 @@ func (c *Cloud) newPair(src caller, t axle.Target) *pair {
 	if !ok {
 		l, _ = c.lanes.LoadOrStore(t, newLane())
 	}
-	p := &pair{source: src, retryer: newRetryer(), lane: l.(*lane)}
+	p := &pair{source: src, retryer: c.retryer, lane: l.(*lane)}
 	p.attempts = p.watch
 	return p
 }

@@ -54,6 +54,8 @@ type Cloud struct {
 	log    *slog.Logger
 	base   *baseSource
 
+	retryer aws.Retryer
+
 	clients clients
 	pairs   sync.Map // axle.Target -> *pair
 	lanes   sync.Map // axle.Target -> *lane, of calls made with a hop's credentials too
@@ -75,13 +77,14 @@ func New(ctx context.Context, opts Options) (*Cloud, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	retryer := newRetryer()
 	load := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(newTransport(opts.MaxConcurrent)),
 		config.WithLogger(logging.LoggerFunc(func(c logging.Classification, format string, v ...any) {
 			log.Debug(fmt.Sprintf(format, v...), "sdk", string(c))
 		})),
 		// Calls outside of a target (SSO, for one) get the same patience.
-		config.WithRetryer(func() aws.Retryer { return newRetryer() }),
+		config.WithRetryer(func() aws.Retryer { return retryer }),
 	}
 	if opts.Region != "" {
 		load = append(load, config.WithRegion(opts.Region))
@@ -98,7 +101,7 @@ func New(ctx context.Context, opts Options) (*Cloud, error) {
 	}
 	cfg.HTTPClient = freeze(cfg.HTTPClient)
 	c := &Cloud{
-		cfg: cfg, region: cfg.Region, access: opts.Access, run: opts.Run, log: log,
+		cfg: cfg, region: cfg.Region, access: opts.Access, run: opts.Run, log: log, retryer: retryer,
 		identity: newOnce[Identity](),
 		hub:      opts.Access.HubAccount,
 		accounts: map[string]axle.Account{},

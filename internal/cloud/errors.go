@@ -100,7 +100,8 @@ func quote(api smithy.APIError) string {
 
 // CloudFormation writes "(Service: AmazonSNS; Status Code: 403; Error Code:
 // AuthorizationError; Request ID: 1f...; Proxy: null)".
-var requestID = regexp.MustCompile(`(?:; )?Request ?I[Dd]: [0-9A-Za-z-]+(?:; Proxy: null)?`)
+// The SDK writes "StatusCode: 500, RequestID: 1f..., ".
+var requestID = regexp.MustCompile(`(?:[;,] )?Request ?I[Dd]: [0-9A-Za-z-]*(?:; Proxy: null)?`)
 
 // cause is the innermost text that says something, without the SDK's wrapping
 // and without queries of URLs, which may be signed.
@@ -114,7 +115,7 @@ func cause(err error) string {
 		target, _, _ := strings.Cut(u.URL, "?")
 		return fmt.Sprintf("%s %s: %v", u.Op, target, u.Err)
 	}
-	return err.Error()
+	return requestID.ReplaceAllString(strings.TrimPrefix(err.Error(), "failed to refresh cached credentials, "), "")
 }
 
 // explain returns the code and a hint for an answer of AWS.

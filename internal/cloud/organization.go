@@ -41,28 +41,27 @@ func (c *Cloud) Organization(ctx context.Context, want Discover) (*axle.Organiza
 	if err != nil {
 		return nil, err
 	}
-	ways := []source{c.base}
 	var warnings []string
-	if hop, err := c.hop(id, ""); err == nil && hop != c.base {
-		ways = []source{hop, c.base}
-	}
-	var failure error
-	for _, way := range ways {
-		d := newDiscovery(c, id, way)
-		org, err := d.run(ctx, want)
-		if err == nil {
+	for _, way := range c.ways(id) {
+		var org *axle.Organization
+		if org, err = newDiscovery(c, id, way).run(ctx, want); err == nil {
 			org.Warnings = append(warnings, org.Warnings...)
 			return org, nil
 		}
-		failure = err
 		if !isDenied(err) {
 			break
 		}
-		if len(ways) > 1 && way != c.base {
-			warnings = append(warnings, "discovered with the caller's own credentials: "+way.name(id)+" may not")
-		}
+		warnings = append(warnings, "the organization was listed with the caller's own credentials, as "+way.name(id)+" may not")
 	}
-	return nil, failure
+	return nil, err
+}
+
+// ways are the credentials to try at home, in this order.
+func (c *Cloud) ways(id Identity) []source {
+	if hop, err := c.hop(id, ""); err == nil && hop != source(c.base) {
+		return []source{hop, c.base}
+	}
+	return []source{c.base}
 }
 
 // discovery is one look at the organization.

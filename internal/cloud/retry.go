@@ -44,7 +44,7 @@ func isThrottle(err error) bool {
 
 // newRetryer makes a retryer without a token bucket: throttling is answered by
 // the lane of its own account, region and API, and mustn't use up the patience
-// of anything else. So it holds no state.
+// of anything else. So it holds no state, and all calls can share it.
 func newRetryer() aws.Retryer {
 	return patience{retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = maxAttempts

@@ -1,11 +1,9 @@
 package cloud
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -42,46 +40,32 @@ type snapshotAccount struct {
 	Method string            `json:"method,omitempty"`
 }
 
-// SnapshotKey tells whose organization a snapshot is: the caller's account, its
-// partition and the endpoint. It asks AWS who the caller is.
-func (c *Cloud) SnapshotKey(ctx context.Context) (string, error) {
-	id, err := c.Identity(ctx)
-	if err != nil {
-		return "", err
-	}
-	return id.Partition + "/" + id.Account + "/" + c.Endpoint(), nil
+// SnapshotKey tells whose organization a snapshot is: the caller's partition
+// and account, and the endpoint. Another organization's is never used.
+func (c *Cloud) SnapshotKey(id Identity) string {
+	return id.Partition + "/" + id.Account + "/" + c.Endpoint()
 }
 
 // LoadSnapshot reads an organization that was saved under the same key no
-// longer than maxAge ago, and with tags if these are wanted. It returns nil,
-// with the reason for the log, when there is none that may be used.
-func LoadSnapshot(path, key string, maxAge time.Duration, tags bool) (org *axle.Organization, reason string) {
+// longer than maxAge ago, and with tags if these are wanted. ok is false when
+// there is none that may be used; a damaged file counts as none.
+func LoadSnapshot(path, key string, maxAge time.Duration, tags bool) (org *axle.Organization, ok bool) {
 	body, err := os.ReadFile(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, "no snapshot"
-	case err != nil:
-		return nil, err.Error()
+	if err != nil {
+		return nil, false
 	}
 	var s snapshot
 	if err := json.Unmarshal(body, &s); err != nil {
-		return nil, "snapshot is damaged: " + err.Error()
+		return nil, false
 	}
 	age := time.Since(s.Taken)
-	switch {
-	case s.Version != snapshotVersion:
-		return nil, "snapshot is of another version"
-	case s.Key != key:
-		return nil, "snapshot is of another organization or caller"
-	case age > maxAge || age < -time.Minute:
-		return nil, "snapshot has expired"
-	case tags && !s.Tagged:
-		return nil, "snapshot has no tags"
+	if s.Version != snapshotVersion || s.Key != key || age > maxAge || age < -time.Minute || tags && !s.Tagged {
+		return nil, false
 	}
 	return s.organization()
 }
 
-func (s *snapshot) organization() (*axle.Organization, string) {
+func (s *snapshot) organization() (*axle.Organization, bool) {
 	org := &axle.Organization{ID: s.ID, Management: s.Management, Source: s.Source, Tagged: s.Tagged, Taken: s.Taken,
 		OUs: s.OUs, Accounts: make([]axle.Account, len(s.Accounts))}
 	above := make([][]string, len(s.OUs))
@@ -95,7 +79,7 @@ func (s *snapshot) organization() (*axle.Organization, string) {
 	}
 	for i, a := range s.Accounts {
 		if a.OU < 0 || a.OU >= len(s.OUs) {
-			return nil, "snapshot is damaged: account " + a.ID + " is in no OU"
+			return nil, false
 		}
 		org.Accounts[i] = axle.Account{ID: a.ID, Name: a.Name, Email: a.Email, OU: s.OUs[a.OU].Path, OUIDs: above[a.OU],
 			Tags: a.Tags, Status: a.Status, Management: a.ID == s.Management, JoinedMethod: a.Method}
@@ -104,7 +88,7 @@ func (s *snapshot) organization() (*axle.Organization, string) {
 		}
 	}
 	org.Sort()
-	return org, ""
+	return org, true
 }
 
 // SaveSnapshot writes the organization for LoadSnapshot, whole or not at all.

@@ -36,24 +36,33 @@ func (c *Cloud) FromSSM(ctx context.Context, name string) (*axle.Organization, e
 	if err != nil {
 		return nil, err
 	}
-	from, err := c.hop(id, "")
+	var body string
+	for _, way := range c.ways(id) {
+		if body, err = c.parameter(ctx, way, id, name); err == nil || !isDenied(err) {
+			break
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	home := axle.Target{Account: from.owner(id), Region: c.region}
-	client, opt := c.ssmAs(c.newPair(from, home), c.region)
-	out, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)}, opt)
-	if err != nil {
-		return nil, Translate(err, "read the organization from parameter "+name, c.account(home.Account), c.region)
-	}
-	if out.Parameter == nil {
-		return nil, fmt.Errorf("read the organization from parameter %s: AWS answered without it", name)
-	}
-	org, problems := parseOrganization("ssm:"+name, "ssm:"+name, []byte(aws.ToString(out.Parameter.Value)))
+	org, problems := parseOrganization("ssm:"+name, "ssm:"+name, []byte(body))
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	return org, nil
+}
+
+func (c *Cloud) parameter(ctx context.Context, way source, id Identity, name string) (string, error) {
+	home := axle.Target{Account: way.owner(id), Region: c.region}
+	client, opt := c.ssmAs(c.newPair(way, home), c.region)
+	out, err := client.GetParameter(ctx, &ssm.GetParameterInput{Name: &name, WithDecryption: aws.Bool(true)}, opt)
+	if err != nil {
+		return "", Translate(err, "read the organization from parameter "+name, c.account(home.Account), c.region)
+	}
+	if out.Parameter == nil {
+		return "", fmt.Errorf("read the organization from parameter %s: AWS answered without it", name)
+	}
+	return aws.ToString(out.Parameter.Value), nil
 }
 
 var idList = regexp.MustCompile(`^[\s\d,]+$`)
