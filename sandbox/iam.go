@@ -2,15 +2,18 @@ package sandbox
 
 import (
 	"encoding/json"
+	"net/url"
+	"regexp"
+	"strings"
 	"time"
 )
 
 // iamState is what IAM keeps of one account.
 type iamState struct {
-	Roles    map[string]*iamRole    `json:"roles,omitempty"`
-	Users    map[string]*iamUser    `json:"users,omitempty"`
-	Policies map[string]*iamPolicy  `json:"policies,omitempty"` // customer managed, by ARN
-	Profiles map[string]*iamProfile `json:"profiles,omitempty"` // instance profiles, by name
+	Roles    map[string]*iamRole   `json:"roles,omitempty"`
+	Users    map[string]*iamUser   `json:"users,omitempty"`
+	Policies map[string]*iamPolicy `json:"policies,omitempty"` // customer managed, by ARN
+	Alias    string                `json:"alias,omitempty"`
 }
 
 // iamPrincipal is what users and roles have in common.
@@ -26,68 +29,26 @@ type iamPrincipal struct {
 	Boundary string            `json:"boundary,omitempty"` // ARN
 }
 
-// iamRole is a role.
-type iamRole struct {
-	iamPrincipal
-	Trust       string    `json:"trust"`
-	Description string    `json:"description,omitempty"`
-	MaxSession  int       `json:"max_session"` // seconds
-	LastUsed    time.Time `json:"last_used,omitzero"`
-	// Visible is when other services see the role or its latest trust policy,
-	// in an unkind sandbox.
-	Visible time.Time `json:"visible,omitzero"`
-	// OldTrust is the trust policy that holds until then.
-	OldTrust string `json:"old_trust,omitempty"`
-}
-
 // iamUser is a user; its access keys are in state.Keys.
 type iamUser struct {
 	iamPrincipal
 	Keys []string `json:"keys,omitempty"`
 }
 
-// iamPolicy is a customer managed policy.
-type iamPolicy struct {
-	Name        string            `json:"name"`
-	Path        string            `json:"path"`
-	ARN         string            `json:"arn"`
-	ID          string            `json:"id"`
-	Description string            `json:"description,omitempty"`
-	Created     time.Time         `json:"created"`
-	Updated     time.Time         `json:"updated"`
-	Tags        map[string]string `json:"tags,omitempty"`
-	Versions    []iamVersion      `json:"versions"` // oldest first
-	Default     string            `json:"default"`
-	Next        int               `json:"next"` // number of the next version
-}
-
-// iamVersion is one version of a managed policy.
-type iamVersion struct {
-	ID       string    `json:"id"`
-	Document string    `json:"document"`
-	Created  time.Time `json:"created"`
-}
-
-// iamProfile is an instance profile.
-type iamProfile struct {
-	Name    string    `json:"name"`
-	Path    string    `json:"path"`
-	ARN     string    `json:"arn"`
-	ID      string    `json:"id"`
-	Created time.Time `json:"created"`
-	Role    string    `json:"role,omitempty"`
-}
-
 const awsManaged = "arn:aws:iam::aws:policy/"
+
+func (s *Sandbox) newPrincipal(account, kind, prefix, name, path string) iamPrincipal {
+	return iamPrincipal{
+		Name: name, Path: path, ARN: "arn:aws:iam::" + account + ":" + kind + path + name,
+		ID: s.key(prefix, 21), Created: s.now().Truncate(time.Second),
+	}
+}
 
 func (st *iamState) addUser(s *Sandbox, account, name, path string) *iamUser {
 	if st.Users == nil {
 		st.Users = map[string]*iamUser{}
 	}
-	u := &iamUser{iamPrincipal: iamPrincipal{
-		Name: name, Path: path, ARN: "arn:aws:iam::" + account + ":user" + path + name,
-		ID: s.key("AIDA", 21), Created: s.now(),
-	}}
+	u := &iamUser{iamPrincipal: s.newPrincipal(account, "user", "AIDA", name, path)}
 	st.Users[name] = u
 	return u
 }
@@ -96,10 +57,7 @@ func (st *iamState) addRole(s *Sandbox, account, name, path, trust string) *iamR
 	if st.Roles == nil {
 		st.Roles = map[string]*iamRole{}
 	}
-	r := &iamRole{Trust: trust, MaxSession: 3600, iamPrincipal: iamPrincipal{
-		Name: name, Path: path, ARN: "arn:aws:iam::" + account + ":role" + path + name,
-		ID: s.key("AROA", 21), Created: s.now(),
-	}}
+	r := &iamRole{Trust: trust, MaxSession: 3600, iamPrincipal: s.newPrincipal(account, "role", "AROA", name, path)}
 	st.Roles[name] = r
 	return r
 }
@@ -115,4 +73,117 @@ func (st *iamState) addAccessRole(s *Sandbox, account, name, management string, 
 	r.Created = at
 }
 
-func (s *Sandbox) iamOps() map[string]operation { return map[string]operation{} }
+func (s *Sandbox) iamOps() map[string]operation {
+	ops := map[string]operation{
+		"ListAccountAliases":             {run: listAccountAliases},
+		"CreateAccountAlias":             {run: createAccountAlias},
+		"DeleteAccountAlias":             {run: deleteAccountAlias},
+		"ListGroupsForUser":              {run: listGroupsForUser, resources: onUser},
+		"ListMFADevices":                 {run: listMFADevices},
+		"ListSigningCertificates":        {run: emptyUserList("Certificates")},
+		"ListServiceSpecificCredentials": {run: emptyUserList("ServiceSpecificCredentials")},
+		"ListSSHPublicKeys":              {run: emptyUserList("SSHPublicKeys")},
+	}
+	for _, more := range []map[string]operation{roleOps(), userOps(), managedPolicyOps(), principalOps("Role"), principalOps("User")} {
+		for name, op := range more {
+			ops[name] = op
+		}
+	}
+	return ops
+}
+
+// iamFail makes IAM's errors, whose statuses differ by code.
+func iamFail(code, format string, args ...any) error {
+	e := fail(code, format, args...)
+	switch code {
+	case "NoSuchEntity":
+		e.Status = 404
+	case "EntityAlreadyExists", "DeleteConflict", "LimitExceeded":
+		e.Status = 409
+	}
+	return e
+}
+
+var (
+	iamNames = regexp.MustCompile(`^[\w+=,.@-]+$`)
+	iamPaths = regexp.MustCompile(`^/(?:[!-~]*/)?$`)
+)
+
+// checkName refuses names that IAM refuses; field is the parameter's.
+func checkName(field, name string, longest int) error {
+	lower := strings.ToLower(field[:1]) + field[1:]
+	switch {
+	case name == "":
+		return iamFail("ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", lower)
+	case len(name) > longest:
+		return iamFail("ValidationError", "1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must have length less than or equal to %d", name, lower, longest)
+	case !iamNames.MatchString(name):
+		return iamFail("ValidationError", "The specified value for %s is invalid. It must contain only alphanumeric characters and/or the following: +=,.@_-", lower)
+	}
+	return nil
+}
+
+// checkPath gives the path of a new entity.
+func checkPath(in params) (string, error) {
+	path := in.or("Path", "/")
+	if len(path) > 512 || !iamPaths.MatchString(path) {
+		return "", iamFail("ValidationError", "The specified value for path is invalid. It must begin and end with / and contain only alphanumeric characters and/or / characters.")
+	}
+	return path, nil
+}
+
+func checkTags(tags []params) error {
+	if len(tags) > 50 {
+		return iamFail("LimitExceeded", "The number of tags has reached the maximum limit.")
+	}
+	for _, t := range tags {
+		switch k := t.str("Key"); {
+		case k == "" || len(k) > 128 || len(t.str("Value")) > 256:
+			return iamFail("InvalidInput", "Tag keys have 1 to 128 characters, values at most 256.")
+		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+			return iamFail("InvalidInput", "Tag keys that begin with aws: are reserved.")
+		}
+	}
+	return nil
+}
+
+// iamDocument is how IAM shows a policy document.
+func iamDocument(doc string) string { return strings.ReplaceAll(url.QueryEscape(doc), "+", "%20") }
+
+// iamPage adds a page of items to an output, in IAM's way.
+func iamPage[T any](c *call, field string, items []T, key func(T) string, show func(T) any) (obj, error) {
+	size := c.In.int("MaxItems", 100)
+	if size < 1 || size > 1000 {
+		return nil, iamFail("ValidationError", "1 validation error detected: Value '%d' at 'maxItems' failed to satisfy constraint: Member must have value between 1 and 1000", size)
+	}
+	page, next, ok := paginate(c.Sandbox, items, key, c.In.str("Marker"), size)
+	if !ok {
+		return nil, iamFail("ValidationError", "Invalid Marker.")
+	}
+	list := make([]any, 0, len(page))
+	for _, item := range page {
+		list = append(list, show(item))
+	}
+	return obj{field: list, "IsTruncated": next != "", "Marker": optional(next)}, nil
+}
+
+func listAccountAliases(c *call) (obj, error) {
+	aliases := []string{}
+	if c.Account.IAM.Alias != "" {
+		aliases = append(aliases, c.Account.IAM.Alias)
+	}
+	return obj{"AccountAliases": aliases, "IsTruncated": false}, nil
+}
+
+func createAccountAlias(c *call) (obj, error) {
+	c.Account.IAM.Alias = c.In.str("AccountAlias")
+	return nil, nil
+}
+
+func deleteAccountAlias(c *call) (obj, error) {
+	if c.Account.IAM.Alias == "" || c.Account.IAM.Alias != c.In.str("AccountAlias") {
+		return nil, iamFail("NoSuchEntity", "The account alias %s does not exist.", c.In.str("AccountAlias"))
+	}
+	c.Account.IAM.Alias = ""
+	return nil, nil
+}

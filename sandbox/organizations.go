@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"slices"
 	"sort"
+	"strings"
 	"time"
 )
 
@@ -43,23 +45,15 @@ type member struct {
 	AccessRole string            `json:"access_role,omitempty"` // name, when it isn't the usual
 }
 
-// orgPolicy is a policy of the organization.
-type orgPolicy struct {
-	ID          string            `json:"id"`
-	Name        string            `json:"name"`
-	Description string            `json:"description,omitempty"`
-	Type        string            `json:"type"`
-	Content     string            `json:"content"`
-	AWS         bool              `json:"aws,omitempty"`
-	Tags        map[string]string `json:"tags,omitempty"`
-}
-
-// accountRequest is a CreateAccount and what became of it.
-type accountRequest struct {
-	ID, Name, Email, State, Account, Failure string
-	Requested, Completed                     time.Time
-	Role                                     string
-	Tags                                     map[string]string
+// status is what the API called Status before it had State.
+func (m *member) status() string {
+	switch m.State {
+	case "CLOSED":
+		return "SUSPENDED"
+	case "PENDING_ACTIVATION":
+		return "ACTIVE"
+	}
+	return m.State
 }
 
 const (
@@ -81,6 +75,20 @@ func (o *orgState) init(id, root, management string) {
 		Type: scpType, AWS: true,
 		Content: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
 	}}
+}
+
+// usable says whether anything can be done in the account.
+func (o *orgState) usable(account string) bool {
+	m := o.Members[account]
+	return m != nil && m.State == "ACTIVE"
+}
+
+func (o *orgState) arn(kind, id string) string {
+	base := "arn:aws:organizations::" + o.Management + ":"
+	if kind == "organization" {
+		return base + "organization/" + o.ID
+	}
+	return base + kind + "/" + o.ID + "/" + id
 }
 
 // unitID makes the id of an OU: it carries the root's.
@@ -121,7 +129,85 @@ func (s *Sandbox) tree() *orgIndex {
 }
 
 func (s *Sandbox) organizationsOps() map[string]operation {
-	return map[string]operation{}
+	ops := map[string]operation{}
+	for _, part := range []map[string]operation{orgReadOps(), orgAccountOps(), orgUnitOps(), orgPolicyOps(), orgTrustOps()} {
+		for name, op := range part {
+			ops[name] = guarded(name, op)
+		}
+	}
+	return ops
 }
 
-func (s *Sandbox) resumeOrganizations() {}
+// guarded lets only the management account call an operation; delegated
+// administrators may read, and any member may describe the organization.
+func guarded(name string, op operation) operation {
+	run := op.run
+	reads := strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Describe")
+	op.run = func(c *call) (obj, error) {
+		o := &c.st.Org
+		switch {
+		case c.Account.ID == o.Management, name == "DescribeOrganization":
+		case name == "DescribeEffectivePolicy" && c.In.or("TargetId", c.Account.ID) == c.Account.ID:
+		case reads && len(o.Delegates[c.Account.ID]) > 0:
+		default:
+			return nil, fail("AccessDeniedException", "You don't have permissions to access this resource.")
+		}
+		return run(c)
+	}
+	return op
+}
+
+// orgInvalid is the error for an input that the API's model excludes.
+func orgInvalid(reason, format string, args ...any) error {
+	e := fail("InvalidInputException", format, args...)
+	e.Extra = obj{"Reason": reason}
+	return e
+}
+
+// violation is the error for a limit of the organization.
+func violation(reason, format string, args ...any) error {
+	e := fail("ConstraintViolationException", format, args...)
+	e.Extra = obj{"Reason": reason}
+	return e
+}
+
+// need refuses when a required member is missing.
+func (c *call) need(names ...string) error {
+	for _, n := range names {
+		if !c.In.has(n) || c.In[n] == "" {
+			return orgInvalid("INPUT_REQUIRED", "You specified an invalid value: %s is required.", n)
+		}
+	}
+	return nil
+}
+
+// orgPage cuts a page of at most 20 out of items.
+func orgPage[T any](c *call, field string, items []T, key func(T) string, show func(T) obj) (obj, error) {
+	size := c.In.int("MaxResults", 20)
+	switch {
+	case size < 1:
+		return nil, orgInvalid("MIN_VALUE_EXCEEDED", "You provided a value that does not match the required pattern.")
+	case size > 20:
+		return nil, orgInvalid("MAX_VALUE_EXCEEDED", "You provided a value that does not match the required pattern.")
+	}
+	page, next, ok := paginate(c.Sandbox, items, key, c.In.str("NextToken"), size)
+	if !ok {
+		return nil, orgInvalid("INVALID_NEXT_TOKEN", "You specified an invalid value for next token.")
+	}
+	list := make([]obj, 0, len(page))
+	for _, item := range page {
+		list = append(list, show(item))
+	}
+	return obj{field: list, "NextToken": optional(next)}, nil
+}
+
+// chain are the ids from the root to the parent given.
+func (o *orgState) chain(parent string) []string {
+	var ids []string
+	for parent != "" && o.Units[parent] != nil {
+		ids = append(ids, parent)
+		parent = o.Units[parent].Parent
+	}
+	slices.Reverse(ids)
+	return ids
+}

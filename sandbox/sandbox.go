@@ -33,6 +33,7 @@ type Sandbox struct {
 	limits *limiter
 	faults []*faultState
 	saved  int64 // st.Changes when last written
+	swept  int   // number of credentials left after the last sweep
 	closed bool
 	stop   chan struct{}
 	done   sync.WaitGroup
@@ -211,20 +212,21 @@ func (a *account) region(name string) *region {
 
 // identity is who a set of credentials stands for.
 type identity struct {
-	Account  string            `json:"account"`
-	ARN      string            `json:"arn"`            // arn:aws:iam::..:user/x, or arn:aws:sts::..:assumed-role/r/session
-	Type     string            `json:"type"`           // root | user | role | service
-	Role     string            `json:"role,omitempty"` // name of the role, for sessions
-	User     string            `json:"user,omitempty"` // name of the user, for their keys
-	UserID   string            `json:"user_id"`
-	Secret   string            `json:"secret"`
-	Token    string            `json:"token,omitempty"`
-	Expires  time.Time         `json:"expires,omitzero"`
-	Policies []string          `json:"policies,omitempty"` // session policies, as JSON
-	SourceID string            `json:"source_identity,omitempty"`
-	Tags     map[string]string `json:"tags,omitempty"`
-	Inactive bool              `json:"inactive,omitempty"`
-	Created  time.Time         `json:"created,omitzero"`
+	Account    string            `json:"account"`
+	ARN        string            `json:"arn"`            // arn:aws:iam::..:user/x, or arn:aws:sts::..:assumed-role/r/session
+	Type       string            `json:"type"`           // root | user | role | service
+	Role       string            `json:"role,omitempty"` // name of the role, for sessions
+	User       string            `json:"user,omitempty"` // name of the user, for their keys
+	UserID     string            `json:"user_id"`
+	Secret     string            `json:"secret"`
+	Token      string            `json:"token,omitempty"`
+	Expires    time.Time         `json:"expires,omitzero"`
+	Policies   []string          `json:"policies,omitempty"` // session policies, as JSON
+	SourceID   string            `json:"source_identity,omitempty"`
+	Tags       map[string]string `json:"tags,omitempty"`
+	Transitive []string          `json:"transitive,omitempty"` // keys of tags that the next session inherits
+	Inactive   bool              `json:"inactive,omitempty"`
+	Created    time.Time         `json:"created,omitzero"`
 }
 
 // call is one request: authenticated, decoded, and running under the lock.

@@ -260,7 +260,7 @@ func (s *Sandbox) authenticate(r *http.Request, svc service, sig signature, sign
 		return nil, refuse(svc, noCredentials, "")
 	}
 	id := s.st.Keys[sig.key]
-	if id == nil || id.Inactive || id.Token != sig.token {
+	if id == nil || id.Inactive || id.Token != sig.token || !s.reachable(id.Account, sig.region) {
 		return nil, refuse(svc, unknownKey, "")
 	}
 	hash := r.Header.Get("X-Amz-Content-Sha256")
@@ -287,6 +287,19 @@ func (s *Sandbox) authenticate(r *http.Request, svc service, sig signature, sign
 		return nil, refuse(svc, expiredToken, "")
 	}
 	return id, nil
+}
+
+// reachable says whether an account's credentials are known in a region: not
+// when the account isn't active, nor where it hasn't opted in.
+func (s *Sandbox) reachable(account, region string) bool {
+	if !s.st.Org.usable(account) {
+		return false
+	}
+	switch s.account(account).regionStatus(region) {
+	case "", "DISABLED", "ENABLING":
+		return false
+	}
+	return true
 }
 
 // plainBody undoes gzip and S3's aws-chunked framing.

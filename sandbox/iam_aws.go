@@ -1,0 +1,40 @@
+package sandbox
+
+// awsPolicies are AWS's managed policies that the sandbox has, by ARN. Those
+// whose originals list thousands of actions are given by the actions of the
+// services that the sandbox serves; what they allow there is what AWS's allow.
+var awsPolicies = map[string]string{
+	awsManaged + "AdministratorAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`,
+	awsManaged + "PowerUserAccess": `{"Version":"2012-10-17","Statement":[
+ {"Effect":"Allow","NotAction":["iam:*","organizations:*","account:*"],"Resource":"*"},
+ {"Effect":"Allow","Action":["account:GetAccountInformation","account:GetGovCloudAccountInformation","account:GetPrimaryEmail","account:ListRegions","iam:CreateServiceLinkedRole","iam:DeleteServiceLinkedRole","iam:ListRoles","organizations:DescribeEffectivePolicy","organizations:DescribeOrganization"],"Resource":"*"}]}`,
+	awsManaged + "ReadOnlyAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[
+ "account:Get*","account:List*","cloudformation:Describe*","cloudformation:Detect*","cloudformation:Estimate*","cloudformation:Get*","cloudformation:List*","cloudformation:ValidateTemplate",
+ "ec2:Describe*","ec2:Get*","ec2:Search*","iam:Generate*","iam:Get*","iam:List*","iam:Simulate*","lambda:Get*","lambda:List*","logs:Describe*","logs:Get*","logs:List*",
+ "organizations:Describe*","organizations:List*","s3:DescribeJob","s3:Get*","s3:List*","sns:Check*","sns:Get*","sns:List*","sqs:Get*","sqs:List*","sqs:Receive*",
+ "ssm:Describe*","ssm:Get*","ssm:List*","secretsmanager:Describe*","secretsmanager:GetResourcePolicy","secretsmanager:List*","sts:GetAccessKeyInfo","sts:GetCallerIdentity","sts:GetSessionToken","tag:DescribeReportCreation","tag:Get*"],"Resource":"*"}]}`,
+	awsManaged + "SecurityAudit": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[
+ "account:GetRegionOptStatus","account:ListRegions","cloudformation:DescribeStack*","cloudformation:GetStackPolicy","cloudformation:GetTemplate","cloudformation:ListStack*",
+ "ec2:Describe*","ec2:Get*","iam:GenerateCredentialReport","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy","organizations:Describe*","organizations:List*",
+ "s3:GetBucket*","s3:GetEncryptionConfiguration","s3:GetAccountPublicAccessBlock","s3:ListAllMyBuckets","sns:GetTopicAttributes","sns:List*","ssm:Describe*","ssm:ListDocuments","sts:GetAccessKeyInfo","tag:GetResources","tag:GetTagKeys"],"Resource":"*"}]}`,
+	awsManaged + "job-function/ViewOnlyAccess": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":[
+ "cloudformation:DescribeStacks","cloudformation:List*","ec2:Describe*","iam:Get*","iam:List*","organizations:List*","s3:ListAllMyBuckets","s3:ListBucket","sns:List*","ssm:Describe*","ssm:List*"],"Resource":"*"}]}`,
+	awsManaged + "IAMFullAccess":                                `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:*","organizations:DescribeAccount","organizations:DescribeOrganization","organizations:DescribeOrganizationalUnit","organizations:DescribePolicy","organizations:ListChildren","organizations:ListParents","organizations:ListPoliciesForTarget","organizations:ListRoots","organizations:ListPolicies","organizations:ListTargetsForPolicy"],"Resource":"*"}]}`,
+	awsManaged + "IAMReadOnlyAccess":                            `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iam:GenerateCredentialReport","iam:GenerateServiceLastAccessedDetails","iam:Get*","iam:List*","iam:SimulateCustomPolicy","iam:SimulatePrincipalPolicy"],"Resource":"*"}]}`,
+	awsManaged + "AmazonEC2FullAccess":                          `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:*","elasticloadbalancing:*","cloudwatch:*","autoscaling:*"],"Resource":"*"}]}`,
+	awsManaged + "AmazonEC2ReadOnlyAccess":                      `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Describe*","ec2:GetSecurityGroupsForVpc"],"Resource":"*"}]}`,
+	awsManaged + "AmazonVPCFullAccess":                          `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ec2:Accept*","ec2:AllocateAddress","ec2:Assign*","ec2:Associate*","ec2:Attach*","ec2:Authorize*","ec2:Create*","ec2:Delete*","ec2:Describe*","ec2:Detach*","ec2:Disassociate*","ec2:Modify*","ec2:Reject*","ec2:ReleaseAddress","ec2:Replace*","ec2:Revoke*","ec2:Unassign*"],"Resource":"*"}]}`,
+	awsManaged + "AmazonS3FullAccess":                           `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:*","s3-object-lambda:*"],"Resource":"*"}]}`,
+	awsManaged + "AmazonS3ReadOnlyAccess":                       `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["s3:Get*","s3:List*","s3:Describe*","s3-object-lambda:Get*","s3-object-lambda:List*"],"Resource":"*"}]}`,
+	awsManaged + "AmazonSNSFullAccess":                          `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sns:*","Resource":"*"}]}`,
+	awsManaged + "AmazonSSMFullAccess":                          `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:*","ssmmessages:*","ec2messages:*"],"Resource":"*"}]}`,
+	awsManaged + "AmazonSSMReadOnlyAccess":                      `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:Describe*","ssm:Get*","ssm:List*"],"Resource":"*"}]}`,
+	awsManaged + "AWSCloudFormationFullAccess":                  `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"cloudformation:*","Resource":"*"}]}`,
+	awsManaged + "AWSCloudFormationReadOnlyAccess":              `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["cloudformation:Describe*","cloudformation:EstimateTemplateCost","cloudformation:Get*","cloudformation:List*","cloudformation:ValidateTemplate","cloudformation:Detect*"],"Resource":"*"}]}`,
+	awsManaged + "AWSOrganizationsFullAccess":                   `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["organizations:*","account:*"],"Resource":"*"},{"Effect":"Allow","Action":"iam:CreateServiceLinkedRole","Resource":"*","Condition":{"StringEquals":{"iam:AWSServiceName":"organizations.amazonaws.com"}}}]}`,
+	awsManaged + "AWSOrganizationsReadOnlyAccess":               `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["organizations:Describe*","organizations:List*","account:GetAlternateContact","account:GetContactInformation","account:ListRegions","account:GetRegionOptStatus","account:GetPrimaryEmail"],"Resource":"*"}]}`,
+	awsManaged + "ResourceGroupsandTagEditorReadOnlyAccess":     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["tag:getResources","tag:getTagKeys","tag:getTagValues","resource-groups:Get*","resource-groups:List*","resource-groups:Search*"],"Resource":"*"}]}`,
+	awsManaged + "service-role/AWSLambdaBasicExecutionRole":     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents"],"Resource":"*"}]}`,
+	awsManaged + "service-role/AWSLambdaVPCAccessExecutionRole": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["logs:CreateLogGroup","logs:CreateLogStream","logs:PutLogEvents","ec2:CreateNetworkInterface","ec2:DescribeNetworkInterfaces","ec2:DescribeSubnets","ec2:DeleteNetworkInterface","ec2:AssignPrivateIpAddresses","ec2:UnassignPrivateIpAddresses"],"Resource":"*"}]}`,
+	awsManaged + "AmazonSSMManagedInstanceCore":                 `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["ssm:DescribeAssociation","ssm:GetDeployablePatchSnapshotForInstance","ssm:GetDocument","ssm:DescribeDocument","ssm:GetManifest","ssm:GetParameter","ssm:GetParameters","ssm:ListAssociations","ssm:ListInstanceAssociations","ssm:PutInventory","ssm:PutComplianceItems","ssm:PutConfigurePackageResult","ssm:UpdateAssociationStatus","ssm:UpdateInstanceAssociationStatus","ssm:UpdateInstanceInformation","ssmmessages:CreateControlChannel","ssmmessages:CreateDataChannel","ssmmessages:OpenControlChannel","ssmmessages:OpenDataChannel","ec2messages:*"],"Resource":"*"}]}`,
+}
