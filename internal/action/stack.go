@@ -1,0 +1,300 @@
+// Package action is what steps do, one file a kind of step: stacks, outputs of
+// live stacks, and the parts of peerings. An action is started and checked, and
+// finds what an earlier start of the same step left behind. It knows nothing of
+// order, retries or other steps.
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"axle"
+	"axle/internal/cfn"
+	"axle/internal/cloud"
+)
+
+const (
+	// checkTime is how long a check waits inside.
+	checkTime = 20 * time.Second
+	// otherTime is how long somebody else's operation on a stack is waited for.
+	otherTime = 30 * time.Minute
+)
+
+// Stack makes, updates and deletes stacks.
+type Stack struct {
+	driver *cfn.Driver
+	run    string
+	// OtherTime is how long somebody else's operation on a stack is waited for;
+	// 30 minutes.
+	OtherTime time.Duration
+	// changes keeps, by step, what was reviewed until it is executed: part of
+	// the record of a step, not of its state.
+	changes sync.Map
+}
+
+// NewStack returns the action on stacks for a run, whose id makes change sets
+// findable after a crash.
+func NewStack(driver *cfn.Driver, run string) *Stack {
+	return &Stack{driver: driver, run: run, OtherTime: otherTime}
+}
+
+// Start compares the stack with what it shall be, and asks for a change set
+// where they differ. Nothing is executed before the change set is journaled.
+func (a *Stack) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
+	p, err := a.start(ctx, step, in)
+	return p, explain(step, err)
+}
+
+func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
+	spec := step.Spec.Stack
+	st, err := find(ctx, a.driver, step)
+	switch {
+	case err != nil:
+		return axle.Progress{}, err
+	case st != nil && st.State() == cfn.Busy:
+		return waitFor(st), nil
+	case step.Delete:
+		return a.startDelete(spec, st)
+	}
+	t, w := step.Target(), cfn.Want{Spec: spec, Values: in.Values}
+	ph := phase{name: phaseChangeSet}
+	if st != nil {
+		switch st.State() {
+		case cfn.Stuck:
+			return axle.Progress{}, cfn.StuckFailure(st)
+		case cfn.Dead:
+			if err := a.clear(ctx, t, st); err != nil {
+				return axle.Progress{}, err
+			}
+			ph.note, st = noteDead, nil
+		case cfn.Settled:
+			same, err := a.driver.Unchanged(ctx, t, w, st)
+			if err != nil {
+				return axle.Progress{}, err
+			}
+			if same {
+				return a.unchanged(ctx, step, st)
+			}
+		}
+	}
+	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
+	if errors.Is(err, cfn.ErrBusy) { // look again: whatever happens there is waited for then
+		return axle.Progress{}, again(err)
+	}
+	return axle.Progress{Token: ph.String()}, err
+}
+
+// noteDead is told of a stack that had to be removed before it could be made.
+const noteDead = "deleted the stack in ROLLBACK_COMPLETE first"
+
+// clear removes what a failed creation left: it can't be used for anything.
+func (a *Stack) clear(ctx context.Context, t axle.Target, st *cfn.Stack) error {
+	if st.Protected {
+		return protectedDead(st)
+	}
+	op := cfn.Operation{Kind: axle.Delete, StackID: st.ID, Digest: "dead"}
+	if err := a.driver.Delete(ctx, t, op); err != nil {
+		return err
+	}
+	end, err := a.driver.Await(ctx, t, op)
+	if err != nil {
+		return err
+	}
+	return a.driver.DeleteFailure(ctx, t, op, end)
+}
+
+// protectedDead is the failure of a stack that would have to be deleted first.
+func protectedDead(st *cfn.Stack) *axle.Failure {
+	return &axle.Failure{Code: "Protected", Resource: st.Name, Blocked: true,
+		Message: fmt.Sprintf("stack %s is in ROLLBACK_COMPLETE and must be deleted before it can be made, but has termination protection", st.Name),
+		Hint:    "aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name " + st.Name}
+}
+
+// unchanged ends a step whose stack is as it shall be, but for protection.
+func (a *Stack) unchanged(ctx context.Context, step *axle.Step, st *cfn.Stack) (axle.Progress, error) {
+	res := axle.Result{Change: axle.None, Outputs: st.Outputs}
+	changed, err := a.driver.Finish(ctx, step.Target(), step.Spec.Stack, st)
+	if changed {
+		res.Change, res.Note = axle.Update, "termination protection only"
+	}
+	return axle.Progress{Done: true, Result: res}, err
+}
+
+func (a *Stack) startDelete(spec *axle.StackSpec, st *cfn.Stack) (axle.Progress, error) {
+	switch {
+	case st == nil:
+		return axle.Progress{Done: true, Result: axle.Result{Change: axle.None}}, nil
+	case spec.Protect || st.Protected:
+		return axle.Progress{}, cfn.Protected(st.Name)
+	}
+	return axle.Progress{Token: phase{name: phaseDoomed, op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}.String()}, nil
+}
+
+// Check goes on from where the token says.
+func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.Progress, error) {
+	ph, err := parsePhase(token)
+	if err != nil {
+		return axle.Progress{}, err
+	}
+	ph.op.Digest = step.Spec.Stack.Template
+	inner, cancel := context.WithTimeout(ctx, checkTime)
+	defer cancel()
+	var p axle.Progress
+	switch ph.name {
+	case phaseWait:
+		p, err = a.checkWait(inner, step, ph)
+	case phaseChangeSet:
+		p, err = a.checkChangeSet(inner, step, ph)
+	case phaseExecute:
+		p, err = a.checkExecute(inner, step, ph)
+	case phaseDoomed:
+		p, err = a.checkDoomed(inner, step, ph)
+	case phaseDelete:
+		p, err = a.checkDelete(inner, step, ph)
+	}
+	if err != nil && inner.Err() != nil && ctx.Err() == nil { // nothing yet
+		return axle.Progress{Token: token}, nil
+	}
+	return p, explain(step, err)
+}
+
+// checkWait waits for somebody else's operation, after which the step begins
+// anew.
+func (a *Stack) checkWait(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
+	if time.Since(ph.op.Before) > a.OtherTime {
+		return axle.Progress{}, &axle.Failure{Code: "Busy", Resource: step.Spec.Stack.StackName,
+			Message: fmt.Sprintf("stack %s was busy with somebody else's operation for %s", step.Spec.Stack.StackName, a.OtherTime),
+			Hint:    "look at what is going on there (its events tell), then resume"}
+	}
+	if _, err := a.driver.Settle(ctx, step.Target(), ph.op.StackID); err != nil {
+		return axle.Progress{}, err
+	}
+	return axle.Progress{}, again(errors.New("the stack was busy"))
+}
+
+// checkChangeSet waits for the change set, compares it with what was reviewed,
+// and executes it.
+func (a *Stack) checkChangeSet(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
+	t, spec := step.Target(), step.Spec.Stack
+	cs, err := a.driver.ChangeSet(ctx, t, ph.op)
+	switch {
+	case err != nil:
+		return axle.Progress{}, err
+	case cs.Empty:
+		if err := a.driver.Discard(ctx, t, ph.op); err != nil {
+			return axle.Progress{}, err
+		}
+		st, err := a.driver.Describe(ctx, t, ph.op.StackID)
+		if err != nil {
+			return axle.Progress{}, err
+		}
+		return a.unchanged(ctx, step, st)
+	case cs.Reason != "":
+		return axle.Progress{}, a.discard(ctx, t, ph.op, cfn.ChangeSetFailure(spec, cs))
+	}
+	if !cs.Executed {
+		if unseen := step.Review.Unreviewed(cs.Changes); len(unseen) > 0 {
+			return axle.Progress{}, a.discard(ctx, t, ph.op, unreviewed(spec, unseen))
+		}
+		if err := a.driver.Execute(ctx, t, ph.op); err != nil {
+			if errors.Is(err, cfn.ErrBusy) {
+				err = again(err)
+			}
+			return axle.Progress{}, err
+		}
+	}
+	ph.name, ph.change = phaseExecute, ph.op.Change(cs.Changes)
+	a.changes.Store(step.ID, cs.Changes)
+	return axle.Progress{Token: ph.String()}, nil
+}
+
+// discard removes a change set that isn't executed because of a failure.
+func (a *Stack) discard(ctx context.Context, t axle.Target, op cfn.Operation, why *axle.Failure) error {
+	if err := a.driver.Discard(ctx, t, op); err != nil {
+		why.Hint = strings.TrimPrefix(why.Hint+"; its change set is left behind: "+err.Error(), "; ")
+	}
+	return why
+}
+
+// unreviewed is the failure of a change set that would do what nobody has seen.
+func unreviewed(spec *axle.StackSpec, unseen []axle.ResourceChange) *axle.Failure {
+	var what []string
+	for _, c := range unseen {
+		line := strings.ToLower(c.Action) + " " + c.LogicalID + " (" + c.Type + ")"
+		if c.Replacement != "" {
+			line = "replace " + c.LogicalID + " (" + c.Type + ")"
+		}
+		what = append(what, line)
+	}
+	return &axle.Failure{Code: "UnreviewedChange", Resource: unseen[0].LogicalID, Blocked: true,
+		Message: fmt.Sprintf("stack %s would change in a way that the plan didn't show: %s", spec.StackName, strings.Join(what, ", ")),
+		Hint:    "plan again now that more is known, look at it, and deploy"}
+}
+
+// checkExecute waits for the end of a creation or update.
+func (a *Stack) checkExecute(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
+	t, spec := step.Target(), step.Spec.Stack
+	st, err := a.driver.Await(ctx, t, ph.op)
+	if err != nil {
+		return axle.Progress{}, err
+	}
+	if !cfn.Succeeded(ph.op, st) {
+		return axle.Progress{}, a.driver.Failure(ctx, t, ph.op, st)
+	}
+	if _, err := a.driver.Finish(ctx, t, spec, st); err != nil {
+		return axle.Progress{}, err
+	}
+	res := axle.Result{Change: ph.change, Outputs: st.Outputs, Note: ph.note}
+	if changes, ok := a.changes.LoadAndDelete(step.ID); ok {
+		res.Changes = changes.([]axle.ResourceChange)
+	}
+	return axle.Progress{Done: true, Result: res}, nil
+}
+
+// checkDoomed deletes a stack that is journaled to be deleted: after a crash
+// the step doesn't take its absence for somebody else's work.
+func (a *Stack) checkDoomed(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
+	err := a.driver.Delete(ctx, step.Target(), ph.op)
+	if errors.Is(err, cfn.ErrBusy) {
+		err = again(err)
+	}
+	ph.name = phaseDelete
+	return axle.Progress{Token: ph.String()}, err
+}
+
+func (a *Stack) checkDelete(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
+	st, err := a.driver.Await(ctx, step.Target(), ph.op)
+	if err == nil {
+		err = a.driver.DeleteFailure(ctx, step.Target(), ph.op, st)
+	}
+	return axle.Progress{Done: err == nil, Result: axle.Result{Change: axle.Delete}}, err
+}
+
+// find describes the step's stack, and makes sure that it is ours; nil when
+// there is none.
+func find(ctx context.Context, d *cfn.Driver, step *axle.Step) (*cfn.Stack, error) {
+	st, err := d.Describe(ctx, step.Target(), step.Spec.Stack.StackName)
+	if errors.Is(err, axle.ErrNotFound) || err == nil && st.State() == cfn.Gone {
+		return nil, nil
+	}
+	if err == nil {
+		err = d.Owned(ctx, step.Target(), st, step.Spec.Stack)
+	}
+	return st, err
+}
+
+// again makes the engine start the step anew.
+func again(err error) error { return fmt.Errorf("%w: %w", axle.ErrNotFound, err) }
+
+// explain makes a failure for people of a call that went wrong.
+func explain(step *axle.Step, err error) error {
+	var call *cfn.CallError
+	if errors.As(err, &call) {
+		return cloud.Translate(call.Err, call.What, axle.Account{ID: step.Account, Name: step.AccountName}, step.Region)
+	}
+	return err
+}

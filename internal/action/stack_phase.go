@@ -1,0 +1,69 @@
+package action
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"axle"
+	"axle/internal/cfn"
+)
+
+// A stack step's token says how far it has come: the phase, and what is needed
+// to go on from there without its inputs.
+const (
+	phaseWait      = "wait"      // for somebody else's operation; then it starts anew
+	phaseChangeSet = "changeset" // asked for
+	phaseExecute   = "execute"   // the change set was executed
+	phaseDoomed    = "doomed"    // to be deleted
+	phaseDelete    = "delete"    // being deleted
+)
+
+type phase struct {
+	name   string
+	op     cfn.Operation
+	change axle.Change // what the step's result will say
+	note   string
+}
+
+// String is the token: phase:stack|change set|kind|before|change|note. ARNs
+// have no bars.
+func (p phase) String() string {
+	var before int64
+	if !p.op.Before.IsZero() {
+		before = p.op.Before.UnixNano()
+	}
+	return p.name + ":" + strings.Join([]string{p.op.StackID, p.op.ChangeSet, string(p.op.Kind),
+		strconv.FormatInt(before, 10), string(p.change), p.note}, "|")
+}
+
+func parsePhase(token string) (phase, error) {
+	name, rest, _ := strings.Cut(token, ":")
+	f := strings.SplitN(rest, "|", 6)
+	switch name {
+	case phaseWait, phaseChangeSet, phaseExecute, phaseDoomed, phaseDelete:
+	default:
+		f = nil
+	}
+	if len(f) != 6 {
+		return phase{}, fmt.Errorf("stack step has the unknown token %q", token)
+	}
+	before, err := strconv.ParseInt(f[3], 10, 64)
+	if err != nil {
+		return phase{}, fmt.Errorf("stack step has the unknown token %q: %w", token, err)
+	}
+	p := phase{name: name, change: axle.Change(f[4]), note: f[5],
+		op: cfn.Operation{StackID: f[0], ChangeSet: f[1], Kind: axle.Change(f[2])}}
+	if before != 0 {
+		p.op.Before = time.Unix(0, before)
+	}
+	return p, nil
+}
+
+// waitFor waits for what somebody else does to a stack. Before is when the
+// waiting began.
+func waitFor(st *cfn.Stack) axle.Progress {
+	return axle.Progress{Token: phase{name: phaseWait, op: cfn.Operation{StackID: st.ID, Before: time.Now()}}.String(),
+		Result: axle.Result{Note: "waiting: stack " + st.Name + " is in " + st.Status}}
+}

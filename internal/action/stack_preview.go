@@ -1,0 +1,182 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+
+	"axle"
+	"axle/internal/cfn"
+	"axle/internal/template"
+)
+
+// StackPreview finds out what Stack would do, and leaves nothing behind.
+type StackPreview struct {
+	Stack
+	templates sync.Map // digest -> *template.Template
+}
+
+// NewStackPreview returns the preview of stack steps. run makes its change
+// sets' names differ from those of other runs.
+func NewStackPreview(driver *cfn.Driver, run string) *StackPreview {
+	return &StackPreview{Stack: Stack{driver: driver, run: "preview-" + run, OtherTime: otherTime}}
+}
+
+// Start previews the step by a real change set where its inputs are known, and
+// by comparing template and known values where they aren't.
+func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
+	st, err := find(ctx, a.driver, step)
+	if err == nil && st != nil && st.State() == cfn.Busy {
+		return waitFor(st), nil
+	}
+	var res axle.Result
+	if err == nil {
+		res, err = a.preview(ctx, step, in, st)
+	}
+	if errors.Is(err, cfn.ErrBusy) {
+		err = again(err)
+	}
+	return axle.Progress{Done: err == nil, Result: res}, explain(step, err)
+}
+
+func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Result, error) {
+	spec := step.Spec.Stack
+	if step.Delete {
+		p, err := a.startDelete(spec, st)
+		if err == nil && !p.Done {
+			p.Result.Change = axle.Delete
+		}
+		return p.Result, err
+	}
+	w := cfn.Want{Spec: spec, Values: in.Values}
+	switch {
+	case st == nil:
+	case st.State() == cfn.Stuck:
+		return axle.Result{}, cfn.StuckFailure(st)
+	case st.State() == cfn.Dead:
+		return a.previewDead(spec, st, in)
+	case st.State() == cfn.Settled && len(in.Unknown) == 0:
+		same, err := a.driver.Unchanged(ctx, step.Target(), w, st)
+		if err != nil {
+			return axle.Result{}, err
+		}
+		if same {
+			return a.previewUnchanged(spec, st), nil
+		}
+	}
+	if len(in.Unknown) > 0 {
+		return a.guess(ctx, step, in, st)
+	}
+	res, err := a.driver.Preview(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
+	if err == nil && res.Change == axle.None {
+		return a.previewUnchanged(spec, st), nil
+	}
+	return res, err
+}
+
+// previewUnchanged has the stack's outputs: they stay what they are.
+func (a *StackPreview) previewUnchanged(spec *axle.StackSpec, st *cfn.Stack) axle.Result {
+	res := axle.Result{Change: axle.None, Outputs: st.Outputs}
+	if st.Protected != spec.Protect {
+		res.Change, res.Note = axle.Update, "termination protection only"
+	}
+	return res
+}
+
+// previewDead tells of a stack that is deleted and made anew. A change set of
+// it can't be had.
+func (a *StackPreview) previewDead(spec *axle.StackSpec, st *cfn.Stack, in axle.Inputs) (axle.Result, error) {
+	if st.Protected {
+		return axle.Result{}, protectedDead(st)
+	}
+	return axle.Result{Change: axle.Create, After: after(in), Changes: a.additions(spec.Template),
+		Note: "the stack is in ROLLBACK_COMPLETE: it is deleted and made anew"}, nil
+}
+
+// guess tells what can be said while inputs are unknown: what the template's
+// text and the known values change.
+func (a *StackPreview) guess(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Result, error) {
+	spec := step.Spec.Stack
+	res := axle.Result{Change: axle.Create, After: after(in)}
+	if st == nil || st.State() == cfn.Shell {
+		return res, nil
+	}
+	w := cfn.Want{Spec: spec, Values: in.Values}
+	same, err := a.driver.SameTemplate(ctx, step.Target(), spec.Template, st)
+	if err != nil {
+		return res, err
+	}
+	res.Change = axle.Update
+	if !same {
+		old, err := a.driver.Template(ctx, step.Target(), st.ID)
+		if err != nil {
+			return res, err
+		}
+		was, _ := template.Parse(spec.StackName, old)
+		res.Changes = compare(was, a.template(spec.Template))
+	} else if w.Fits(st, in.Unknown) {
+		res.Change = axle.None
+	}
+	return res, nil
+}
+
+// after names the stacks whose outputs are needed to know more, sorted.
+func after(in axle.Inputs) []string {
+	var names []string
+	for _, stacks := range in.Unknown {
+		names = append(names, stacks...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// template parses a template of the plan, once for all its targets.
+func (a *StackPreview) template(digest string) *template.Template {
+	if t, ok := a.templates.Load(digest); ok {
+		return t.(*template.Template)
+	}
+	body, err := a.driver.Body(digest)
+	if err != nil { // one that only CloudFormation reads
+		body = nil
+	}
+	t, _ := template.Parse(digest, body)
+	a.templates.Store(digest, t)
+	return t
+}
+
+func (a *StackPreview) additions(digest string) []axle.ResourceChange {
+	return compare(&template.Template{}, a.template(digest))
+}
+
+// compare lists the resources that differ between two templates, sorted by
+// name. Whether a change replaces a resource isn't known here.
+func compare(was, will *template.Template) []axle.ResourceChange {
+	var out []axle.ResourceChange
+	for name, r := range will.Resources {
+		old, had := was.Resources[name]
+		switch {
+		case !had:
+			out = append(out, axle.ResourceChange{Action: "Add", LogicalID: name, Type: r.Type})
+		case old.Type != r.Type:
+			out = append(out, axle.ResourceChange{Action: "Modify", LogicalID: name, Type: r.Type, Replacement: "True"})
+		case old.Digest != r.Digest:
+			out = append(out, axle.ResourceChange{Action: "Modify", LogicalID: name, Type: r.Type})
+		}
+	}
+	for name, r := range was.Resources {
+		if _, stays := will.Resources[name]; !stays {
+			out = append(out, axle.ResourceChange{Action: "Remove", LogicalID: name, Type: r.Type})
+		}
+	}
+	slices.SortFunc(out, func(a, b axle.ResourceChange) int {
+		switch {
+		case a.LogicalID < b.LogicalID:
+			return -1
+		case a.LogicalID > b.LogicalID:
+			return 1
+		}
+		return 0
+	})
+	return out
+}

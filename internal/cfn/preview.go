@@ -1,0 +1,64 @@
+package cfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"axle"
+)
+
+// cleanup bounds how long a preview may take to remove what it made, also
+// after its caller has given up.
+const cleanup = 30 * time.Second
+
+// Preview finds out by a change set what a deploy of the stack would do, and
+// removes the change set again, and the shell of a stack that isn't there. st
+// is the stack as described; nil when there is none.
+func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string) (res axle.Result, err error) {
+	op, err := d.CreateChangeSet(ctx, t, w, st, name)
+	if err != nil {
+		return res, err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
+		defer cancel()
+		if left := d.Discard(ctx, t, op); left != nil {
+			err = errors.Join(err, fmt.Errorf("remove what the preview made of stack %s: %w", w.Spec.StackName, left))
+		}
+	}()
+	cs, err := d.ChangeSet(ctx, t, op)
+	if err != nil {
+		return res, err
+	}
+	if cs.Empty {
+		return axle.Result{Change: axle.None}, nil
+	}
+	if cs.Reason != "" {
+		return res, ChangeSetFailure(w.Spec, cs)
+	}
+	return axle.Result{Change: op.Change(cs.Changes), Changes: cs.Changes}, nil
+}
+
+// ChangeSetFailure is the failure of a change set that couldn't be worked out.
+func ChangeSetFailure(spec *axle.StackSpec, cs *ChangeSet) *axle.Failure {
+	return &axle.Failure{Code: "ChangeSetFailed", Resource: spec.StackName,
+		Message: fmt.Sprintf("change set of stack %s: %s", spec.StackName, cs.Reason), Hint: hintFor(cs.Reason)}
+}
+
+// Finish does what is left to do with a stack that is as it shall be:
+// termination protection, and our record of its template. It says whether
+// protection had to be changed.
+func (d *Driver) Finish(ctx context.Context, t axle.Target, spec *axle.StackSpec, st *Stack) (changed bool, err error) {
+	if st.Protected != spec.Protect {
+		if err := d.Protect(ctx, t, st.ID, spec.Protect); err != nil {
+			return false, err
+		}
+		changed = true
+	}
+	if spec.Opaque == "" {
+		d.remember(spec.Template, st)
+	}
+	return changed, nil
+}

@@ -1,0 +1,252 @@
+package cfn
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"axle"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// Stack is a stack as CloudFormation describes it.
+type Stack struct {
+	ID           string
+	Name         string
+	Status       string
+	Reason       string
+	Parameters   map[string]string // NoEcho ones are "****"
+	Outputs      map[string]string
+	Exports      map[string]string // name of the export -> value
+	Tags         map[string]string
+	Capabilities []string
+	Role         string
+	Protected    bool
+	ChangeSet    string // ARN of the change set that was executed last
+	Created      time.Time
+	Updated      time.Time // zero: never updated
+	Drift        string    // NOT_CHECKED, IN_SYNC, DRIFTED, UNKNOWN
+	DriftChecked time.Time
+}
+
+// Changed is when the stack changed last.
+func (s *Stack) Changed() time.Time {
+	if s.Updated.IsZero() {
+		return s.Created
+	}
+	return s.Updated
+}
+
+// State is what a stack's status lets one do with it.
+type State int
+
+// The states of a stack.
+const (
+	Settled State = iota // may be updated
+	Shell                // REVIEW_IN_PROGRESS: nothing but change sets
+	Busy                 // an operation is under way
+	Dead                 // ROLLBACK_COMPLETE: can only be deleted
+	Stuck                // a person must look at it
+	Gone                 // deleted
+)
+
+// State says what can be done with the stack.
+func (s *Stack) State() State {
+	switch types.StackStatus(s.Status) {
+	case types.StackStatusReviewInProgress:
+		return Shell
+	case types.StackStatusRollbackComplete:
+		return Dead
+	case types.StackStatusDeleteComplete:
+		return Gone
+	case types.StackStatusRollbackFailed, types.StackStatusDeleteFailed, types.StackStatusUpdateRollbackFailed,
+		types.StackStatusImportRollbackFailed:
+		return Stuck
+	}
+	if strings.HasSuffix(s.Status, "_IN_PROGRESS") {
+		return Busy
+	}
+	return Settled
+}
+
+// Describe reads a stack by name or id. A stack that doesn't exist is
+// axle.ErrNotFound; one that was deleted is found by its id only.
+func (d *Driver) Describe(ctx context.Context, t axle.Target, nameOrID string) (*Stack, error) {
+	client, opt := d.clients.CloudFormation(t)
+	out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &nameOrID}, opt)
+	switch {
+	case noStack(err):
+		return nil, fmt.Errorf("stack %s: %w", nameOrID, axle.ErrNotFound)
+	case err != nil:
+		return nil, called("describe stack "+baseName(nameOrID), err)
+	case len(out.Stacks) == 0:
+		return nil, fmt.Errorf("stack %s: %w", nameOrID, axle.ErrNotFound)
+	}
+	return stackOf(&out.Stacks[0]), nil
+}
+
+// List returns the stacks of a target that are tagged with a project, or with
+// any when project is "", sorted by name.
+func (d *Driver) List(ctx context.Context, t axle.Target, project string) ([]Stack, error) {
+	client, opt := d.clients.CloudFormation(t)
+	var found []Stack
+	pages := cloudformation.NewDescribeStacksPaginator(client, &cloudformation.DescribeStacksInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, opt)
+		if err != nil {
+			return nil, called("list stacks", err)
+		}
+		for i := range page.Stacks {
+			s := stackOf(&page.Stacks[i])
+			if owner, ok := s.Tags[TagProject]; ok && (project == "" || owner == project) && s.State() != Gone {
+				found = append(found, *s)
+			}
+		}
+	}
+	slices.SortFunc(found, func(a, b Stack) int { return strings.Compare(a.Name, b.Name) })
+	return found, nil
+}
+
+// Template reads the text that a stack was made from.
+func (d *Driver) Template(ctx context.Context, t axle.Target, stackID string) ([]byte, error) {
+	client, opt := d.clients.CloudFormation(t)
+	out, err := client.GetTemplate(ctx, &cloudformation.GetTemplateInput{
+		StackName: &stackID, TemplateStage: types.TemplateStageOriginal}, opt)
+	if err != nil {
+		return nil, called("read the template of stack "+baseName(stackID), err)
+	}
+	return []byte(aws.ToString(out.TemplateBody)), nil
+}
+
+// Owned returns a blocked failure when the stack isn't the project's.
+//
+// A shell has no tags yet: it is ours when nobody else has change sets in it.
+func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.StackSpec) error {
+	project, tagged := s.Tags[TagProject]
+	stack := s.Tags[TagStack]
+	if project == spec.Project && stack == spec.Stack {
+		return nil
+	}
+	f := &axle.Failure{Code: "NotOurs", Resource: s.Name, Blocked: true}
+	if !tagged && s.State() == Shell {
+		foreign, err := d.foreignChangeSet(ctx, t, s.ID)
+		if err != nil || foreign == "" {
+			return err
+		}
+		f.Message = fmt.Sprintf("stack %s waits for change set %s, which isn't ours, to be executed", s.Name, foreign)
+		f.Hint = "execute or delete that change set, or give the stack another stack_name in axle.yaml"
+		return f
+	}
+	switch {
+	case !tagged:
+		f.Message = fmt.Sprintf("stack %s exists, but isn't ours: it has no tag %s", s.Name, TagProject)
+		f.Hint = fmt.Sprintf("give the stack another stack_name in axle.yaml; or, to hand it over to Axle, set its tags %s=%s and %s=%s",
+			TagProject, spec.Project, TagStack, spec.Stack)
+	case project != spec.Project:
+		f.Message = fmt.Sprintf("stack %s belongs to project %q", s.Name, project)
+		f.Hint = "give the stack another stack_name in axle.yaml"
+	default:
+		f.Message = fmt.Sprintf("stack %s is stack %q of this project, not %q", s.Name, stack, spec.Stack)
+		f.Hint = "two stacks of axle.yaml mustn't share a stack_name; after a renaming, set its tag " + TagStack + " to " + spec.Stack
+	}
+	return f
+}
+
+// foreignChangeSet names a change set of the stack that isn't ours.
+func (d *Driver) foreignChangeSet(ctx context.Context, t axle.Target, stackID string) (string, error) {
+	client, opt := d.clients.CloudFormation(t)
+	pages := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: &stackID})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, opt)
+		if err != nil {
+			return "", called("list change sets of stack "+baseName(stackID), err)
+		}
+		for _, c := range page.Summaries {
+			if name := aws.ToString(c.ChangeSetName); !strings.HasPrefix(name, changeSetPrefix) {
+				return name, nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// StuckFailure says what to do about a stack that needs a person.
+func StuckFailure(s *Stack) *axle.Failure {
+	f := &axle.Failure{Code: s.Status, Resource: s.Name, Blocked: true,
+		Message: fmt.Sprintf("stack %s is in %s", s.Name, s.Status)}
+	if s.Reason != "" {
+		f.Message += ": " + s.Reason
+	}
+	switch types.StackStatus(s.Status) {
+	case types.StackStatusUpdateRollbackFailed:
+		f.Hint = "mend what stops the rollback, then continue it: aws cloudformation continue-update-rollback --stack-name " + s.Name
+	case types.StackStatusDeleteFailed:
+		f.Hint = "its deletion was begun and failed: axle destroy tries again once what stops it is gone; a deploy never recreates it by itself"
+	case types.StackStatusRollbackFailed:
+		f.Hint = "its creation failed and couldn't be undone: remove what stops it and delete the stack, then deploy again"
+	default:
+		f.Hint = "look at its events in the CloudFormation console"
+	}
+	return f
+}
+
+// Protect sets termination protection.
+func (d *Driver) Protect(ctx context.Context, t axle.Target, stackID string, on bool) error {
+	client, opt := d.clients.CloudFormation(t)
+	_, err := client.UpdateTerminationProtection(ctx, &cloudformation.UpdateTerminationProtectionInput{
+		StackName: &stackID, EnableTerminationProtection: &on}, opt)
+	if err != nil {
+		return called("set termination protection of stack "+baseName(stackID), err)
+	}
+	return nil
+}
+
+func stackOf(in *types.Stack) *Stack {
+	s := &Stack{
+		ID: aws.ToString(in.StackId), Name: aws.ToString(in.StackName),
+		Status: string(in.StackStatus), Reason: aws.ToString(in.StackStatusReason),
+		Role: aws.ToString(in.RoleARN), Protected: aws.ToBool(in.EnableTerminationProtection),
+		ChangeSet: aws.ToString(in.ChangeSetId),
+		Created:   aws.ToTime(in.CreationTime), Updated: aws.ToTime(in.LastUpdatedTime),
+		Parameters: make(map[string]string, len(in.Parameters)),
+		Outputs:    make(map[string]string, len(in.Outputs)),
+		Exports:    map[string]string{},
+		Tags:       make(map[string]string, len(in.Tags)),
+	}
+	for _, p := range in.Parameters {
+		s.Parameters[aws.ToString(p.ParameterKey)] = aws.ToString(p.ParameterValue)
+	}
+	for _, o := range in.Outputs {
+		s.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
+		if name := aws.ToString(o.ExportName); name != "" {
+			s.Exports[name] = aws.ToString(o.OutputValue)
+		}
+	}
+	for _, tag := range in.Tags {
+		if k := aws.ToString(tag.Key); !strings.HasPrefix(k, "aws:") {
+			s.Tags[k] = aws.ToString(tag.Value)
+		}
+	}
+	for _, c := range in.Capabilities {
+		s.Capabilities = append(s.Capabilities, string(c))
+	}
+	if in.DriftInformation != nil {
+		s.Drift = string(in.DriftInformation.StackDriftStatus)
+		s.DriftChecked = aws.ToTime(in.DriftInformation.LastCheckTimestamp)
+	}
+	return s
+}
+
+// baseName is a stack's or change set's name, given that or its ARN:
+// arn:aws:cloudformation:eu-west-1:1:stack/name/uuid.
+func baseName(nameOrID string) string {
+	if parts := strings.Split(nameOrID, "/"); len(parts) == 3 {
+		return parts[1]
+	}
+	return nameOrID
+}

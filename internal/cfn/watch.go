@@ -1,0 +1,122 @@
+package cfn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"axle"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// ErrBusy says that another operation is under way on the stack, or that it
+// was made or deleted since it was described: describe it again.
+var ErrBusy = errors.New("the stack has changed meanwhile")
+
+// looks is the poller's view of CloudFormation.
+type looks struct{ *Driver }
+
+func (l looks) stack(ctx context.Context, t axle.Target, id string) (*Stack, error) {
+	return l.Describe(ctx, t, id)
+}
+
+// underWay are the statuses in which something happens to a stack; a shell
+// whose change set was just executed may still be seen as one.
+func underWay() []types.StackStatus {
+	out := []types.StackStatus{types.StackStatusReviewInProgress}
+	for _, s := range types.StackStatus("").Values() {
+		if strings.HasSuffix(string(s), "_IN_PROGRESS") && s != types.StackStatusReviewInProgress {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+func (l looks) busy(ctx context.Context, t axle.Target) (map[string]bool, error) {
+	client, opt := l.clients.CloudFormation(t)
+	found := map[string]bool{}
+	pages := cloudformation.NewListStacksPaginator(client, &cloudformation.ListStacksInput{StackStatusFilter: underWay()})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, opt)
+		if err != nil {
+			return nil, called("list stacks", err)
+		}
+		for _, s := range page.StackSummaries {
+			// A caller that doesn't filter sends them all.
+			if strings.HasSuffix(string(s.StackStatus), "_IN_PROGRESS") {
+				found[aws.ToString(s.StackId)] = true
+			}
+		}
+	}
+	return found, nil
+}
+
+// Await waits until an operation that was started has ended, well or not, and
+// returns the stack; nil after a deletion when it isn't found any more. When
+// ctx ends first, the error is ctx's.
+func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack, error) {
+	return d.poll.await(ctx, t, op.StackID, op.learnAs(), func(ctx context.Context, st *Stack, seen sight) (bool, error) {
+		switch {
+		case st == nil && op.Kind == axle.Delete:
+			return true, nil
+		case st == nil && seen.elapsed < appears:
+			return false, nil
+		case st == nil:
+			return false, fmt.Errorf("stack %s: %w", baseName(op.StackID), axle.ErrNotFound)
+		}
+		state := st.State()
+		switch {
+		case state == Busy:
+			return false, nil
+		case op.Kind == axle.Delete:
+			return deleteEnded(st, seen), nil
+		case op.Kind == axle.Create:
+			return state != Shell, nil
+		case seen.moving || st.ChangeSet == op.ChangeSet || !st.Changed().Equal(op.Before):
+			return true, nil
+		}
+		// The stack looks as it did before: either the answer is stale, or it
+		// doesn't tell. The change set does.
+		return d.executed(ctx, t, op, seen)
+	})
+}
+
+// Settle waits until nothing is happening to a stack any more, whoever began it.
+func (d *Driver) Settle(ctx context.Context, t axle.Target, stackID string) (*Stack, error) {
+	return d.poll.await(ctx, t, stackID, "settle", func(_ context.Context, st *Stack, _ sight) (bool, error) {
+		return st == nil || st.State() != Busy, nil
+	})
+}
+
+// deleteEnded says whether a deletion is over. The status from before is seen
+// for a moment; where it stays, CloudFormation has given up at once ("Delete
+// canceled. Cannot delete export ...").
+func deleteEnded(st *Stack, seen sight) bool {
+	if st.State() == Gone || seen.moving {
+		return true
+	}
+	_, inUse := exportInUse(st.Reason)
+	return inUse && seen.elapsed > appears/10 || seen.elapsed > appears
+}
+
+// executed says whether a change set's execution is over. One that is gone was
+// executed, if it isn't just the answer that is stale.
+func (d *Driver) executed(ctx context.Context, t axle.Target, op Operation, seen sight) (bool, error) {
+	client, opt := d.clients.CloudFormation(t)
+	out, err := client.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{ChangeSetName: &op.ChangeSet, StackName: &op.StackID}, opt)
+	switch {
+	case noChangeSet(err):
+		return seen.elapsed > appears, nil
+	case err != nil:
+		return false, called("describe change set "+baseName(op.ChangeSet), err)
+	}
+	return out.ExecutionStatus == types.ExecutionStatusExecuteComplete || out.ExecutionStatus == types.ExecutionStatusExecuteFailed, nil
+}
+
+func isGone(st *Stack, err error) bool {
+	return errors.Is(err, axle.ErrNotFound) || err == nil && st.State() == Gone
+}
