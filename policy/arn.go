@@ -36,11 +36,13 @@ type arnGlob struct {
 	// spills: a part other than the sixth ends in *, which in a Resource may
 	// match beyond the colon.
 	spills bool
+	least  int // how many bytes it matches at least
 }
 
 func compileARN(g glob) arnGlob {
 	p := arnGlob{whole: g}
 	rest := string(g)
+	p.least = len(rest) - strings.Count(rest, string([]byte{anyRun}))
 	for p.n < 6 {
 		part, after, more := strings.Cut(rest, ":")
 		if p.n == 5 || !more {
@@ -84,7 +86,7 @@ func (p *arnGlob) matchResource(a *arn) bool {
 	if !a.ok {
 		return string(p.whole) == a.text // such as "*" for an action without resources
 	}
-	return p.match(a) || (p.spills && p.matchSpilling(a.text))
+	return p.match(a) || (p.spills && p.least <= len(a.text) && p.matchSpilling(a.text))
 }
 
 // matchSpilling simulates the pattern as an automaton whose states are the

@@ -92,7 +92,7 @@ type condition struct {
 
 // operand is a policy's value, made ready for its comparison.
 type operand struct {
-	text     glob // for strings: in lower case when case is folded
+	text     glob
 	arn      arnGlob
 	number   float64
 	time     time.Time
@@ -169,8 +169,6 @@ func (c *condition) compileOperand(raw string, variables bool) (operand, error) 
 func (c *condition) operandOf(g glob) (o operand, err error) {
 	o.text = g
 	switch c.compare {
-	case stringEqualsFold:
-		o.text = glob(strings.ToLower(string(g)))
 	case arnLike:
 		o.arn = compileARN(g)
 	case numeric:

@@ -15,6 +15,8 @@ const (
 	ServiceControlPolicy
 	ResourceControlPolicy
 	EndpointPolicy
+
+	kinds = iota + 1 // for arrays indexed by Kind
 )
 
 // String is the kind's name in AWS's error messages.

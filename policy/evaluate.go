@@ -69,12 +69,12 @@ func (e *evaluation) add(f *finding, s *Statement, at place) truth {
 
 // facts are everything that the policies say, before the rules that combine it.
 type facts struct {
-	identity, boundary, session, endpoint, rcp finding
-	scp                                        finding // allow: the least of its levels
-	scpMissing                                 int     // the level that allows least
-	resource                                   finding
-	grants                                     [grantDirect + 1]truth // by how directly the resource policy names the caller
-	grantAt                                    [grantDirect + 1]place
+	kinds      [kinds]finding // of SCPs, allow is the least of their levels
+	scpMissing int            // the level of SCPs that allows least
+	// grants are what the resource's policy allows, by how directly it names
+	// the caller; grantAt are the statements.
+	grants  [grantDirect + 1]truth
+	grantAt [grantDirect + 1]place
 }
 
 func (e *evaluation) gather(p *Policies) (f facts) {
@@ -84,46 +84,42 @@ func (e *evaluation) gather(p *Policies) (f facts) {
 	}
 	if !who.ServiceLinked && !e.req.ResourceInManagement {
 		for level, list := range p.RCP {
-			e.scan(&f.rcp, level, list)
+			e.scan(&f.kinds[ResourceControlPolicy], level, list)
 		}
 	}
+	f.kinds[EndpointPolicy].allow = truthOf(p.Endpoint == nil)
 	if p.Endpoint != nil {
-		e.scanPrincipals(&f.endpoint, p.Endpoint)
+		e.scanPrincipals(&f.kinds[EndpointPolicy], p.Endpoint)
 	}
-	if who.Type == Service || who.Type == WebIdentity || who.Type == Anonymous {
-		return f // no policies of its own
+	if !who.hasPolicies() {
+		return f
 	}
 	e.scanSCP(&f, p.SCP)
-	if who.Type == Root {
-		f.identity.allow = yes // the root user needs no policy
-	}
-	e.scan(&f.identity, 0, p.Identity)
+	f.kinds[IdentityPolicy].allow = truthOf(who.Type == Root) // who needs none
+	e.scan(&f.kinds[IdentityPolicy], 0, p.Identity)
+	f.kinds[BoundaryPolicy].allow = truthOf(p.Boundary == nil)
 	if p.Boundary != nil {
-		e.scan(&f.boundary, 0, []*Policy{p.Boundary})
-	} else {
-		f.boundary.allow = yes
+		e.scan(&f.kinds[BoundaryPolicy], 0, []*Policy{p.Boundary})
 	}
-	if p.Session != nil {
-		e.scan(&f.session, 0, p.Session)
-	} else {
-		f.session.allow = yes
-	}
+	f.kinds[SessionPolicy].allow = truthOf(p.Session == nil)
+	e.scan(&f.kinds[SessionPolicy], 0, p.Session)
 	return f
 }
 
 func (e *evaluation) scanSCP(f *facts, levels [][]*Policy) {
-	f.scp.allow = yes
+	scp := &f.kinds[ServiceControlPolicy]
+	scp.allow = yes
 	if e.req.Principal.Management || e.req.Principal.ServiceLinked {
 		return
 	}
 	for level, list := range levels {
 		here := finding{}
 		e.scan(&here, level, list)
-		if here.deny > f.scp.deny {
-			f.scp.deny, f.scp.denyAt = here.deny, here.denyAt
+		if here.deny > scp.deny {
+			scp.deny, scp.denyAt = here.deny, here.denyAt
 		}
-		if here.allow < f.scp.allow {
-			f.scp.allow, f.scpMissing = here.allow, level
+		if here.allow < scp.allow {
+			scp.allow, f.scpMissing = here.allow, level
 		}
 	}
 }
@@ -137,7 +133,7 @@ func (e *evaluation) scanResource(f *facts, p *Policy) {
 		if g == grantNone {
 			continue
 		}
-		t := e.add(&f.resource, s, place{0, 0, j})
+		t := e.add(&f.kinds[ResourcePolicy], s, place{0, 0, j})
 		if s.Effect == Allow && t > f.grants[g] {
 			f.grants[g], f.grantAt[g] = t, place{0, 0, j}
 		}
@@ -182,101 +178,80 @@ func needsResourcePolicy(action, resource string) bool {
 	return false
 }
 
-// Evaluate decides a request. It allocates nothing unless a policy variable or
-// a condition's parsing makes it, and may be called concurrently.
+// Evaluate decides a request. It allocates nothing unless a policy variable
+// makes it, and may be called concurrently.
 func Evaluate(req *Request, p *Policies) Decision {
 	e := evaluation{req: req, resource: splitARN(req.Resource), bounded: p.Boundary != nil}
 	f := e.gather(p)
-	strict := f.decide(req, p, false)
-	if len(req.Unknown) == 0 {
-		return strict
+	r := f.decide(req, yes, maybe)
+	if len(req.Unknown) > 0 && r.verdict != Allowed && f.decide(req, maybe, yes).verdict == Allowed {
+		r.verdict = Conditional
 	}
-	lenient := f.decide(req, p, true)
-	if strict.Verdict != Allowed && lenient.Verdict == Allowed {
-		strict.Verdict = Conditional
+	d := Decision{Verdict: r.verdict, Kind: r.kind, Account: req.Principal.Account, Level: r.at.level, Policy: r.at.policy, Statement: r.at.statement}
+	if r.kind == ResourcePolicy || r.kind == ResourceControlPolicy {
+		d.Account = req.resourceAccount()
 	}
-	return strict
+	if r.kind == ResourcePolicy && needsResourcePolicy(req.Action, req.Resource) && strings.EqualFold(req.Action[:4], "sts:") {
+		d.Kind = TrustPolicy
+	}
+	return d
 }
 
-// decide combines the facts. What isn't known counts against the request, or
-// for it when hopeful.
-func (f *facts) decide(req *Request, p *Policies, hopeful bool) Decision {
-	allows := func(t truth) bool { return t == yes || (hopeful && t == maybe) }
-	denies := func(t truth) bool { return t == yes || (!hopeful && t == maybe) }
-	who := &req.Principal
-	mine, theirs := who.Account, req.resourceAccount()
-	resourceKind := ResourcePolicy
-	needed := needsResourcePolicy(req.Action, req.Resource)
-	if needed && strings.EqualFold(req.Action[:4], "sts:") {
-		resourceKind = TrustPolicy
-	}
-	// 1. An explicit deny anywhere wins.
-	for _, d := range [...]struct {
-		kind    Kind
-		f       *finding
-		account string
-	}{
-		{ServiceControlPolicy, &f.scp, mine},
-		{ResourceControlPolicy, &f.rcp, theirs},
-		{resourceKind, &f.resource, theirs},
-		{IdentityPolicy, &f.identity, mine},
-		{BoundaryPolicy, &f.boundary, mine},
-		{SessionPolicy, &f.session, mine},
-		{EndpointPolicy, &f.endpoint, mine},
-	} {
-		if denies(d.f.deny) {
-			return Decision{ExplicitDeny, d.kind, d.account, d.f.denyAt.level, d.f.denyAt.policy, d.f.denyAt.statement}
+// ruling is a Decision before names are put in.
+type ruling struct {
+	verdict Verdict
+	kind    Kind
+	at      place
+}
+
+// denyOrder is the order in which kinds are asked for an explicit deny: of
+// several that deny one is named, as AWS does.
+var denyOrder = [...]Kind{ServiceControlPolicy, ResourceControlPolicy, ResourcePolicy, IdentityPolicy, BoundaryPolicy, SessionPolicy, EndpointPolicy}
+
+// decide applies the rules to the facts. allow and deny are what counts as
+// such: what isn't known may count against the request, or for it.
+func (f *facts) decide(req *Request, allow, deny truth) ruling {
+	for _, kind := range denyOrder {
+		if f.kinds[kind].deny >= deny {
+			return ruling{ExplicitDeny, kind, f.kinds[kind].denyAt}
 		}
 	}
-	silent := func(kind Kind, account string) Decision {
-		return Decision{ImplicitDeny, kind, account, 0, -1, -1}
+	if f.kinds[EndpointPolicy].allow < allow {
+		return ruling{ImplicitDeny, EndpointPolicy, place{0, -1, -1}}
 	}
-	// 2. How directly the resource's policy names the caller.
-	best := grantNone
-	for g := grantDirect; g > grantNone && best == grantNone; g-- {
-		if allows(f.grants[g]) {
-			best = g
+	best := grantDirect
+	for best > grantNone && f.grants[best] < allow {
+		best--
+	}
+	granted := ruling{Allowed, ResourcePolicy, f.grantAt[best]}
+	if best == grantNone {
+		granted = ruling{ImplicitDeny, ResourcePolicy, place{0, -1, -1}}
+	}
+	if !req.Principal.hasPolicies() {
+		return granted
+	}
+	if f.kinds[ServiceControlPolicy].allow < allow {
+		return ruling{ImplicitDeny, ServiceControlPolicy, place{f.scpMissing, -1, -1}}
+	}
+	// The caller's own side, as far as it still has a say. Across accounts both
+	// sides must allow, and naming the session there lifts nothing here.
+	foreign := req.Principal.Account != req.resourceAccount()
+	if !foreign && best == grantDirect {
+		return granted
+	}
+	if f.kinds[IdentityPolicy].allow < allow && (foreign || best != grantRole) {
+		return ruling{ImplicitDeny, IdentityPolicy, place{0, -1, -1}}
+	}
+	for _, limit := range [...]Kind{BoundaryPolicy, SessionPolicy} {
+		if f.kinds[limit].allow < allow {
+			return ruling{ImplicitDeny, limit, place{0, -1, -1}}
 		}
 	}
-	granted := Decision{Allowed, resourceKind, theirs, 0, 0, f.grantAt[best].statement}
-	if p.Endpoint != nil && !allows(f.endpoint.allow) {
-		return silent(EndpointPolicy, mine)
-	}
-	if who.Type == Service || who.Type == WebIdentity || who.Type == Anonymous {
-		if best == grantNone {
-			return silent(resourceKind, theirs)
-		}
+	if foreign || best == grantRole || needsResourcePolicy(req.Action, req.Resource) {
 		return granted
 	}
-	// 3. Every level of SCPs above the caller must allow.
-	if !allows(f.scp.allow) {
-		d := silent(ServiceControlPolicy, mine)
-		d.Level = f.scpMissing
-		return d
+	if req.Principal.Type == Root {
+		return ruling{Allowed, IdentityPolicy, place{0, -1, -1}}
 	}
-	own := Decision{Allowed, IdentityPolicy, mine, 0, f.identity.allowAt.policy, f.identity.allowAt.statement}
-	if who.Type == Root {
-		own.Policy, own.Statement = -1, -1
-	}
-	// 4. The caller's side, as far as it still has a say. In another account
-	// both sides must allow, and naming the session there lifts nothing here.
-	if mine == theirs && best == grantDirect {
-		return granted
-	}
-	if !allows(f.identity.allow) && (mine != theirs || best != grantRole) {
-		return silent(IdentityPolicy, mine)
-	}
-	if !allows(f.boundary.allow) {
-		return silent(BoundaryPolicy, mine)
-	}
-	if !allows(f.session.allow) {
-		return silent(SessionPolicy, mine)
-	}
-	switch {
-	case best != grantNone && (mine != theirs || needed || best == grantRole):
-		return granted
-	case best == grantNone && (mine != theirs || needed):
-		return silent(resourceKind, theirs)
-	}
-	return own
+	return ruling{Allowed, IdentityPolicy, f.kinds[IdentityPolicy].allowAt}
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +20,7 @@ func Parse(src []byte) (*Policy, error) {
 	r := &reader{src: src, dec: dec}
 	p, err := r.policy()
 	if err == nil {
+		r.advance()
 		if _, extra := dec.Token(); extra != io.EOF {
 			err = r.fail("there is text after the policy's end")
 		}
@@ -36,16 +36,41 @@ type reader struct {
 	src  []byte
 	dec  *json.Decoder
 	path []string
+	at   pos // where the last token begins
+}
+
+// pos is a place in the document; offset leads, line and col follow.
+type pos struct {
+	offset    int
+	line      int // from 0
+	lineStart int
 }
 
 func (r *reader) fail(format string, args ...any) error {
-	at := min(int(r.dec.InputOffset()), len(r.src))
-	line := 1 + bytes.Count(r.src[:at], []byte{'\n'})
-	col := at - (bytes.LastIndexByte(r.src[:at], '\n') + 1)
-	return &ParseError{Line: line, Col: max(col, 1), Path: strings.Join(r.path, ""), Problem: fmt.Sprintf(format, args...)}
+	return r.failAt(r.at, strings.Join(r.path, ""), format, args...)
+}
+
+func (r *reader) failAt(at pos, path, format string, args ...any) error {
+	return &ParseError{Line: at.line + 1, Col: at.offset - at.lineStart + 1, Path: path, Problem: fmt.Sprintf(format, args...)}
+}
+
+// advance moves the place to where the next token begins.
+func (r *reader) advance() {
+	from, to := r.at.offset, int(r.dec.InputOffset())
+	for to < len(r.src) && strings.IndexByte(" \t\r\n,:", r.src[to]) >= 0 {
+		to++
+	}
+	for i := from; i < to; i++ {
+		if r.src[i] == '\n' {
+			r.at.line++
+			r.at.lineStart = i + 1
+		}
+	}
+	r.at.offset = to
 }
 
 func (r *reader) token() (json.Token, error) {
+	r.advance()
 	t, err := r.dec.Token()
 	if err != nil {
 		var syntax *json.SyntaxError
@@ -73,7 +98,7 @@ func (r *reader) object(opened bool, element func(key string) error) error {
 		}
 	}
 	depth := len(r.path)
-	var seen []string
+	seen := map[string]bool{}
 	for r.dec.More() {
 		t, err := r.token()
 		if err != nil {
@@ -88,10 +113,10 @@ func (r *reader) object(opened bool, element func(key string) error) error {
 			prefix = ""
 		}
 		r.path = append(r.path, prefix+key)
-		if slices.Contains(seen, key) {
+		if seen[key] {
 			return r.fail("%q appears twice", key)
 		}
-		seen = append(seen, key)
+		seen[key] = true
 		if err := element(key); err != nil {
 			return err
 		}
@@ -198,6 +223,7 @@ func (r *reader) policy() (*Policy, error) {
 					return r.fail("expected a statement, found %s", describe(t))
 				}
 				raw, err := r.statement()
+				raw.path = strings.Join(r.path, "")
 				raws = append(raws, raw)
 				return err
 			})
@@ -215,7 +241,7 @@ func (r *reader) policy() (*Policy, error) {
 	// Compiled only now: Version, which decides on variables, may come last.
 	p.Statements = make([]Statement, len(raws))
 	for i := range raws {
-		s, problem := raws[i].compile(p.Version == "2012-10-17")
+		s, problem := raws[i].compile(r, p.Version == "2012-10-17")
 		if problem != nil {
 			return nil, problem
 		}

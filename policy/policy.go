@@ -88,8 +88,8 @@ func (s *Statement) check(kind Kind) string {
 		switch {
 		case !s.HasPrincipal():
 			return "a trust policy's statement needs a Principal"
-		case s.notPrincipal && s.Effect == Allow:
-			return "NotPrincipal with Allow isn't supported in a trust policy"
+		case s.notPrincipal:
+			return "a trust policy has no NotPrincipal"
 		case s.HasResource():
 			return "a trust policy has no Resource: the role is the resource"
 		}

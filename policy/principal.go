@@ -92,6 +92,12 @@ func (p *Principal) principalARN() string {
 	return ""
 }
 
+// hasPolicies says whether the principal has policies of its own, and an account
+// whose SCPs hold for it.
+func (p *Principal) hasPolicies() bool {
+	return p.Type != Service && p.Type != WebIdentity && p.Type != Anonymous
+}
+
 // principalSet is a compiled Principal or NotPrincipal.
 type principalSet struct {
 	everyone  bool     // "*" or {"AWS": "*"}
@@ -183,7 +189,10 @@ func (s *principalSet) names(p *Principal) grant {
 		return grantDirect
 	}
 	if p.ID != "" && slices.Contains(s.arns, p.ID) {
-		return grantIf(p.Type == User, grantDirect) | grantIf(p.Type != User, grantRole)
+		if p.Type == User {
+			return grantDirect
+		}
+		return grantRole
 	}
 	if p.RoleARN != "" && slices.Contains(s.arns, p.RoleARN) {
 		return grantRole

@@ -1,42 +1,55 @@
 package policy
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // rawStatement is a statement as it was written, with the places that errors
 // found while compiling need.
 type rawStatement struct {
-	at         ParseError // where the statement begins
+	at         pos
+	path       string // "Statement[0]"
 	sid        string
 	effect     string
-	actions    []string
-	notActions []string
-	resources  []string
-	notRes     []string
-	principal  *principalSet
-	notPrinc   *principalSet
+	lists      [notResourceElement + 1][]string
+	places     [elements]pos
+	has        [elements]bool
+	principals *principalSet
 	conditions []rawCondition
-	has        map[string]ParseError // element -> its place
 }
 
+// Elements of which there is a plain and a Not form; Not follows plain.
+const (
+	actionElement = iota
+	notActionElement
+	resourceElement
+	notResourceElement
+	principalElement
+	notPrincipalElement
+	elements
+)
+
+var elementNames = [elements]string{"Action", "NotAction", "Resource", "NotResource", "Principal", "NotPrincipal"}
+
 type rawCondition struct {
-	at       ParseError
+	at       pos
 	operator string
 	key      string
 	values   []string
 }
 
-func (r *reader) place() ParseError {
-	at, _ := r.fail("").(*ParseError)
-	return *at
-}
-
 func (r *reader) statement() (rawStatement, error) {
-	s := rawStatement{at: r.place(), has: map[string]ParseError{}}
+	s := rawStatement{at: r.at}
 	err := r.object(true, func(key string) (err error) {
-		s.has[key] = r.place()
+		for i, name := range elementNames {
+			if name == key {
+				s.has[i], s.places[i] = true, r.at
+				if i >= principalElement {
+					s.principals, err = r.principals()
+				} else {
+					s.lists[i], err = r.strings()
+				}
+				return err
+			}
+		}
 		switch key {
 		case "Sid":
 			s.sid, err = r.string()
@@ -45,18 +58,6 @@ func (r *reader) statement() (rawStatement, error) {
 			if err == nil && s.effect != "Allow" && s.effect != "Deny" {
 				err = r.fail(`Effect is "Allow" or "Deny", not %q`, s.effect)
 			}
-		case "Action":
-			s.actions, err = r.strings()
-		case "NotAction":
-			s.notActions, err = r.strings()
-		case "Resource":
-			s.resources, err = r.strings()
-		case "NotResource":
-			s.notRes, err = r.strings()
-		case "Principal":
-			s.principal, err = r.principals()
-		case "NotPrincipal":
-			s.notPrinc, err = r.principals()
 		case "Condition":
 			s.conditions, err = r.conditions()
 		default:
@@ -71,7 +72,7 @@ func (r *reader) conditions() ([]rawCondition, error) {
 	var out []rawCondition
 	err := r.object(false, func(operator string) error {
 		return r.object(false, func(key string) error {
-			c := rawCondition{at: r.place(), operator: operator, key: key}
+			c := rawCondition{at: r.at, operator: operator, key: key}
 			var err error
 			c.values, err = r.strings()
 			if err == nil && len(c.values) == 0 {
@@ -84,99 +85,86 @@ func (r *reader) conditions() ([]rawCondition, error) {
 	return out, err
 }
 
-// one checks that exactly one of an element and its Not form is there.
-func (s *rawStatement) one(element string, optional bool) error {
-	_, plain := s.has[element]
-	notAt, not := s.has["Not"+element]
+// form says which of an element's two forms is there, and whether any is.
+func (s *rawStatement) form(r *reader, plain int) (element int, there bool, err error) {
 	switch {
-	case plain && not:
-		return notAt.problem("%s and Not%s exclude each other", element, element)
-	case !plain && !not && !optional:
-		return s.at.problem("%s or Not%s is missing", element, element)
+	case s.has[plain] && s.has[plain+1]:
+		err = r.failAt(s.places[plain+1], s.path, "%s and %s exclude each other", elementNames[plain], elementNames[plain+1])
+		return plain, true, err
+	case s.has[plain+1]:
+		return plain + 1, true, nil
 	}
-	return nil
+	return plain, s.has[plain], nil
 }
 
-// problem returns a copy of the place with a problem at it.
-func (e ParseError) problem(format string, args ...any) error {
-	e.Problem = fmt.Sprintf(format, args...)
-	return &e
-}
-
-func (s *rawStatement) compile(variables bool) (Statement, error) {
-	out := Statement{SID: s.sid, Effect: Allow, Line: s.at.Line}
+func (s *rawStatement) compile(r *reader, variables bool) (Statement, error) {
+	out := Statement{SID: s.sid, Effect: Allow, Line: s.at.line + 1}
 	if s.effect == "" {
-		return out, s.at.problem("Effect is missing")
+		return out, r.failAt(s.at, s.path, "Effect is missing")
 	}
 	if s.effect == "Deny" {
 		out.Effect = Deny
 	}
-	for _, e := range []struct {
-		name     string
-		optional bool
-	}{{"Action", false}, {"Resource", true}, {"Principal", true}} {
-		if err := s.one(e.name, e.optional); err != nil {
-			return out, err
-		}
-	}
-	_, out.notAction = s.has["NotAction"]
-	if err := s.compileActions(&out); err != nil {
+	if err := s.compileActions(r, &out); err != nil {
 		return out, err
 	}
-	if err := s.compileResources(&out, variables); err != nil {
+	if err := s.compileResources(r, &out, variables); err != nil {
 		return out, err
 	}
-	out.principals = s.principal
-	if s.notPrinc != nil {
-		out.principals, out.notPrincipal = s.notPrinc, true
+	element, _, err := s.form(r, principalElement)
+	if err != nil {
+		return out, err
 	}
+	out.principals, out.notPrincipal = s.principals, element == notPrincipalElement
 	for _, raw := range s.conditions {
 		c, err := compileCondition(raw.operator, raw.key, raw.values, variables)
 		if err != nil {
-			return out, raw.at.problem("%v", err)
+			return out, r.failAt(raw.at, s.path+".Condition."+raw.operator+"."+raw.key, "%v", err)
 		}
 		out.conditions = append(out.conditions, c)
 	}
 	return out, nil
 }
 
-func (s *rawStatement) compileActions(out *Statement) error {
-	at, list := s.has["Action"], s.actions
-	if out.notAction {
-		at, list = s.has["NotAction"], s.notActions
+func (s *rawStatement) compileActions(r *reader, out *Statement) error {
+	element, there, err := s.form(r, actionElement)
+	if err != nil {
+		return err
 	}
-	for _, a := range list {
+	if !there {
+		return r.failAt(s.at, s.path, "Action or NotAction is missing")
+	}
+	out.notAction = element == notActionElement
+	for _, a := range s.lists[element] {
 		if a != "*" && !strings.Contains(a, ":") {
-			return at.problem("an action is \"*\" or \"service:Operation\", not %q", a)
+			return r.failAt(s.places[element], s.path+"."+elementNames[element], `an action is "*" or "service:Operation", not %q`, a)
 		}
 		out.actions = append(out.actions, glob(lower(string(compileGlob(a)))))
 	}
 	return nil
 }
 
-func (s *rawStatement) compileResources(out *Statement, variables bool) error {
-	at, there := s.has["Resource"]
-	list := s.resources
-	if notAt, not := s.has["NotResource"]; not {
-		at, there, list, out.notResource = notAt, true, s.notRes, true
+func (s *rawStatement) compileResources(r *reader, out *Statement, variables bool) error {
+	element, there, err := s.form(r, resourceElement)
+	if err != nil || !there {
+		return err
 	}
-	if !there {
-		return nil
-	}
-	out.resources = make([]resourcePattern, 0, len(list))
-	for _, raw := range list {
+	out.notResource = element == notResourceElement
+	path := s.path + "." + elementNames[element]
+	out.resources = make([]resourcePattern, 0, len(s.lists[element]))
+	for _, raw := range s.lists[element] {
 		g, t, err := compileVariables(raw, true, variables)
 		if err != nil {
-			return at.problem("%v", err)
+			return r.failAt(s.places[element], path, "%v", err)
 		}
 		if raw != "*" && t == nil && !strings.Contains(raw, ":") {
-			return at.problem("a resource is \"*\" or an ARN, not %q", raw)
+			return r.failAt(s.places[element], path, `a resource is "*" or an ARN, not %q`, raw)
 		}
-		r := resourcePattern{template: t}
+		p := resourcePattern{template: t}
 		if t == nil {
-			r.pattern = compileARN(g)
+			p.pattern = compileARN(g)
 		}
-		out.resources = append(out.resources, r)
+		out.resources = append(out.resources, p)
 	}
 	return nil
 }
