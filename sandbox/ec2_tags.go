@@ -68,6 +68,7 @@ func (c *call) checkTags(tags map[string]string) error {
 }
 
 // specTags reads TagSpecification for a resource type, refusing other types.
+// Tagging at creation needs ec2:CreateTags too.
 func (c *call) specTags(kind string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, spec := range c.In.list("TagSpecification") {
@@ -82,7 +83,15 @@ func (c *call) specTags(kind string) (map[string]string, error) {
 			out[k] = v
 		}
 	}
-	return out, c.checkTags(out)
+	if len(out) == 0 {
+		return out, nil
+	}
+	if err := c.checkTags(out); err != nil {
+		return nil, err
+	}
+	ctx := requestTags(out)
+	ctx["ec2:CreateAction"] = []string{c.Op}
+	return out, c.check(access{Action: "ec2:CreateTags", Resource: c.ec2ARN(kind, "*"), Context: ctx})
 }
 
 // exists says whether an id names a resource that the caller's region shows.
