@@ -1,0 +1,144 @@
+package engine_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"axle"
+	"axle/internal/engine"
+	"axle/internal/engine/enginetest"
+	"axle/internal/plan"
+)
+
+func TestConformance(t *testing.T) {
+	enginetest.Conformance(t, enginetest.Driver{Run: engine.Run, Within: synctest.Test})
+}
+
+func things(n int) []axle.Step {
+	steps := make([]axle.Step, n)
+	for i := range steps {
+		steps[i] = axle.Step{ID: fmt.Sprintf("s%04d", i), Kind: "thing"}
+	}
+	return steps
+}
+
+// journal counts what it is given.
+type journal struct{ appends, records int }
+
+func (j *journal) Append(_ context.Context, _ string, records []axle.Record) error {
+	time.Sleep(5 * time.Millisecond)
+	j.appends++
+	j.records += len(records)
+	return nil
+}
+
+// The journal gets the starts and ends of many steps at once.
+func TestGroupCommit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, j := enginetest.NewWorld(), &journal{}
+		o := w.Options()
+		o.Journal = j
+		o.Limits = plan.Limits{Global: 100}
+		if _, err := engine.Run(t.Context(), "r", things(1000), nil, o); err != nil {
+			t.Fatal(err)
+		}
+		if j.records != 2000 || j.appends > 30 {
+			t.Errorf("%d records in %d appends", j.records, j.appends)
+		}
+	})
+}
+
+// observer notes the kinds of events of each step, and takes its time.
+type observer struct {
+	slow time.Duration
+	seen map[string][]engine.EventKind
+	last engine.Event
+}
+
+func (o *observer) Observe(e engine.Event) {
+	time.Sleep(o.slow)
+	o.seen[e.Step.ID] = append(o.seen[e.Step.ID], e.Kind)
+	o.last = e
+}
+
+func TestObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := enginetest.NewWorld()
+		w.Plans["s0000"] = enginetest.Plan{StartErrors: []error{enginetest.Throttled{}}, Checks: 1}
+		w.Plans["s0001"] = enginetest.Plan{Fail: &axle.Failure{Code: "X"}}
+		steps := things(3)
+		steps[2].Needs = []string{"s0001"}
+		seen := &observer{seen: map[string][]engine.EventKind{}}
+		o := w.Options()
+		o.Observer = seen
+		if _, err := engine.Run(t.Context(), "r", steps, nil, o); err != nil {
+			t.Fatal(err)
+		}
+		for id, want := range map[string][]engine.EventKind{
+			"s0000": {engine.Started, engine.Retrying, engine.Ended},
+			"s0001": {engine.Started, engine.Ended},
+			"s0002": {engine.Ended},
+		} {
+			if !slices.Equal(seen.seen[id], want) {
+				t.Errorf("events of %s: %v, want %v", id, seen.seen[id], want)
+			}
+		}
+		if r := seen.last.Record; r.Step != "s0000" || r.Status != axle.Succeeded || r.Attempts != 2 {
+			t.Errorf("last event: %+v", r)
+		}
+	})
+}
+
+// An observer that takes a second for each event sees them all, and steps don't
+// wait for it.
+func TestSlowObserver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := enginetest.NewWorld()
+		seen := &observer{slow: time.Second, seen: map[string][]engine.EventKind{}}
+		o := w.Options()
+		o.Observer = seen
+		out, err := engine.Run(t.Context(), "r", things(10), nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(seen.seen) != 10 {
+			t.Errorf("events of %d steps", len(seen.seen))
+		}
+		for _, r := range out.Records {
+			if took := r.Finished.Sub(r.Started); took > 100*time.Millisecond {
+				t.Errorf("%s took %s", r.Step, took)
+			}
+		}
+	})
+}
+
+func TestStatus(t *testing.T) {
+	ok, same := axle.Record{Status: axle.Succeeded}, axle.Record{Status: axle.Unchanged}
+	failed, skipped := axle.Record{Status: axle.Failed, Failure: &axle.Failure{}}, axle.Record{Status: axle.Skipped}
+	blocked := axle.Record{Status: axle.Failed, Failure: &axle.Failure{Blocked: true}}
+	for _, tt := range []struct {
+		want    axle.RunStatus
+		records []axle.Record
+	}{
+		{axle.RunSucceeded, nil},
+		{axle.RunSucceeded, []axle.Record{ok, same}},
+		{axle.RunPartial, []axle.Record{ok, failed, skipped}},
+		{axle.RunPartial, []axle.Record{same, failed}},
+		{axle.RunPartial, []axle.Record{ok, blocked}},
+		{axle.RunFailed, []axle.Record{failed, skipped}},
+		{axle.RunFailed, []axle.Record{failed, blocked}},
+		{axle.RunBlocked, []axle.Record{blocked, skipped}},
+		{axle.RunBlocked, []axle.Record{same, blocked}},
+		{axle.RunInterrupted, []axle.Record{ok, failed, {Status: axle.Running}}},
+		{axle.RunInterrupted, []axle.Record{ok, {Status: axle.Cancelled}, {Status: axle.Pending}}},
+		{axle.RunCancelled, []axle.Record{ok, {Status: axle.Cancelled}}},
+	} {
+		if got := engine.Status(tt.records); got != tt.want {
+			t.Errorf("status of %v is %s, want %s", tt.records, got, tt.want)
+		}
+	}
+}
