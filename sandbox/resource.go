@@ -16,7 +16,8 @@ type provider struct {
 	// "Endpoint.Port"). If it fails after something was made, it returns the id
 	// beside the error: the rollback then removes it.
 	create func(*resourceCall) (id string, attrs map[string]any, err error)
-	// update changes the resource in place and returns all attributes anew.
+	// update changes the resource in place and returns all attributes anew, or
+	// errReplace when a mayReplace property can't be changed that way.
 	// nil: every change of a property replaces.
 	update func(*resourceCall) (attrs map[string]any, err error)
 	// remove deletes the resource. One that is gone already is no error.
@@ -24,6 +25,8 @@ type provider struct {
 	// properties are the top-level properties that the type has. Others are
 	// refused as CloudFormation does.
 	properties map[string]property
+	// open types take any property.
+	open bool
 	// attributes are the names that Fn::GetAtt takes.
 	attributes []string
 	// ref is the attribute that Ref gives; "" means the physical id.
@@ -138,14 +141,14 @@ func (e *resourceError) Unwrap() error { return e.Err }
 // reason is the text of a failed resource's event.
 func (rc *resourceCall) reason(err error) string {
 	var api *apiError
+	var re *resourceError
 	if !errors.As(err, &api) {
 		return err.Error()
 	}
-	service := "CloudFormation"
-	var re *resourceError
-	if errors.As(err, &re) {
-		service = serviceTitle(re.Service)
+	if !errors.As(err, &re) { // CloudFormation's own
+		return api.Message
 	}
+	service := serviceTitle(re.Service)
 	status := api.Status
 	if status == 0 {
 		status = 400
@@ -187,7 +190,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(),
 	} {
 		maps.Copy(all, some)
 	}

@@ -31,6 +31,7 @@ type Sandbox struct {
 	index  *orgIndex // derived from st.Org; nil when it must be made anew
 	guard  *guard    // compiled policies
 	limits *limiter
+	shelf  templateShelf // parsed templates and resource types
 	faults []*faultState
 	saved  int64 // st.Changes when last written
 	swept  int   // number of credentials left after the last sweep
@@ -176,7 +177,9 @@ type state struct {
 	Keys     map[string]*identity `json:"keys"`     // by access key id
 	Serial   int64                `json:"serial"`   // source of ids
 	Admin    string               `json:"admin"`    // access key id of the management account's administrator
-	Changes  int64                `json:"-"`        // counts requests that may have changed something
+	// Templates are CloudFormation's template bodies by digest, shared by all stacks.
+	Templates map[string]string `json:"templates,omitempty"`
+	Changes   int64             `json:"-"` // counts requests that may have changed something
 }
 
 // account is all that one account holds.

@@ -1,0 +1,307 @@
+package sandbox
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// changeSet is a prepared change of a stack.
+type changeSet struct {
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	Stack       string    `json:"stack"` // id
+	Description string    `json:"description,omitempty"`
+	Type        string    `json:"type"` // CREATE or UPDATE
+	Status      string    `json:"status"`
+	Reason      string    `json:"reason,omitempty"`
+	Execution   string    `json:"execution"`
+	Created     time.Time `json:"created"`
+	Token       string    `json:"token,omitempty"`
+	OnFailure   string    `json:"on_failure,omitempty"`
+	stackVersion
+	Who     identity         `json:"who"`
+	Changes []resourceChange `json:"changes,omitempty"`
+}
+
+const (
+	emptyChangeSet = "The submitted information didn't contain changes. Submit different information to create a change set."
+	staleFor       = 300 * time.Millisecond
+	maxChangeSets  = 20 // dead ones that a stack keeps
+)
+
+var changeSetNames = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+
+func createChangeSet(c *call) (obj, error) {
+	name := c.In.str("ChangeSetName")
+	if !changeSetNames.MatchString(name) {
+		return nil, invalid("1 validation error detected: Value '%s' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", name)
+	}
+	kind := c.In.or("ChangeSetType", "UPDATE")
+	if kind != "CREATE" && kind != "UPDATE" {
+		return nil, invalid("ChangeSetType %s is not supported by this version of the sandbox", kind)
+	}
+	st, err := c.changeSetStack(kind, name)
+	if err != nil {
+		return nil, err
+	}
+	var old *stack
+	if kind == "UPDATE" {
+		old = st
+	}
+	if old == nil && c.In.bool("UsePreviousTemplate") {
+		return nil, invalid("Cannot use previous template for a new stack")
+	}
+	req, err := c.readRequest(old)
+	if err != nil {
+		return nil, err
+	}
+	if st != nil {
+		for _, cs := range st.ChangeSets {
+			if cs.Name == name {
+				return c.sameChangeSet(cs, req, kind)
+			}
+		}
+	}
+	subject := st
+	if subject == nil {
+		subject = &stack{ID: c.arn("stack/" + c.In.str("StackName") + "/preview"), Name: c.In.str("StackName")}
+	}
+	if _, err := c.as(&req.who, c.Account).planChanges(subject, req.t, req.next); err != nil {
+		return nil, err
+	}
+	if st == nil {
+		st = c.newStack(c.In.str("StackName"), "")
+		c.setStatus(st, "REVIEW_IN_PROGRESS", "User Initiated")
+	}
+	cs := &changeSet{ID: c.arn("changeSet/" + name + "/" + c.uuid()), Name: name, Stack: st.ID, Type: kind,
+		Description: c.In.str("Description"), Status: "CREATE_PENDING", Execution: "UNAVAILABLE", Created: c.now(),
+		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who}
+	put(&st.ChangeSets, cs.ID, cs)
+	st.bury()
+	c.prepareLater(cs, c.Account.ID, c.Region)
+	return obj{"Id": cs.ID, "StackId": st.ID}, nil
+}
+
+// changeSetStack is the stack that a new change set is for; nil for one that
+// doesn't exist yet.
+func (c *call) changeSetStack(kind, set string) (*stack, error) {
+	name := c.In.str("StackName")
+	if name == "" {
+		return nil, missing("stackName")
+	}
+	st := c.findStack(name)
+	if st != nil && st.Status == "DELETE_COMPLETE" {
+		st = nil
+	}
+	switch {
+	case kind == "UPDATE" && st == nil:
+		return nil, invalid("Stack [%s] does not exist", name)
+	case kind == "UPDATE":
+		return st, st.updatable()
+	case st != nil && st.Status != "REVIEW_IN_PROGRESS":
+		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set)
+	case st == nil:
+		_, err := c.newName()
+		return nil, err
+	}
+	return st, nil
+}
+
+// sameChangeSet answers a second creation under one name: the same again is
+// the first, anything else is refused.
+func (c *call) sameChangeSet(cs *changeSet, req *request, kind string) (obj, error) {
+	mismatch := ""
+	switch {
+	case cs.Token != c.In.str("ClientToken"):
+		mismatch = "ClientToken"
+	case cs.Template != req.next.Template:
+		mismatch = "Template"
+	case canonical(cs.Parameters) != canonical(req.next.Parameters):
+		mismatch = "Parameters"
+	case canonical(cs.stackVersion.Tags) != canonical(req.next.Tags):
+		mismatch = "Tags"
+	case cs.Role != req.next.Role:
+		mismatch = "RoleARN"
+	case cs.Type != kind:
+		mismatch = "ChangeSetType"
+	case canonical(cs.Capabilities) != canonical(req.next.Capabilities):
+		mismatch = "Capabilities"
+	}
+	if mismatch != "" {
+		return nil, fail("AlreadyExistsException", "ChangeSet %s cannot be created due to a mismatch with existing attribute %s", cs.Name, mismatch)
+	}
+	return obj{"Id": cs.ID, "StackId": cs.Stack}, nil
+}
+
+// prepareLater computes a change set when its time has come: a fiftieth of
+// what a stack takes.
+func (s *Sandbox) prepareLater(cs *changeSet, account, region string) {
+	s.after(min(s.opts.StackTime/50, time.Second), "changeset/"+cs.ID, func() {
+		c := s.callAs(cs.Who, "cloudformation", region)
+		c.Account = s.account(account)
+		st := c.cfn().Stacks[cs.Stack]
+		if st == nil || st.ChangeSets[cs.ID] != cs {
+			return
+		}
+		c.prepare(st, cs)
+	})
+}
+
+func (c *call) prepare(st *stack, cs *changeSet) {
+	t := c.keptTemplate(cs.Template)
+	diff, err := c.planChanges(st, t, cs.stackVersion)
+	if err == nil {
+		err = c.missingExport(t, diff.e)
+	}
+	switch {
+	case err != nil:
+		cs.Status, cs.Reason = "FAILED", message(err)
+	case cs.Type == "UPDATE" && diff.none():
+		cs.Status, cs.Reason = "FAILED", emptyChangeSet
+	default:
+		cs.Status, cs.Changes = "CREATE_COMPLETE", diff.list
+		if cs.Execution != "OBSOLETE" { // the stack changed meanwhile
+			cs.Execution = "AVAILABLE"
+		}
+	}
+}
+
+// outdate marks a change set that no longer fits its stack.
+func (cs *changeSet) outdate() {
+	if cs.Execution == "AVAILABLE" || cs.Status == "CREATE_PENDING" {
+		cs.Execution = "OBSOLETE"
+	}
+}
+
+// bury drops the oldest change sets that can't be executed any more.
+func (st *stack) bury() {
+	var dead []*changeSet
+	for _, cs := range st.ChangeSets {
+		if cs.Execution == "OBSOLETE" || strings.HasPrefix(cs.Execution, "EXECUTE_") && cs.Execution != "EXECUTE_IN_PROGRESS" {
+			dead = append(dead, cs)
+		}
+	}
+	slices.SortFunc(dead, func(a, b *changeSet) int { return b.Created.Compare(a.Created) })
+	for _, cs := range dead[min(len(dead), maxChangeSets):] {
+		delete(st.ChangeSets, cs.ID)
+	}
+}
+
+// lastExecuted is the id of the change set that made the stack what it is.
+func (st *stack) lastExecuted() string {
+	var last *changeSet
+	for _, cs := range st.ChangeSets {
+		if strings.HasPrefix(cs.Execution, "EXECUTE_") && (last == nil || cs.Created.After(last.Created)) {
+			last = cs
+		}
+	}
+	if last == nil {
+		return ""
+	}
+	return last.ID
+}
+
+// changeSet finds a change set by ARN, or by name in the stack of the call.
+func (c *call) changeSet(nameOrARN string) (*stack, *changeSet) {
+	if strings.HasPrefix(nameOrARN, "arn:") {
+		for _, st := range c.cfn().Stacks {
+			if cs := st.ChangeSets[nameOrARN]; cs != nil {
+				return st, cs
+			}
+		}
+		return nil, nil
+	}
+	st := c.findStack(c.In.str("StackName"))
+	if st == nil {
+		return nil, nil
+	}
+	for _, cs := range st.ChangeSets {
+		if cs.Name == nameOrARN {
+			return st, cs
+		}
+	}
+	return st, nil
+}
+
+// namedChangeSet is the change set of the call, or CloudFormation's refusal.
+func (c *call) namedChangeSet() (*stack, *changeSet, error) {
+	name := c.In.str("ChangeSetName")
+	if name == "" {
+		return nil, nil, missing("changeSetName")
+	}
+	if !strings.HasPrefix(name, "arn:") {
+		if c.In.str("StackName") == "" {
+			return nil, nil, invalid("StackName must be specified if ChangeSetName is not specified as an ARN.")
+		}
+		if st := c.findStack(c.In.str("StackName")); st == nil || st.Status == "DELETE_COMPLETE" {
+			return nil, nil, invalid("Stack [%s] does not exist", c.In.str("StackName"))
+		}
+	}
+	st, cs := c.changeSet(name)
+	if cs == nil {
+		return nil, nil, &apiError{Status: 404, Code: "ChangeSetNotFound", Message: "ChangeSet [" + name + "] does not exist"}
+	}
+	return st, cs, nil
+}
+
+func executeChangeSet(c *call) (obj, error) {
+	st, cs, err := c.namedChangeSet()
+	if err != nil {
+		return nil, err
+	}
+	if again, err := c.repeated(st); again || err != nil {
+		return obj{}, err
+	}
+	switch {
+	case cs.Status != "CREATE_COMPLETE":
+		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", cs.ID, cs.Status)
+	case cs.Execution != "AVAILABLE":
+		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current execution status of [%s]", cs.ID, cs.Execution)
+	}
+	if cs.Type == "UPDATE" {
+		if err := st.updatable(); err != nil {
+			return nil, err
+		}
+		if err := st.policyAllows(cs.Changes, ""); err != nil {
+			return nil, err
+		}
+	}
+	cs.Execution = "EXECUTE_IN_PROGRESS"
+	for _, other := range st.ChangeSets {
+		other.outdate()
+	}
+	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK"}
+	switch {
+	case c.In.bool("DisableRollback"):
+		op.OnFailure = "DO_NOTHING"
+	case cs.OnFailure != "":
+		op.OnFailure = cs.OnFailure
+	}
+	if cs.Type == "UPDATE" {
+		c.beginUpdate(st, cs.stackVersion, op)
+		return obj{}, nil
+	}
+	st.stackVersion = cs.stackVersion
+	st.DisableRollback = op.OnFailure == "DO_NOTHING"
+	st.Updated = c.now()
+	op.Kind = "create"
+	c.begin(st, op, "CREATE_IN_PROGRESS")
+	return obj{}, nil
+}
+
+func deleteChangeSet(c *call) (obj, error) {
+	st, cs, err := c.namedChangeSet()
+	if err != nil {
+		if api, ok := err.(*apiError); ok && api.Code == "ChangeSetNotFound" {
+			return obj{}, nil // as AWS: deleting what isn't there succeeds
+		}
+		return nil, err
+	}
+	if cs.Execution == "EXECUTE_IN_PROGRESS" {
+		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be deleted in its current execution status of [%s]", cs.ID, cs.Execution)
+	}
+	delete(st.ChangeSets, cs.ID)
+	return obj{}, nil
+}

@@ -1,0 +1,327 @@
+package sandbox
+
+import (
+	"maps"
+	"slices"
+)
+
+// resourceChange is a line of a change set.
+type resourceChange struct {
+	Action      string         `json:"action"` // Add, Modify or Remove
+	ID          string         `json:"id"`
+	Type        string         `json:"type"`
+	PhysicalID  string         `json:"physical_id,omitempty"`
+	Replacement string         `json:"replacement,omitempty"` // of a Modify: True, False, Conditional
+	Policy      string         `json:"policy,omitempty"`
+	Scope       []string       `json:"scope,omitempty"`
+	Details     []changeDetail `json:"details,omitempty"`
+}
+
+// changeDetail is one reason why one property changes.
+type changeDetail struct {
+	Attribute  string `json:"attribute"` // Properties, Tags, Metadata
+	Name       string `json:"name,omitempty"`
+	Recreation string `json:"recreation,omitempty"` // Never, Conditionally, Always
+	Evaluation string `json:"evaluation"`           // Static, Dynamic
+	Source     string `json:"source"`
+	Cause      string `json:"cause,omitempty"`
+	Before     string `json:"before,omitempty"`
+	After      string `json:"after,omitempty"`
+}
+
+// knownAfterApply is how CloudFormation shows a value that it can't tell yet.
+const knownAfterApply = "{{changeSet:KNOWN_AFTER_APPLY}}"
+
+// changes is the difference between a stack and what it is to become.
+type changes struct {
+	list  []resourceChange // sorted by logical id
+	other bool             // outputs, tags or notifications change
+	e     *evaluation      // with the imports seen
+}
+
+func (c changes) none() bool { return len(c.list) == 0 && !c.other }
+
+// planning finds the changes, resource by resource in the order of their
+// dependencies: what a changed resource will give to others is unknown.
+type planning struct {
+	*call
+	st    *stack
+	t     *template
+	next  stackVersion
+	e     *evaluation
+	state map[string]string // logical id -> added, True, Conditional, False (modified in place)
+	refs  []reference       // of the property at hand
+}
+
+// planChanges is the difference, and the check that the template can be
+// evaluated at all.
+func (c *call) planChanges(st *stack, t *template, next stackVersion) (changes, error) {
+	p := &planning{call: c, st: st, t: t, next: next, state: map[string]string{}, e: c.evaluation(st, t, next)}
+	p.lookups()
+	out := changes{e: p.e}
+	active := map[string]bool{}
+	for _, id := range t.order {
+		tr := t.resources[id]
+		holds, err := p.e.condition(tr.condition)
+		if err != nil {
+			return out, err
+		}
+		if !holds {
+			continue
+		}
+		active[id] = true
+		change, err := p.resource(tr)
+		if err != nil {
+			return out, err
+		}
+		if change != nil {
+			out.list = append(out.list, *change)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(st.Resources)) {
+		if r := st.Resources[id]; !active[id] && r.live() {
+			out.list = append(out.list, resourceChange{Action: "Remove", ID: id, Type: r.Type, PhysicalID: r.PhysicalID, Policy: policyAction(r.Keep)})
+		}
+	}
+	slices.SortFunc(out.list, func(a, b resourceChange) int { return compareText(a.ID, b.ID) })
+	var err error
+	if out.other, err = p.outputsChange(); err != nil {
+		return out, err
+	}
+	out.other = out.other || !maps.Equal(st.stackVersion.Tags, next.Tags) || !slices.Equal(st.Notifications, next.Notifications)
+	return out, nil
+}
+
+func compareText(a, b string) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// live says whether the resource exists, or may.
+func (r *stackResource) live() bool {
+	return r.Status != "DELETE_COMPLETE" && r.Status != "DELETE_SKIPPED"
+}
+
+func policyAction(policy string) string {
+	switch policy {
+	case "Retain", "RetainExceptOnCreate":
+		return "Retain"
+	case "Snapshot":
+		return "Snapshot"
+	}
+	return "Delete"
+}
+
+// lookups make references to what changes unknown.
+func (p *planning) lookups() {
+	ref, attr := p.e.ref, p.e.attr
+	p.e.seen = func(r reference) { p.refs = append(p.refs, r) }
+	p.e.ref = func(id string) (any, error) {
+		if s := p.state[id]; s == "added" || s == "True" || s == "Conditional" {
+			return unknown{}, nil
+		}
+		return ref(id)
+	}
+	p.e.attr = func(id, name string) (any, error) {
+		if p.state[id] != "" {
+			return unknown{}, nil
+		}
+		return attr(id, name)
+	}
+	p.e.export = func(name string) (any, error) {
+		if x, ok := p.cfn().Exports[name]; ok {
+			return x.Value, nil
+		}
+		return unknown{}, nil
+	}
+}
+
+// resource plans one resource; nil when it stays as it is.
+func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
+	old := p.st.Resources[tr.id]
+	if old == nil || !old.live() || old.PhysicalID == "" {
+		if _, err := p.e.value([]any{map[string]any(tr.props), tr.metadata}); err != nil {
+			return nil, err
+		}
+		p.state[tr.id] = "added"
+		return &resourceChange{Action: "Add", ID: tr.id, Type: tr.typ}, nil
+	}
+	if old.Type != tr.typ {
+		return nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", tr.id)
+	}
+	details, err := p.details(tr, old)
+	if err != nil || len(details) == 0 {
+		return nil, err
+	}
+	change := &resourceChange{Action: "Modify", ID: tr.id, Type: tr.typ, PhysicalID: old.PhysicalID, Replacement: "False", Details: details}
+	for _, d := range details {
+		if !slices.Contains(change.Scope, d.Attribute) {
+			change.Scope = append(change.Scope, d.Attribute)
+		}
+		switch {
+		case d.Recreation == "Always" && d.Evaluation == "Static":
+			change.Replacement = "True"
+		case d.Recreation == "Always" || d.Recreation == "Conditionally":
+			if change.Replacement == "False" {
+				change.Replacement = "Conditional"
+			}
+		}
+	}
+	slices.Sort(change.Scope)
+	if change.Replacement == "True" {
+		change.Policy = "ReplaceAnd" + policyAction(tr.keepReplaced)
+	}
+	if slices.Contains(change.Scope, "Properties") { // tags change no attribute
+		p.state[tr.id] = change.Replacement
+	}
+	return change, nil
+}
+
+// details are the reasons why an existing resource changes.
+func (p *planning) details(tr *templateResource, old *stackResource) ([]changeDetail, error) {
+	kind := p.types()[tr.typ]
+	before := decode(old.Props)
+	names := maps.Clone(map[string]any(before))
+	maps.Copy(names, tr.props)
+	var out []changeDetail
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		d, err := p.property(kind, tr, before, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d...)
+	}
+	stackTags := digestOf(canonical(p.next.Tags))[:16]
+	taggedAlready := slices.ContainsFunc(out, func(d changeDetail) bool { return d.Attribute == "Tags" })
+	if kind.tags != "" && old.Tags != stackTags && !taggedAlready {
+		out = append(out, changeDetail{Attribute: "Tags", Recreation: "Never", Evaluation: "Static", Source: "DirectModification"})
+	}
+	meta, err := p.e.value(tr.metadata)
+	if err != nil {
+		return nil, err
+	}
+	if !isUnknown(meta) && string(encode(meta)) != string(old.Metadata) {
+		out = append(out, changeDetail{Attribute: "Metadata", Recreation: "Never", Evaluation: "Static", Source: "DirectModification"})
+	}
+	return out, nil
+}
+
+// property compares one property's value with the old one.
+func (p *planning) property(kind provider, tr *templateResource, before params, name string) ([]changeDetail, error) {
+	p.refs = nil
+	var after any
+	if raw, has := tr.props[name]; has {
+		v, err := p.e.value(raw)
+		if err != nil {
+			return nil, err
+		}
+		if _, none := v.(noValue); !none {
+			after = asText(v)
+		}
+	}
+	base := changeDetail{Attribute: "Properties", Name: name, Recreation: "Never", Evaluation: "Static", Source: "DirectModification"}
+	switch {
+	case kind.tags == name:
+		base.Attribute, base.Name = "Tags", ""
+	case kind.update == nil || kind.properties[name]&replaces != 0:
+		base.Recreation = "Always"
+	case kind.properties[name]&mayReplace != 0:
+		base.Recreation = "Conditionally"
+	}
+	dark := isUnknown(after)
+	if !dark && canonical(before[name]) == canonical(after) {
+		return nil, nil
+	}
+	if before.has(name) {
+		base.Before = p.masked(p.st, plainOrJSON(before[name]))
+	}
+	switch {
+	case dark:
+		base.After = knownAfterApply
+	case after != nil:
+		base.After = p.hide(plainOrJSON(after))
+	}
+	if dark {
+		return p.dynamic(base), nil
+	}
+	var out []changeDetail
+	for _, r := range p.refs {
+		if p.parameterChanged(r.name) && r.attr == "" {
+			d := base
+			d.Source, d.Cause = "ParameterReference", r.name
+			out = append(out, d)
+		}
+	}
+	if len(out) > 0 {
+		base.Evaluation = "Dynamic"
+	}
+	return append(out, base), nil
+}
+
+// dynamic are the details of a value that only the operation will tell: one
+// for each reference to a resource that changes.
+func (p *planning) dynamic(base changeDetail) []changeDetail {
+	base.Evaluation = "Dynamic"
+	var out []changeDetail
+	for _, r := range p.refs {
+		if p.state[r.name] == "" {
+			continue
+		}
+		d := base
+		d.Source, d.Cause = "ResourceReference", r.name
+		if r.attr != "" {
+			d.Source, d.Cause = "ResourceAttribute", r.name+"."+r.attr
+		}
+		if !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	if len(out) == 0 {
+		out = append(out, base)
+	}
+	return out
+}
+
+func (p *planning) parameterChanged(name string) bool {
+	old, had := p.st.Parameters[name]
+	now, has := p.next.Parameters[name]
+	return has && (!had || old.Value != now.Value || old.Resolved != now.Resolved)
+}
+
+// hide masks the NoEcho values of the version to come.
+func (p *planning) hide(text string) string {
+	return maskSecrets(p.t, p.next.Parameters, text)
+}
+
+func plainOrJSON(v any) string {
+	if s, ok := v.(string); ok {
+		return s
+	}
+	return canonical(v)
+}
+
+// outputsChange says whether any output, with what is known, differs.
+func (p *planning) outputsChange() (bool, error) {
+	p.e.block = "Outputs"
+	old := map[string]stackOutput{}
+	for _, o := range p.st.Outputs {
+		old[o.Key] = o
+	}
+	count, changed := 0, false
+	for _, name := range slices.Sorted(maps.Keys(p.t.outputs)) {
+		o, holds, err := p.e.output(p.t.outputs[name])
+		if err != nil {
+			return false, err
+		}
+		if holds {
+			count++
+			changed = changed || old[name] != o
+		}
+	}
+	return changed || count != len(old), nil
+}

@@ -1,0 +1,109 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"path"
+	"slices"
+	"strings"
+)
+
+func setStackPolicy(c *call) (obj, error) {
+	st, err := c.liveStack()
+	if err != nil {
+		return nil, err
+	}
+	body := c.In.str("StackPolicyBody")
+	if url := c.In.str("StackPolicyURL"); url != "" {
+		if body, err = c.templateObject(url); err != nil {
+			return nil, err
+		}
+	}
+	if !json.Valid([]byte(body)) {
+		return nil, invalid("Error validating stack policy: Invalid stack policy")
+	}
+	st.Policy = body
+	return nil, nil
+}
+
+func getStackPolicy(c *call) (obj, error) {
+	st, err := c.liveStack()
+	if err != nil {
+		return nil, err
+	}
+	return obj{"StackPolicyBody": optional(st.Policy)}, nil
+}
+
+// policyAllows refuses changes that the stack's policy, or the one given for
+// this update, doesn't allow. Without a policy all is allowed.
+func (st *stack) policyAllows(list []resourceChange, during string) error {
+	text := st.Policy
+	if during != "" {
+		text = during
+	}
+	if text == "" {
+		return nil
+	}
+	var doc struct{ Statement []map[string]any }
+	if json.Unmarshal([]byte(text), &doc) != nil {
+		return invalid("Error validating stack policy: Invalid stack policy")
+	}
+	for _, ch := range list {
+		action := "Update:Modify"
+		switch {
+		case ch.Action == "Add":
+			continue
+		case ch.Action == "Remove":
+			action = "Update:Delete"
+		case ch.Replacement == "True":
+			action = "Update:Replace"
+		}
+		allowed := false
+		for _, s := range doc.Statement {
+			if !statementCovers(s, ch, action) {
+				continue
+			}
+			if s["Effect"] == "Deny" {
+				allowed = false
+				break
+			}
+			allowed = true
+		}
+		if !allowed {
+			return invalid("Action denied by stack policy: Statement [#1] does not allow [%s] for resource [LogicalResourceId/%s]", action, ch.ID)
+		}
+	}
+	return nil
+}
+
+// statementCovers says whether a statement is about the change.
+func statementCovers(s map[string]any, ch resourceChange, action string) bool {
+	matches := func(patterns []string, subject string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool {
+			ok, err := path.Match(p, subject)
+			return err == nil && ok || p == "*"
+		})
+	}
+	if a := stringOrList(s["Action"]); len(a) > 0 && !matches(a, action) {
+		return false
+	}
+	if a := stringOrList(s["NotAction"]); len(a) > 0 && matches(a, action) {
+		return false
+	}
+	id := "LogicalResourceId/" + ch.ID
+	if r := stringOrList(s["Resource"]); len(r) > 0 && !matches(r, id) {
+		return false
+	}
+	if r := stringOrList(s["NotResource"]); len(r) > 0 && matches(r, id) {
+		return false
+	}
+	cond, _ := s["Condition"].(map[string]any)
+	for _, c := range cond {
+		m, _ := c.(map[string]any)
+		if kinds := stringOrList(m["ResourceType"]); len(kinds) > 0 && !slices.ContainsFunc(kinds, func(k string) bool {
+			return k == ch.Type || strings.HasSuffix(k, "*") && strings.HasPrefix(ch.Type, strings.TrimSuffix(k, "*"))
+		}) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,227 @@
+package sandbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var stackNames = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+
+// request is what a caller wants a stack to become.
+type request struct {
+	t    *template
+	next stackVersion
+	who  identity
+}
+
+// readRequest reads template, parameters, tags, capabilities and role, and
+// refuses as CloudFormation does before anything is started. old is nil for a
+// new stack.
+func (c *call) readRequest(old *stack) (*request, error) {
+	t, err := c.requestedTemplate(old)
+	if err != nil {
+		return nil, err
+	}
+	r := &request{t: t, next: stackVersion{Template: t.digest, Role: c.In.str("RoleARN"),
+		Capabilities: c.In.strs("Capabilities"), Notifications: c.In.strs("NotificationARNs")}}
+	var previous map[string]stackParameter
+	if old != nil {
+		previous = old.Parameters
+		if r.next.Role == "" {
+			r.next.Role = old.Role
+		}
+		if !c.In.has("NotificationARNs") {
+			r.next.Notifications = old.Notifications
+		}
+	}
+	if r.next.Parameters, err = t.parametersFor(c.In.list("Parameters"), previous); err != nil {
+		return nil, err
+	}
+	if r.next.Tags, err = c.requestedTags(old); err != nil {
+		return nil, err
+	}
+	if err := c.checkCapabilities(t); err != nil {
+		return nil, err
+	}
+	if r.who, err = c.stackPrincipal(r.next.Role); err != nil {
+		return nil, err
+	}
+	as := c.as(&r.who, c.Account)
+	if err := as.resolveSSM(t, r.next.Parameters); err != nil {
+		return nil, err
+	}
+	return r, as.checkExisting(t, r.next.Parameters)
+}
+
+// requestedTags are the stack's tags. An update that names none keeps them.
+func (c *call) requestedTags(old *stack) (map[string]string, error) {
+	if old != nil && !c.In.has("Tags") {
+		return old.stackVersion.Tags, nil
+	}
+	tags := c.In.tags("Tags")
+	if len(tags) > 50 {
+		return nil, invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50")
+	}
+	for k, v := range tags {
+		switch {
+		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+			return nil, invalid("The tag key %s is reserved: aws: prefixed tag key names are not allowed for external use.", k)
+		case k == "" || len(k) > 128:
+			return nil, invalid("1 validation error detected: Value '%s' at 'tags.1.member.key' failed to satisfy constraint: Member must have length between 1 and 128", k)
+		case v == "" || len(v) > 256:
+			return nil, invalid("1 validation error detected: Value '%s' at 'tags.1.member.value' failed to satisfy constraint: Member must have length between 1 and 256", v)
+		}
+	}
+	if len(tags) == 0 {
+		return nil, nil
+	}
+	return tags, nil
+}
+
+// requestedTemplate is the template by body, by URL or the stack's own.
+func (c *call) requestedTemplate(old *stack) (*template, error) {
+	body, url := c.In.str("TemplateBody"), c.In.str("TemplateURL")
+	switch {
+	case c.In.bool("UsePreviousTemplate"):
+		if body != "" || url != "" {
+			return nil, invalid("Specify exactly one of TemplateBody, TemplateURL or UsePreviousTemplate")
+		}
+		if old == nil || old.Template == "" {
+			return nil, invalid("Cannot use previous template: the stack has none")
+		}
+		return c.keptTemplate(old.Template), nil
+	case body != "" && url != "":
+		return nil, invalid("Specify exactly one of TemplateBody or TemplateURL")
+	case body != "":
+		if len(body) > maxTemplateBody {
+			return nil, invalid("1 validation error detected: Value '%s...' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to %d", body[:64], maxTemplateBody)
+		}
+		return c.keepTemplate(body)
+	case url != "":
+		text, err := c.templateObject(url)
+		if err != nil {
+			return nil, err
+		}
+		return c.keepTemplate(text)
+	}
+	return nil, invalid("Either Template URL or Template Body must be specified.")
+}
+
+func (c *call) checkCapabilities(t *template) error {
+	given := c.In.strs("Capabilities")
+	for _, g := range given {
+		if !slices.Contains([]string{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}, g) {
+			return invalid("1 validation error detected: Value '[%s]' at 'capabilities' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]]", strings.Join(given, ", "))
+		}
+	}
+	want, _ := t.capabilities(c.types())
+	var lacking []string
+	for _, w := range want {
+		if !slices.Contains(given, w) && !(w == "CAPABILITY_IAM" && slices.Contains(given, "CAPABILITY_NAMED_IAM")) {
+			lacking = append(lacking, w)
+		}
+	}
+	if len(lacking) > 0 {
+		return fail("InsufficientCapabilitiesException", "Requires capabilities : [%s]", strings.Join(lacking, ", "))
+	}
+	return nil
+}
+
+// stackPrincipal is as whom the stack's resources are made: the service role, which
+// the caller must be allowed to pass, or the caller.
+func (c *call) stackPrincipal(role string) (identity, error) {
+	if role == "" {
+		who := *c.Who
+		who.Secret, who.Token = "", ""
+		return who, nil
+	}
+	if !strings.HasPrefix(role, "arn:") || !strings.Contains(role, ":role/") {
+		return identity{}, invalid("1 validation error detected: Value '%s' at 'roleARN' failed to satisfy constraint: Member must be the ARN of a role", role)
+	}
+	if err := c.mayPass(role, "cloudformation.amazonaws.com"); err != nil {
+		return identity{}, err
+	}
+	name := role[strings.LastIndex(role, "/")+1:]
+	r := c.Account.IAM.Roles[name]
+	if r == nil || r.ARN != role || !trustsCloudFormation(r.Trust) {
+		return identity{}, invalid("Role %s is invalid or cannot be assumed", role)
+	}
+	return identity{
+		Account: c.Account.ID, Type: "role", Role: name, UserID: r.ID + ":AWSCloudFormation",
+		ARN: fmt.Sprintf("arn:%s:sts::%s:assumed-role/%s/AWSCloudFormation", partition(c.Region), c.Account.ID, name),
+	}, nil
+}
+
+// trustsCloudFormation says whether a trust policy lets the service in.
+func trustsCloudFormation(trust string) bool {
+	var doc struct {
+		Statement json.RawMessage
+	}
+	if json.Unmarshal([]byte(trust), &doc) != nil {
+		return false
+	}
+	type statement struct {
+		Effect    string
+		Principal any
+	}
+	var list []statement
+	if json.Unmarshal(doc.Statement, &list) != nil {
+		var one statement
+		if json.Unmarshal(doc.Statement, &one) != nil {
+			return false
+		}
+		list = []statement{one}
+	}
+	for _, s := range list {
+		p, _ := s.Principal.(map[string]any)
+		if s.Effect == "Allow" && slices.Contains(stringOrList(p["Service"]), "cloudformation.amazonaws.com") {
+			return true
+		}
+	}
+	return false
+}
+
+// checkExisting holds parameters of AWS-specific types against what the
+// account has.
+func (c *call) checkExisting(t *template, values map[string]stackParameter) error {
+	for _, name := range sortedKeys(t.parameters) {
+		p := t.parameters[name]
+		inner := strings.TrimSuffix(strings.TrimPrefix(p.typ, "List<"), ">")
+		var op, field string
+		switch inner {
+		case "AWS::EC2::VPC::Id":
+			op, field = "DescribeVpcs", "VpcId"
+		case "AWS::EC2::Subnet::Id":
+			op, field = "DescribeSubnets", "SubnetId"
+		case "AWS::EC2::SecurityGroup::Id":
+			op, field = "DescribeSecurityGroups", "GroupId"
+		case "AWS::EC2::AvailabilityZone::Name":
+			op, field = "DescribeAvailabilityZones", "ZoneName"
+		default:
+			continue
+		}
+		for _, v := range strings.Split(values[name].Value, ",") {
+			v = strings.TrimSpace(v)
+			if _, err := c.invoke("ec2", op, c.Region, params{field: []any{v}}); err != nil {
+				return invalid("Parameter validation failed: parameter value %s for parameter name %s does not exist", v, name)
+			}
+		}
+	}
+	return nil
+}
+
+// repeated says whether the call repeats the stack's last operation by its
+// token, and refuses a token that belongs to another operation.
+func (c *call) repeated(st *stack) (bool, error) {
+	token := c.In.str("ClientRequestToken")
+	if token == "" || st == nil || st.Last == nil || st.Last.Token != token {
+		return false, nil
+	}
+	if st.Last.Op != c.Op {
+		return false, fail("TokenAlreadyExistsException", "A client request token already exists for another operation: %s", token)
+	}
+	return true, nil
+}

@@ -1,0 +1,201 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	cf "github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/smithy-go"
+
+	"axle/sandbox"
+)
+
+// cfnTest is a sandbox with a CloudFormation client of its administrator.
+type cfnTest struct {
+	*testing.T
+	*cf.Client
+	box *sandbox.Sandbox
+	url string
+	ctx context.Context
+}
+
+func newCFN(t *testing.T, opts sandbox.Options) *cfnTest {
+	t.Helper()
+	box, err := sandbox.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(box)
+	t.Cleanup(func() {
+		server.Close()
+		_ = box.Close()
+	})
+	return &cfnTest{T: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background()}
+}
+
+// configOf is an SDK configuration of the administrator, without retries.
+func configOf(box *sandbox.Sandbox, url string) aws.Config {
+	key, secret := box.Credentials()
+	return aws.Config{
+		Region: "eu-west-1", BaseEndpoint: aws.String(url), RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
+	}
+}
+
+// create makes a stack and waits for the end of it.
+func (t *cfnTest) create(name, body string, params ...string) types.Stack {
+	t.Helper()
+	_, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: &name, TemplateBody: &body, Parameters: pairs(params),
+		Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}})
+	if err != nil {
+		t.Fatalf("create %s: %v", name, err)
+	}
+	return t.settled(name)
+}
+
+func (t *cfnTest) update(name, body string, params ...string) types.Stack {
+	t.Helper()
+	_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: &body, Parameters: pairs(params),
+		Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}})
+	if err != nil {
+		t.Fatalf("update %s: %v", name, err)
+	}
+	return t.settled(name)
+}
+
+func pairs(params []string) []types.Parameter {
+	var out []types.Parameter
+	for _, p := range params {
+		k, v, _ := strings.Cut(p, "=")
+		out = append(out, types.Parameter{ParameterKey: &k, ParameterValue: &v})
+	}
+	return out
+}
+
+// settled waits until no operation runs on the stack.
+func (t *cfnTest) settled(name string) types.Stack {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		out, err := t.DescribeStacks(t.ctx, &cf.DescribeStacksInput{StackName: &name})
+		if err != nil {
+			t.Fatalf("describe %s: %v", name, err)
+		}
+		if !strings.HasSuffix(string(out.Stacks[0].StackStatus), "_IN_PROGRESS") || out.Stacks[0].StackStatus == types.StackStatusReviewInProgress {
+			return out.Stacks[0]
+		}
+	}
+	t.Fatalf("stack %s doesn't settle", name)
+	return types.Stack{}
+}
+
+func (t *cfnTest) want(st types.Stack, status string) types.Stack {
+	t.Helper()
+	if string(st.StackStatus) != status {
+		t.Fatalf("stack %s is %s (%s), want %s\n%s", *st.StackName, st.StackStatus, aws.ToString(st.StackStatusReason), status,
+			strings.Join(t.history(*st.StackId), "\n"))
+	}
+	return st
+}
+
+func (t *cfnTest) output(st types.Stack, key string) string {
+	t.Helper()
+	for _, o := range st.Outputs {
+		if *o.OutputKey == key {
+			return *o.OutputValue
+		}
+	}
+	t.Fatalf("stack %s has no output %s", *st.StackName, key)
+	return ""
+}
+
+// history is the stack's events, oldest first: "LogicalId STATUS reason".
+func (t *cfnTest) history(stack string) []string {
+	t.Helper()
+	var out []string
+	pages := cf.NewDescribeStackEventsPaginator(t, &cf.DescribeStackEventsInput{StackName: &stack})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(t.ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page.StackEvents {
+			line := aws.ToString(e.LogicalResourceId) + " " + string(e.ResourceStatus)
+			if e.ResourceStatusReason != nil {
+				line += " " + *e.ResourceStatusReason
+			}
+			out = append([]string{line}, out...)
+		}
+	}
+	return out
+}
+
+// refused checks an error's code and a part of its message.
+func (t *cfnTest) refused(err error, code, text string) {
+	t.Helper()
+	var api smithy.APIError
+	if !errors.As(err, &api) {
+		t.Fatalf("no refusal: %v", err)
+	}
+	if api.ErrorCode() != code || !strings.Contains(api.ErrorMessage(), text) {
+		t.Fatalf("refused with %s: %s\nwant %s: ...%s...", api.ErrorCode(), api.ErrorMessage(), code, text)
+	}
+}
+
+const topicTemplate = `
+Description: a topic and a parameter
+Parameters:
+  Name: {Type: String, Default: hello}
+Resources:
+  Topic:
+    Type: AWS::SNS::Topic
+    Properties:
+      DisplayName: !Ref Name
+  Value:
+    Type: AWS::SSM::Parameter
+    Properties:
+      Type: String
+      Name: !Sub /${AWS::StackName}/value
+      Value: !Sub "${Name} ${Topic.TopicName}"
+Outputs:
+  TopicArn: {Value: !Ref Topic, Export: {Name: !Sub "${AWS::StackName}-topic"}}
+  Name: {Value: !GetAtt Topic.TopicName}
+`
+
+func TestChangeSetCreatesAStack(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	created, err := t.CreateChangeSet(t.ctx, &cf.CreateChangeSetInput{
+		StackName: aws.String("demo"), ChangeSetName: aws.String("first"), ChangeSetType: types.ChangeSetTypeCreate,
+		TemplateBody: aws.String(topicTemplate), Tags: []types.Tag{{Key: aws.String("team"), Value: aws.String("x")}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set, err := t.DescribeChangeSet(t.ctx, &cf.DescribeChangeSetInput{ChangeSetName: created.Id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if set.Status != types.ChangeSetStatusCreateComplete || len(set.Changes) != 2 || set.Changes[0].ResourceChange.Action != types.ChangeActionAdd {
+		t.Fatalf("change set: %+v", set)
+	}
+	t.want(t.settled("demo"), "REVIEW_IN_PROGRESS")
+	if _, err := t.ExecuteChangeSet(t.ctx, &cf.ExecuteChangeSetInput{ChangeSetName: created.Id, ClientRequestToken: aws.String("tok")}); err != nil {
+		t.Fatal(err)
+	}
+	st := t.want(t.settled("demo"), "CREATE_COMPLETE")
+	if arn := t.output(st, "TopicArn"); !strings.HasPrefix(arn, "arn:aws:sns:eu-west-1:") {
+		t.Errorf("topic %q", arn)
+	}
+	want := []string{"demo REVIEW_IN_PROGRESS User Initiated", "demo CREATE_IN_PROGRESS User Initiated", "Topic CREATE_IN_PROGRESS",
+		"Topic CREATE_IN_PROGRESS Resource creation Initiated", "Topic CREATE_COMPLETE", "Value CREATE_IN_PROGRESS",
+		"Value CREATE_IN_PROGRESS Resource creation Initiated", "Value CREATE_COMPLETE", "demo CREATE_COMPLETE"}
+	if got := t.history("demo"); strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("events:\n%s", strings.Join(got, "\n"))
+	}
+}
