@@ -1,0 +1,45 @@
+# make test does its own set-up: Go modules, and a Python venv with the
+# independent emulators (moto, ministack), boto3 and awscli.
+GO ?= go
+VENV := .venv
+PY := $(VENV)/bin/python
+
+.PHONY: test unit scenarios race fuzz bench demo build docs clean lint
+
+test: unit scenarios
+
+build:
+	$(GO) build -o bin/axle ./cmd/axle
+
+unit: $(VENV)/ready
+	$(GO) test ./...
+
+# The same scenario on the sandbox and on emulators that nobody here wrote.
+scenarios: $(VENV)/ready build
+	$(GO) test -tags scenarios -count=1 -timeout 15m ./test/scenarios/...
+
+$(VENV)/ready: test/requirements.txt
+	sh test/venv.sh $(VENV) test/requirements.txt
+
+race:
+	$(GO) test -race ./internal/engine/... ./internal/plan/... ./internal/store/... ./internal/cloud/... ./internal/cfn/... ./internal/action/... ./sandbox/...
+
+FUZZTIME ?= 60s
+fuzz:
+	FUZZTIME=$(FUZZTIME) sh test/fuzz.sh
+
+bench: $(VENV)/ready build
+	sh bench/run.sh
+
+demo:
+	$(GO) run ./cmd/axle demo
+
+docs: build
+	$(GO) run ./cmd/axle docs docs/commands
+
+lint:
+	test -z "$$(gofmt -l . | tee /dev/stderr)"
+	$(GO) vet ./...
+
+clean:
+	rm -rf bin $(VENV)

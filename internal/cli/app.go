@@ -1,0 +1,251 @@
+// Package cli is the command line: one file a command, flags to options, one
+// call of a use case, one report. The rules of the interface:
+//
+// Results go to stdout; progress, questions and diagnostics to stderr. With
+// --output json stdout has exactly one JSON document, errors included. Nothing
+// asks a question when stdin is not a terminal; changes need --yes there. Exit
+// codes are in exit.go. A message says what, where and what next.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"axle/internal/control"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// Version is what axle version prints; set by the linker for a release.
+var Version = "dev"
+
+// App is the program with its streams.
+type App struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string
+	// Terminals: whether one can ask on In, and what Out and Err can show.
+	InTTY, OutTTY, ErrTTY bool
+
+	flags  globals
+	answer bool // a JSON document has been written
+}
+
+// globals are the flags that every command takes.
+type globals struct {
+	file, env, output, where string
+	regions                  []string
+	noColor, quiet, debug    bool
+	maxConcurrent            int
+	refresh                  bool
+}
+
+// New is the program on the process's own streams.
+func New() *App {
+	tty := func(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
+	return &App{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv,
+		InTTY: tty(os.Stdin), OutTTY: tty(os.Stdout), ErrTTY: tty(os.Stderr)}
+}
+
+// Run runs a command line and returns the exit code.
+func (a *App) Run(ctx context.Context, args []string) int {
+	root := a.command()
+	root.SetArgs(args)
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	cmd, err := root.ExecuteContextC(ctx)
+	return a.exit(cmd, err)
+}
+
+func (a *App) command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "axle",
+		Short: "Makes an AWS organization of many accounts feel like one place",
+		Long: `Axle discovers the accounts of an AWS organization, gets into each of them with
+least privilege, and plans, deploys and wires stacks across accounts and regions
+as one reviewed and resumable operation.
+
+Start with "axle demo", which needs no AWS account, or with "axle init" in the
+folder of your templates.`,
+		Example: `  axle demo                      see it work on an embedded AWS organization
+  axle init                      write an axle.yaml for your organization
+  axle plan                      what would change, in all accounts
+  axle deploy                    review it, then do it
+  axle resume                    go on with what was interrupted`,
+		SilenceErrors: true, SilenceUsage: true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobals() },
+	}
+	f := root.PersistentFlags()
+	f.StringVarP(&a.flags.file, "file", "f", "axle.yaml", "the project's configuration")
+	f.StringVar(&a.flags.env, "env", "", "environment of axle.yaml to use")
+	f.StringVar(&a.flags.output, "output", "text", "text or json")
+	f.StringVar(&a.flags.where, "where", "", `only accounts that match this expression, such as 'account.tags["env"] == "dev"'`)
+	f.StringSliceVar(&a.flags.regions, "region", nil, "only these regions")
+	f.IntVar(&a.flags.maxConcurrent, "max-concurrent", 0, "steps at work at once (default 256)")
+	f.BoolVar(&a.flags.noColor, "no-color", false, "no colours (also: NO_COLOR)")
+	f.BoolVar(&a.flags.quiet, "quiet", false, "no progress, only results and errors")
+	f.BoolVar(&a.flags.debug, "debug", false, "log what happens underneath to stderr")
+	f.BoolVar(&a.flags.refresh, "refresh", false, "discover the organization anew")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{err, `run "` + cmd.CommandPath() + ` --help" for what it takes`}
+	})
+	root.AddGroup(&cobra.Group{ID: "start", Title: "Start:"}, &cobra.Group{ID: "work", Title: "Plan and deploy:"},
+		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "more", Title: "More:"})
+	for group, commands := range map[string][]*cobra.Command{
+		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
+		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.cancelCommand()},
+		"look":  {a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.runsCommand(), a.showCommand()},
+		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.versionCommand()},
+	} {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	root.SetHelpCommandGroupID("more")
+	root.SetCompletionCommandGroupID("more")
+	return root
+}
+
+func (a *App) checkGlobals() error {
+	if !slices.Contains([]string{"text", "json"}, a.flags.output) {
+		got := a.flags.output
+		a.flags.output = "text"
+		return &usageError{fmt.Errorf("--output can't be %q", got), "text or json"}
+	}
+	if a.flags.maxConcurrent < 0 {
+		return &usageError{fmt.Errorf("--max-concurrent can't be %d", a.flags.maxConcurrent), "a number of 1 or more"}
+	}
+	return nil
+}
+
+// options are the globals as the use cases take them.
+func (a *App) options() control.Options {
+	level := slog.LevelError + 1
+	if a.flags.debug {
+		level = slog.LevelDebug
+	}
+	return control.Options{File: a.flags.file, Env: a.flags.env, Where: a.flags.where, Regions: a.flags.regions,
+		Refresh: a.flags.refresh, MaxConcurrent: a.flags.maxConcurrent, Version: Version,
+		Log: slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))}
+}
+
+func (a *App) json() bool { return a.flags.output == "json" }
+
+// outStyle and errStyle say how to colour the two streams.
+func (a *App) outStyle() report.Style { return report.NewStyle(a.Out, a.OutTTY && a.color()) }
+func (a *App) errStyle() report.Style { return report.NewStyle(a.Err, a.ErrTTY && a.color()) }
+
+func (a *App) color() bool {
+	return !a.flags.noColor && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"
+}
+
+// print writes the result: as JSON, or by text.
+func (a *App) print(v any, text func(io.Writer, report.Style)) error {
+	if !a.json() {
+		text(a.Out, a.outStyle())
+		return nil
+	}
+	a.answer = true
+	e := json.NewEncoder(a.Out)
+	e.SetIndent("", "  ")
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write the result: %w", err)
+	}
+	return nil
+}
+
+// note tells something on stderr, unless told to be quiet.
+func (a *App) note(format string, args ...any) {
+	if !a.flags.quiet {
+		fmt.Fprintf(a.Err, format+"\n", args...)
+	}
+}
+
+func (a *App) warnings(w *control.Work) {
+	if w == nil {
+		return
+	}
+	for _, warning := range w.Warnings {
+		fmt.Fprintf(a.Err, "warning: %s\n", warning)
+	}
+}
+
+// interruptible gives a context that the first Ctrl-C cancels: for commands
+// that change nothing.
+func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+}
+
+// stoppable is for runs: the first Ctrl-C closes stop, the second cancels ctx.
+func (a *App) stoppable(ctx context.Context, say func(string)) (context.Context, <-chan struct{}, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop, over := make(chan struct{}), make(chan struct{})
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-over:
+				return
+			case <-signals:
+				if n == 0 {
+					say("stopping: what runs comes to a safe point; Ctrl-C again leaves at once")
+					close(stop)
+				} else {
+					cancel()
+				}
+			}
+		}
+	}()
+	return ctx, stop, func() {
+		signal.Stop(signals)
+		close(over)
+		cancel()
+	}
+}
+
+// noArgs refuses arguments with a hint.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if cmd.HasSubCommands() {
+		return &usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), `run "` + cmd.CommandPath() + ` --help"`}
+	}
+	return &usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), ""}
+}
+
+// maxArgs refuses more than n arguments.
+func maxArgs(n int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) <= n {
+			return nil
+		}
+		return &usageError{fmt.Errorf("%s takes at most %d argument, got %d", cmd.CommandPath(), n, len(args)), `run "` + cmd.CommandPath() + ` --help"`}
+	}
+}
+
+// exactArg wants one argument, and says which.
+func exactArg(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 1 {
+			return nil
+		}
+		return &usageError{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), what), `run "` + cmd.CommandPath() + ` --help"`}
+	}
+}
+
+var errNoAnswer = errors.New("not confirmed; nothing was done")

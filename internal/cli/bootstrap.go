@@ -1,0 +1,86 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"axle/internal/control"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *App) bootstrapCommand() *cobra.Command {
+	var yes bool
+	o := control.BootstrapOptions{}
+	cmd := &cobra.Command{
+		Use:   "bootstrap",
+		Short: "Make the roles that Axle works with, in all accounts",
+		Long: `Prints the roles; with --yes deploys them, as stacks in the hub's region.
+
+Phase 1 makes the spoke role (access.role) in every account of the project, the
+management and hub accounts included. Accounts are entered with your own
+credentials through OrganizationAccountAccessRole, your own account directly.
+Phase 2 makes the hub role (access.via) in the hub account. Then every account is
+entered in the way that deploys will, which proves the roles.
+
+The spoke role may do what the templates' resource types need, computed from
+CloudFormation's own declarations, and what the steps themselves call; --allow
+adds actions. Only the hub role may assume it, and only you, and whom you name
+with --trust, may assume the hub role.`,
+		Example: `  axle bootstrap                         prints the roles and where they go
+  axle bootstrap --yes
+  axle bootstrap --yes --trust arn:aws:iam::111111111111:role/ci --allow 'logs:*'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, release := interruptible(cmd.Context())
+			w, err := control.Open(ctx, a.options())
+			if err != nil {
+				release()
+				return err
+			}
+			b, err := w.PlanBootstrap(ctx, o)
+			release()
+			if err != nil {
+				return err
+			}
+			if len(b.Unknown) > 0 {
+				fmt.Fprintf(a.Err, "warning: what %s needs isn't known; add it with --allow\n", strings.Join(b.Unknown, ", "))
+			}
+			if !yes {
+				return a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
+			}
+			view := &watcher{app: a}
+			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
+			defer done()
+			out, err := b.Run(runCtx, view.watch, stop)
+			view.close()
+			return a.finish(w, out, err)
+		},
+	}
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "deploy the roles")
+	cmd.Flags().StringVar(&o.EntryRole, "entry-role", control.DefaultEntryRole, "role to enter accounts with that have no role of ours yet")
+	cmd.Flags().StringSliceVar(&o.Trust, "trust", nil, "ARN of a principal that may assume the hub role, beside you")
+	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "action that the spoke role gets beside what is computed")
+	return cmd
+}
+
+// bootstrapText prints the roles as YAML with comments: each part can be saved
+// and deployed by hand.
+func bootstrapText(out io.Writer, b *control.Bootstrap) {
+	for i, p := range b.Phases {
+		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %d accounts:\n", i+1, p.Role, p.StackName, p.Region, len(p.Accounts))
+		for _, account := range p.Accounts {
+			fmt.Fprintf(out, "#   %s\n", account.Label())
+		}
+		fmt.Fprintln(out, "# Parameters:")
+		for _, k := range slices.Sorted(maps.Keys(p.Parameters)) {
+			fmt.Fprintf(out, "#   %s: %s\n", k, p.Parameters[k])
+		}
+		fmt.Fprintln(out, p.Template)
+	}
+	fmt.Fprintln(out, "# To deploy them: axle bootstrap --yes")
+}

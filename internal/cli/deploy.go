@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"axle/internal/control"
+	"axle/internal/engine"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+// deployFlags are those of deploy and destroy.
+type deployFlags struct {
+	yes, noPeering, verify bool
+}
+
+func (a *App) deployCommand() *cobra.Command {
+	var flags deployFlags
+	cmd := &cobra.Command{
+		Use:   "deploy",
+		Short: "Plan, confirm, and deploy to every target",
+		Long: `Deploys the stacks and peerings of axle.yaml to all of their targets, in the order
+that their references to each other's outputs ask for, everything else at once.
+
+On a terminal the plan is shown first, from real change sets, and nothing is
+touched before you agree; a replacement, a deletion or an IAM change that the plan
+couldn't show stops the step that would do it. With --yes nothing is asked and
+nothing previewed.
+
+A run that is interrupted, killed or partly failed goes on with "axle resume".`,
+		Example: `  axle deploy
+  axle deploy --yes --env prod
+  axle deploy --where 'account.ou.startsWith("/Workloads/Dev")' --region eu-west-1
+  axle deploy --no-peering`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.change(cmd.Context(), flags, false) },
+	}
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
+	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
+	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
+	return cmd
+}
+
+func (a *App) destroyCommand() *cobra.Command {
+	var flags deployFlags
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Delete what the project has deployed, in reverse order",
+		Long: `Deletes the stacks of axle.yaml in all of their targets, in the reverse order of a
+deploy: routes and peerings first, then what needs others' outputs, then these.
+Stacks that aren't this project's, and protected ones, are never deleted.`,
+		Example: `  axle destroy
+  axle destroy --yes --where 'account.tags["env"] == "dev"'`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.change(cmd.Context(), flags, true) },
+	}
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
+	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings alone")
+	return cmd
+}
+
+// change is deploy and destroy.
+func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error {
+	if !flags.yes && !a.InTTY {
+		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle plan shows what would happen"}
+	}
+	o := a.options()
+	o.NoPeering, o.Verify = flags.noPeering, flags.verify
+	openCtx, release := interruptible(ctx)
+	w, err := control.Open(openCtx, o)
+	release()
+	if err != nil {
+		return err
+	}
+	view := &watcher{app: a}
+	runCtx, stop, done := a.stoppable(ctx, view.say)
+	defer done()
+	var reviewed *control.Preview
+	if !flags.yes {
+		if reviewed, err = a.review(runCtx, w, view, destroy, stop); err != nil || reviewed == nil {
+			a.warnings(w)
+			return err
+		}
+	}
+	run := w.Deploy
+	if destroy {
+		run = w.Destroy
+	}
+	out, err := run(runCtx, reviewed, view.watch, stop)
+	view.close()
+	return a.finish(w, out, err)
+}
+
+// review shows the plan and asks. It returns nil when there is nothing to do.
+func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destroy bool, stop <-chan struct{}) (*control.Preview, error) {
+	preview, err := w.Preview(ctx, destroy, view.watch, stop)
+	view.close()
+	if err != nil {
+		return nil, err
+	}
+	shown := report.NewPlan(preview.ID, preview.Plan, preview.Records)
+	shown.Text(a.Err, a.errStyle())
+	if !shown.Summary.Pending() {
+		a.note("Nothing to change.")
+		if shown.Summary.Blocked > 0 {
+			return nil, codeError(exitBlocked)
+		}
+		return nil, nil
+	}
+	word := "Deploy"
+	if destroy {
+		word = "Destroy"
+	}
+	if !a.confirm(word + " this?") {
+		return nil, errNoAnswer
+	}
+	return preview, nil
+}
+
+// confirm asks on the terminal; anything but yes is no.
+func (a *App) confirm(question string) bool {
+	fmt.Fprintf(a.Err, "%s [y/N] ", question)
+	line, err := bufio.NewReader(a.In).ReadString('\n')
+	if err != nil && line == "" {
+		fmt.Fprintln(a.Err)
+		return false
+	}
+	line = strings.ToLower(strings.TrimSpace(line))
+	return line == "y" || line == "yes"
+}
+
+// finish prints a run, or why there is none.
+func (a *App) finish(w *control.Work, out *control.Done, err error) error {
+	if out == nil {
+		a.warnings(w)
+		return err
+	}
+	r := report.NewRun(out.Run, out.Plan, out.Records)
+	if w != nil {
+		r.Warnings = w.Warnings
+	}
+	if perr := a.print(r, func(o io.Writer, st report.Style) { r.Text(o, st) }); perr != nil {
+		return perr
+	}
+	if err != nil && !errors.Is(err, engine.ErrInterrupted) {
+		return err
+	}
+	return runExit(out.Run.Status)
+}

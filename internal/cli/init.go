@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"bytes"
+	_ "embed"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"text/template"
+
+	"axle"
+	"axle/internal/config"
+	"axle/internal/control"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+//go:embed init.yaml.tmpl
+var initSource string
+
+var initTemplate = template.Must(template.New("init").Parse(initSource))
+
+func (a *App) initCommand() *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write a commented axle.yaml for your organization",
+		Long: `Asks AWS Organizations what accounts there are and writes an axle.yaml that fits:
+the hub is an account that looks like one (tools, shared services, infrastructure,
+network, deployment), which you can change. The JSON Schema for your editor goes
+to .axle/axle.schema.json beside it.`,
+		Example: "  axle init\n  axle init -f infra/axle.yaml",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if fileExists(a.flags.file) && !force {
+				return &usageError{fmt.Errorf("%s exists already", a.flags.file), "--force overwrites it; -f names another file"}
+			}
+			ctx, release := interruptible(cmd.Context())
+			defer release()
+			w, err := control.OpenOrg(ctx, a.options(), false)
+			if err != nil {
+				return err
+			}
+			a.warnings(w)
+			if err := a.writeProject(w); err != nil {
+				return err
+			}
+			done := struct {
+				File     string `json:"file"`
+				Accounts int    `json:"accounts"`
+			}{a.flags.file, len(w.Organization().Accounts)}
+			return a.print(done, func(out io.Writer, st report.Style) {
+				fmt.Fprintf(out, "Wrote %s for an organization of %d accounts.\n", done.File, done.Accounts)
+				fmt.Fprintln(out, "Next: add your stacks to it, then axle bootstrap, axle plan, axle deploy.")
+			})
+		},
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite axle.yaml")
+	return cmd
+}
+
+// initProject is what axle.yaml is filled with.
+type initProject struct {
+	Name, Hub, Region, Schema string
+	Example                   string // an OU path that has accounts
+	Accounts                  int
+}
+
+func (a *App) writeProject(w *control.Work) error {
+	dir, err := filepath.Abs(filepath.Dir(a.flags.file))
+	if err != nil {
+		return fmt.Errorf("find the folder of %s: %w", a.flags.file, err)
+	}
+	org := w.Organization()
+	p := initProject{Name: projectName(filepath.Base(dir)), Hub: guessHub(org), Region: w.Region(), Schema: ".axle/axle.schema.json",
+		Example: guessOU(org), Accounts: len(org.Accounts)}
+	var b bytes.Buffer
+	if err := initTemplate.Execute(&b, p); err != nil {
+		return fmt.Errorf("write %s: %w", a.flags.file, err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, ".axle"), 0o700); err != nil {
+		return fmt.Errorf("make the folder for the schema: %w", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, ".axle", "axle.schema.json"), config.Schema(), 0o644); err != nil {
+		return fmt.Errorf("write the schema: %w", err)
+	}
+	if err := os.WriteFile(a.flags.file, b.Bytes(), 0o644); err != nil {
+		return fmt.Errorf("write %s: %w", a.flags.file, err)
+	}
+	return nil
+}
+
+var notInName = regexp.MustCompile(`[^a-zA-Z0-9-]+`)
+
+func projectName(folder string) string {
+	name := strings.Trim(notInName.ReplaceAllString(folder, "-"), "-")
+	if name == "" || !(name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z') {
+		name = "project-" + name
+	}
+	return strings.Trim(name, "-")
+}
+
+// guessHub looks for an account that others usually hang on; without one it is
+// a member account, as the management account is discouraged as a hub.
+func guessHub(org *axle.Organization) string {
+	for _, word := range []string{"tools", "tooling", "shared", "hub", "deploy", "infra", "network", "platform"} {
+		for _, account := range org.Accounts {
+			if account.Active() && strings.Contains(strings.ToLower(account.Name), word) {
+				return account.ID
+			}
+		}
+	}
+	for _, account := range org.Accounts {
+		if account.Active() && !account.Management {
+			return account.ID
+		}
+	}
+	return org.Management
+}
+
+// guessOU is the top OU with the most accounts.
+func guessOU(org *axle.Organization) string {
+	counts := map[string]int{}
+	for _, account := range org.Accounts {
+		if top, _, _ := strings.Cut(strings.TrimPrefix(account.OU, "/"), "/"); top != "" {
+			counts["/"+top]++
+		}
+	}
+	best := "/"
+	for _, ou := range slices.Sorted(maps.Keys(counts)) {
+		if counts[ou] > counts[best] {
+			best = ou
+		}
+	}
+	return best
+}

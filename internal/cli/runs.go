@@ -1,0 +1,101 @@
+package cli
+
+import (
+	"io"
+
+	"axle"
+	"axle/internal/control"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *App) runsCommand() *cobra.Command {
+	var limit int
+	cmd := &cobra.Command{
+		Use:     "runs",
+		Short:   "List the recorded runs",
+		Long:    "Lists the deploys and destroys that the journal in .axle beside axle.yaml has, the newest first.",
+		Example: "  axle runs\n  axle runs --limit 100 --output json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			runs, err := control.Runs(cmd.Context(), a.options(), limit)
+			if err != nil {
+				return err
+			}
+			if runs == nil {
+				runs = []axle.Run{}
+			}
+			list := struct {
+				Runs []axle.Run `json:"runs"`
+			}{runs}
+			return a.print(list, func(out io.Writer, st report.Style) { report.Runs(out, st, runs) })
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 20, "how many to list")
+	return cmd
+}
+
+func (a *App) showCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "show [RUN]",
+		Short:   "Show a run: each step, what failed and why",
+		Long:    "Shows a recorded run, the latest when none is named. A unique beginning of the id is enough.",
+		Example: "  axle show\n  axle show r20261121-0805 --output json",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			done, err := control.Show(cmd.Context(), a.options(), first(args))
+			if err != nil {
+				return err
+			}
+			r := report.NewRun(done.Run, done.Plan, done.Records)
+			return a.print(r, func(out io.Writer, st report.Style) { r.Text(out, st) })
+		},
+	}
+}
+
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}
+
+func (a *App) resumeCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "resume [RUN]",
+		Short: "Go on with a run that was interrupted, killed or partly failed",
+		Long: `Does what a run has left: steps that ended well are kept, those that were at work
+when it stopped are looked up and adopted, failed and skipped ones are tried again.
+Without RUN it is the latest run that isn't over.`,
+		Example: "  axle resume\n  axle resume r20261121-080501-3fa2c1",
+		Args:    maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			view := &watcher{app: a}
+			ctx, stop, done := a.stoppable(cmd.Context(), view.say)
+			defer done()
+			out, w, err := control.Resume(ctx, a.options(), first(args), view.watch, stop)
+			view.close()
+			return a.finish(w, out, err)
+		},
+	}
+}
+
+func (a *App) cancelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "cancel RUN",
+		Short: "Give up a run, so that it isn't resumed",
+		Long: `Marks a run that was interrupted or failed as cancelled. What it has done stays as
+it is. A run that is at work is stopped with Ctrl-C where it runs.`,
+		Example: "  axle cancel r20261121-080501-3fa2c1",
+		Args:    exactArg("the id of the run"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			done, err := control.Cancel(cmd.Context(), a.options(), args[0])
+			if err != nil {
+				return err
+			}
+			r := report.NewRun(done.Run, done.Plan, done.Records)
+			return a.print(r, func(out io.Writer, st report.Style) { r.Text(out, st) })
+		},
+	}
+}

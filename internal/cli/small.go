@@ -1,0 +1,92 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"axle/internal/config"
+	"axle/internal/control"
+	"axle/internal/report"
+
+	"github.com/spf13/cobra"
+)
+
+func (a *App) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			v := struct {
+				Version  string `json:"version"`
+				Revision string `json:"revision,omitempty"`
+				Go       string `json:"go"`
+				Platform string `json:"platform"`
+			}{Version, revision(), runtime.Version(), runtime.GOOS + "/" + runtime.GOARCH}
+			return a.print(v, func(out io.Writer, _ report.Style) {
+				fmt.Fprintf(out, "axle %s (%s, %s)\n", v.Version, v.Go, v.Platform)
+			})
+		},
+	}
+}
+
+func revision() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return ""
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			return s.Value
+		}
+	}
+	return ""
+}
+
+func (a *App) credentialsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "credentials ACCOUNT",
+		Short: "Print temporary credentials for an account (a credential_process)",
+		Long: `Enters the account, given by id or name, by the access rules of axle.yaml and prints
+the credentials as the SDKs' credential_process wants them, so that any AWS tool
+gets into a spoke:
+
+  [profile dev]
+  credential_process = axle -f /path/to/axle.yaml credentials dev`,
+		Example: "  axle credentials 222222222222\n  AWS_PROFILE=dev aws s3 ls",
+		Args:    exactArg("an account's id or name"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ctx, release := interruptible(cmd.Context())
+			defer release()
+			w, err := control.OpenOrg(ctx, a.options(), true)
+			if err != nil {
+				return err
+			}
+			account, err := w.Account(args[0])
+			if err != nil {
+				return err
+			}
+			c, err := w.Credentials(ctx, account)
+			if err != nil {
+				return err
+			}
+			a.answer = true
+			return json.NewEncoder(a.Out).Encode(c)
+		},
+	}
+}
+
+func (a *App) schemaCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "schema",
+		Short: "Print the JSON Schema of axle.yaml",
+		Long:  "Prints the JSON Schema that editors complete axle.yaml with; axle init refers to it.",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			a.answer = true
+			_, err := a.Out.Write(config.Schema())
+			return err
+		},
+	}
+}

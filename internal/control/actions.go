@@ -1,0 +1,167 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"axle"
+	"axle/internal/action"
+	"axle/internal/cfn"
+	"axle/internal/cloud"
+	"axle/internal/engine"
+	"axle/internal/plan"
+	"axle/internal/store"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// inlineTemplate is the largest template in bytes that goes along in a call.
+const inlineTemplate = 51200
+
+// actions is the table of kinds for a run.
+func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db *store.SQLite) map[string]engine.Action {
+	table := w.stackActions(ctx, w.cloud, p, run, db)
+	peering := action.NewPeering(w.cloud)
+	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
+		table[kind] = peering
+	}
+	return table
+}
+
+// stackActions are the actions on stacks, through a door that need not be the
+// project's own.
+func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db *store.SQLite) map[string]engine.Action {
+	driver := w.driver(ctx, c, p, db)
+	return map[string]engine.Action{
+		plan.KindStack:   action.NewStack(driver, run),
+		plan.KindOutputs: action.NewOutputs(driver),
+	}
+}
+
+// previewActions look and change nothing.
+func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engine.Action {
+	driver := w.driver(ctx, w.cloud, p, nil)
+	peering := action.NewPeeringPreview(w.cloud)
+	table := map[string]engine.Action{plan.KindStack: action.NewStackPreview(driver, w.run), plan.KindOutputs: action.NewOutputs(driver)}
+	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
+		table[kind] = peering
+	}
+	return table
+}
+
+func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db *store.SQLite) *cfn.Driver {
+	var memory cfn.Memory
+	if db != nil {
+		memory = &digests{ctx, db}
+	}
+	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
+	d := cfn.New(c, &templates{plan: p, cloud: c, hub: hub, readers: w.readers(p)}, memory)
+	d.Verify = w.opts.Verify
+	d.Partition = w.partition
+	return d
+}
+
+// readers are who must be able to read artifacts: the targets.
+func (w *Work) readers(p *plan.Plan) cloud.Readers {
+	r := cloud.Readers{Organization: w.org.ID}
+	for id := range p.Accounts {
+		r.Accounts = append(r.Accounts, id)
+	}
+	return r
+}
+
+// templates gives the plan's templates to the driver; the large ones through a
+// bucket of the hub account in the target's region.
+type templates struct {
+	plan    *plan.Plan
+	cloud   *cloud.Cloud
+	hub     axle.Target
+	readers cloud.Readers
+
+	mu      sync.Mutex
+	buckets map[string]*cloud.Artifacts // by region
+}
+
+// Body implements cfn.Templates.
+func (t *templates) Body(digest string) ([]byte, error) {
+	body, ok := t.plan.Templates[digest]
+	if !ok {
+		return nil, fmt.Errorf("template %s isn't part of the plan", digest)
+	}
+	return body, nil
+}
+
+// URL implements cfn.Templates.
+func (t *templates) URL(ctx context.Context, digest string, at axle.Target) (string, error) {
+	body, err := t.Body(digest)
+	if err != nil {
+		return "", err
+	}
+	if t.hub.Account == "" {
+		return "", &axle.Failure{Code: "NoHub", Blocked: true, Message: fmt.Sprintf("a template of %d bytes is too large to be sent along (%d), and there is no hub whose bucket could hold it", len(body), inlineTemplate),
+			Hint: "add hub: {account: ..., region: ...} to axle.yaml"}
+	}
+	t.mu.Lock()
+	if t.buckets == nil {
+		t.buckets = map[string]*cloud.Artifacts{}
+	}
+	bucket := t.buckets[at.Region]
+	if bucket == nil {
+		bucket = t.cloud.Artifacts(axle.Target{Account: t.hub.Account, Region: at.Region}, t.readers)
+		t.buckets[at.Region] = bucket
+	}
+	t.mu.Unlock()
+	return bucket.Put(ctx, "template.yaml", body)
+}
+
+// digests is the store as the driver's memory. What can't be read or written is
+// as if it had never been recorded: a call more, nothing wrong.
+type digests struct {
+	ctx context.Context // of the run: a memory is asked in passing
+	db  *store.SQLite
+}
+
+// Digest implements cfn.Memory.
+func (d *digests) Digest(stackID string) (string, time.Time, bool) {
+	digest, updated, ok, err := d.db.Digest(d.ctx, stackID)
+	return digest, updated, ok && err == nil
+}
+
+// Remember implements cfn.Memory.
+func (d *digests) Remember(stackID, digest string, updated time.Time) {
+	_ = d.db.Remember(d.ctx, stackID, digest, updated) // see above
+}
+
+// validate has CloudFormation look at every template, once in each region,
+// before anything is made. A target that can't be entered isn't the template's
+// fault: another one is tried, and the deploy itself will say why.
+func (w *Work) validate(ctx context.Context, p *plan.Plan) error {
+	type place struct{ digest, region string }
+	where := map[place][]*axle.Step{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Kind == plan.KindStack && !s.Delete {
+			at := place{s.Spec.Stack.Template, s.Region}
+			if len(where[at]) < 3 {
+				where[at] = append(where[at], s)
+			}
+		}
+	}
+	driver := w.driver(ctx, w.cloud, p, nil)
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(16)
+	for at, steps := range where {
+		g.Go(func() error {
+			for _, s := range steps {
+				err := driver.Validate(ctx, s.Target(), at.digest)
+				if err == nil || cfn.IsInvalidTemplate(err) {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}

@@ -1,0 +1,250 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"axle"
+	"axle/internal/cloud"
+	"axle/internal/engine"
+	"axle/internal/plan"
+	"axle/internal/template"
+)
+
+// BootstrapOptions say how the roles are made.
+type BootstrapOptions struct {
+	// EntryRole is assumed with the caller's own credentials to get into
+	// accounts that have no role of ours yet.
+	EntryRole string
+	// Trust are ARNs of principals that may assume the hub role; the caller
+	// is one of them always.
+	Trust []string
+	// Allow are actions that the spoke role gets beside what is computed.
+	Allow []string
+}
+
+// DefaultEntryRole is the role that Organizations makes in accounts that it creates.
+const DefaultEntryRole = "OrganizationAccountAccessRole"
+
+// propagation bounds the wait for new roles to be assumable.
+const propagation = 90 * time.Second
+
+// The phases of bootstrap, in their order.
+const (
+	kindAccess   = "access" // enters an account by the access rules
+	spokeStack   = "bootstrap-spoke"
+	hubStack     = "bootstrap-hub"
+	stackPrefix  = "axle-role-"
+	paramRole    = "RoleName"
+	paramAccount = "TrustedAccount"
+)
+
+// Phase is one phase of a bootstrap: a stack in accounts.
+type Phase struct {
+	Name       string            `json:"name"` // spoke | hub
+	Role       string            `json:"role"`
+	StackName  string            `json:"stack_name"`
+	Region     string            `json:"region"`
+	Accounts   []axle.Account    `json:"accounts"`
+	Parameters map[string]string `json:"parameters"`
+	Template   string            `json:"template"`
+	digest     string
+}
+
+// Bootstrap is what bootstrap would deploy.
+type Bootstrap struct {
+	Project string  `json:"project"`
+	Phases  []Phase `json:"phases"`
+	// Unknown are resource types whose needs aren't known: allow them by hand.
+	Unknown []string `json:"unknown_types,omitempty"`
+	w       *Work
+	id      cloud.Identity
+	entry   string
+}
+
+// PlanBootstrap computes the roles and where they go: the spoke role in every
+// account of the project, the management and hub accounts included; then the
+// hub role in the hub account, when access.via names one.
+func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstrap, error) {
+	id, err := w.cloud.Identity(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if w.hub.Account.ID == "" {
+		return nil, configError(w.project.Name.Pos, `such as hub: {account: account.name == "tools", region: eu-west-1}`, "bootstrap needs a hub, and axle.yaml has none")
+	}
+	role := w.project.Access.Role.Value
+	if role == "" || role == cloud.None {
+		return nil, configError(w.project.Name.Pos, "such as access: {role: axle-spoke}", "bootstrap needs access.role, the name of the role to make")
+	}
+	body, unknown, err := spokeBody(w, o.Allow)
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := w.bootstrapAccounts()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bootstrap{Project: w.Project(), Unknown: unknown, w: w, id: id, entry: o.EntryRole}
+	trusted, trustedAccount := principalARN(id), id.Account
+	via := w.project.Access.Via.Value
+	if via != "" && via != cloud.None {
+		trustedAccount = w.hub.Account.ID
+		trusted = via
+		if !strings.HasPrefix(via, "arn:") {
+			trusted = "arn:" + id.Partition + ":iam::" + trustedAccount + ":role/" + via
+		}
+	}
+	spoke := b.phase("spoke", role, accounts, body, map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted})
+	if ext := w.project.Access.ExternalID.Value; ext != "" {
+		spoke.Parameters["ExternalId"] = ext
+	}
+	b.Phases = append(b.Phases, spoke)
+	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
+		hub, err := hubBody(w.project)
+		if err != nil {
+			return nil, err
+		}
+		trust := append([]string{principalARN(id)}, o.Trust...)
+		slices.Sort(trust)
+		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hub,
+			map[string]string{paramAccount: id.Account, "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
+	}
+	return b, nil
+}
+
+func (b *Bootstrap) phase(name, role string, accounts []axle.Account, body []byte, parameters map[string]string) Phase {
+	parameters[paramRole] = roleName(role)
+	return Phase{Name: name, Role: roleName(role), StackName: stackPrefix + roleName(role), Region: b.w.hub.Region,
+		Accounts: accounts, Parameters: parameters, Template: string(body), digest: template.Digest(body)}
+}
+
+// bootstrapAccounts are the accounts that any stack is for, the hub and the
+// management account, narrowed by --where.
+func (w *Work) bootstrapAccounts() ([]axle.Account, error) {
+	set := map[string]axle.Account{w.hub.Account.ID: w.hub.Account}
+	if m, ok := w.org.Account(w.org.Management); ok {
+		set[m.ID] = m
+	}
+	for i := range w.project.Stacks {
+		accounts, problems := plan.SelectAccounts(w.project, &w.project.Stacks[i], w.hub, w.org)
+		if err := problems.Err(); err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
+			set[a.ID] = a
+		}
+	}
+	var out []axle.Account
+	for _, a := range set {
+		if w.where != nil {
+			ok, err := w.where.Match(w.Scope(a))
+			if err != nil {
+				return nil, fmt.Errorf("--where for account %s: %w", a.Label(), err)
+			}
+			if !ok {
+				continue
+			}
+		}
+		out = append(out, a)
+	}
+	slices.SortFunc(out, func(a, b axle.Account) int { return strings.Compare(a.ID, b.ID) })
+	return out, nil
+}
+
+// Run deploys the roles, phase by phase, and then enters every account by the
+// access rules, which proves them. A failed account doesn't keep the others
+// from their phases.
+func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) (*Done, error) {
+	entry, err := cloud.New(ctx, cloud.Options{Region: b.w.hub.Region, Run: b.w.run, Log: b.w.opts.Log,
+		MaxConcurrent: b.w.opts.MaxConcurrent, UserAgent: "axle/" + b.w.opts.Version,
+		Access: cloud.Access{For: func(a axle.Account) cloud.Role {
+			if a.ID == b.id.Account {
+				return cloud.Role{Name: cloud.None}
+			}
+			return cloud.Role{Name: b.entry}
+		}}})
+	if err != nil {
+		return nil, err
+	}
+	entry.Know(b.w.org.Accounts)
+	whole := &plan.Plan{Project: b.Project, Command: "bootstrap", Hub: b.w.hub, Accounts: map[string]axle.Account{},
+		Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
+	done := &Done{Run: axle.Run{ID: b.w.run, Project: b.Project, Command: "bootstrap", Started: time.Now()}, Plan: whole}
+	phases := make([][]axle.Step, 0, len(b.Phases)+1)
+	for i := range b.Phases {
+		phases = append(phases, b.steps(whole, &b.Phases[i]))
+	}
+	phases = append(phases, b.accessSteps())
+	for _, steps := range phases {
+		whole.Steps = append(whole.Steps, steps...)
+	}
+	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
+	actions[kindAccess] = accessAction{b.w.cloud}
+	observer := observer(watch, b.w.run, whole.Steps)
+	var interrupted error
+	for _, steps := range phases {
+		out, err := engine.Run(ctx, b.w.run, steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: whole.Inputs,
+			Limits: b.w.limits(), Observer: observer, Stop: stop})
+		if out != nil {
+			done.Records = append(done.Records, out.Records...)
+		}
+		if err != nil {
+			interrupted = err
+			break
+		}
+	}
+	done.Run.Steps, done.Run.Finished = len(whole.Steps), time.Now()
+	done.Run.Status = engine.Status(done.Records)
+	if interrupted != nil {
+		done.Run.Status = axle.RunInterrupted
+	}
+	return done, interrupted
+}
+
+func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
+	name := "bootstrap-" + p.Name
+	spec := &axle.Spec{Stack: &axle.StackSpec{Project: b.Project, Stack: name, StackName: p.StackName, Template: p.digest,
+		Capabilities: []string{"CAPABILITY_NAMED_IAM"}}}
+	whole.Specs["stack/"+name] = spec
+	whole.Templates[p.digest] = []byte(p.Template)
+	var steps []axle.Step
+	for _, a := range p.Accounts {
+		whole.Accounts[a.ID] = a
+		input := make(map[string]axle.Value, len(p.Parameters))
+		for k, v := range p.Parameters {
+			input[k] = axle.Value{Literal: v}
+		}
+		steps = append(steps, axle.Step{ID: plan.StackStep(name, axle.Target{Account: a.ID, Region: p.Region}), Kind: plan.KindStack,
+			Name: name, Account: a.ID, AccountName: a.Name, Region: p.Region, Spec: spec, Input: input})
+	}
+	return steps
+}
+
+func (b *Bootstrap) accessSteps() []axle.Step {
+	var steps []axle.Step
+	for _, a := range b.Phases[0].Accounts {
+		steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "access", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
+	}
+	return steps
+}
+
+// accessAction enters an account by the project's access rules, waiting for
+// new roles to have arrived everywhere.
+type accessAction struct{ cloud *cloud.Cloud }
+
+// Start implements engine.Action.
+func (a accessAction) Start(ctx context.Context, s *axle.Step, _ axle.Inputs) (axle.Progress, error) {
+	if _, err := a.cloud.CredentialsWait(ctx, axle.Account{ID: s.Account, Name: s.AccountName}, propagation); err != nil {
+		return axle.Progress{}, err
+	}
+	return axle.Progress{Done: true, Result: axle.Result{Change: axle.None, Note: "entered"}}, nil
+}
+
+// Check implements engine.Action: there is nothing to come back to.
+func (a accessAction) Check(ctx context.Context, s *axle.Step, _ string) (axle.Progress, error) {
+	return a.Start(ctx, s, axle.Inputs{})
+}

@@ -1,0 +1,168 @@
+// Package control holds the use cases: plan, deploy, resume, destroy, status,
+// bootstrap and the rest. It wires configuration, plan, engine, store, cloud and
+// actions together, for the command line and the hub alike. It prints nothing,
+// asks nothing and decides no exit code: results and typed errors go back.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"axle"
+	"axle/internal/cloud"
+	"axle/internal/config"
+	"axle/internal/diag"
+	"axle/internal/expr"
+	"axle/internal/plan"
+	"axle/internal/store"
+	"axle/internal/template"
+)
+
+// Options are what all use cases take.
+type Options struct {
+	File    string // axle.yaml
+	Env     string
+	Where   string   // narrows targets
+	Regions []string // narrows regions
+	// Refresh discovers the organization anew instead of using the snapshot.
+	Refresh bool
+	// NoPeering leaves peerings out.
+	NoPeering bool
+	// Verify makes a change set for every stack, also where nothing seems to
+	// have changed.
+	Verify        bool
+	MaxConcurrent int
+	Log           *slog.Logger
+	Version       string
+	// run is the id of the run that is resumed; empty for a new one.
+	run string
+}
+
+// Work is an opened project: read, checked, and with the organization known.
+type Work struct {
+	opts      Options
+	project   *config.Project
+	templates map[string]*template.Template
+	where     *expr.Selector
+	cloud     *cloud.Cloud
+	org       *axle.Organization
+	hub       plan.Hub
+	run       string // id, also for use cases that keep no record
+	// Warnings are what the user should be told, in order.
+	Warnings []string
+}
+
+// Load reads and checks a project without calling anybody. The error is a
+// diag.List with all that is wrong.
+func Load(o Options) (*Work, error) {
+	w := &Work{opts: o, run: o.run}
+	if w.run == "" {
+		w.run = NewRunID(time.Now())
+	}
+	project, problems := config.Load(o.File, o.Env)
+	if project != nil {
+		var more diag.List
+		w.templates, more = loadTemplates(project)
+		problems = append(problems, more...)
+		problems = append(problems, plan.Check(project, w.templates)...)
+	}
+	if o.Where != "" {
+		sel, more := expr.CompileSelector(o.Where, diag.Pos{File: "--where", Line: 1, Col: 1})
+		w.where = sel
+		problems = append(problems, more...)
+	}
+	for _, r := range o.Regions {
+		if !config.ValidRegion(r) {
+			problems.Add(diag.Pos{File: "--region"}, "such as eu-west-1", "%q is not a region", r)
+		}
+	}
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	w.project = project
+	for _, d := range problems.Warnings() {
+		w.warn("%s", strings.TrimPrefix(d.Error(), "warning: "))
+	}
+	return w, nil
+}
+
+func (w *Work) warn(format string, args ...any) {
+	w.Warnings = append(w.Warnings, fmt.Sprintf(format, args...))
+}
+
+// Project is the name of the project.
+func (w *Work) Project() string { return w.project.Name.Value }
+
+// loadTemplates reads the templates that are files, each once.
+func loadTemplates(p *config.Project) (map[string]*template.Template, diag.List) {
+	var problems diag.List
+	out := map[string]*template.Template{}
+	byFile := map[string]*template.Template{}
+	for i := range p.Stacks {
+		s := &p.Stacks[i]
+		file := s.Template.Value
+		if file == "" || remote(file) {
+			continue
+		}
+		if t, ok := byFile[file]; ok {
+			out[s.Name] = t
+			continue
+		}
+		t, more := loadTemplate(p.Dir, s.Template)
+		problems = append(problems, more...)
+		byFile[file] = t
+		if t != nil {
+			out[s.Name] = t
+		}
+	}
+	return out, problems
+}
+
+func loadTemplate(dir string, from config.Text) (*template.Template, diag.List) {
+	path := from.Value
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		var problems diag.List
+		problems.Add(from.Pos, "paths are relative to the folder of axle.yaml", "template %s: %v", from.Value, unwrapPath(err))
+		return nil, problems
+	}
+	return template.Parse(path, body)
+}
+
+func remote(path string) bool {
+	return strings.HasPrefix(path, "s3://") || strings.HasPrefix(path, "https://")
+}
+
+// unwrapPath drops the path from a file error: the message names it already.
+func unwrapPath(err error) error {
+	if pe, ok := err.(*os.PathError); ok {
+		return pe.Err
+	}
+	return err
+}
+
+// stateDir is where the journal and the snapshot are: beside axle.yaml.
+func stateDir(file string) string { return filepath.Join(filepath.Dir(file), ".axle") }
+
+// openStore opens the journal of the project's folder.
+func openStore(ctx context.Context, file string) (*store.SQLite, error) {
+	return store.Open(ctx, filepath.Join(stateDir(file), "axle.db"))
+}
+
+// NewRunID makes the id of a run: sortable by time, unique, fit for names of
+// sessions and change sets.
+func NewRunID(now time.Time) string {
+	var b [3]byte
+	rand.Read(b[:]) //nolint:errcheck // crypto/rand.Read never fails
+	return "r" + now.UTC().Format("20060102-150405") + "-" + hex.EncodeToString(b[:])
+}

@@ -1,0 +1,258 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"time"
+
+	"axle"
+	"axle/internal/diag"
+	"axle/internal/engine"
+	"axle/internal/plan"
+	"axle/internal/store"
+)
+
+// Done is a run with its plan and records.
+type Done struct {
+	Run     axle.Run
+	Plan    *plan.Plan
+	Records []axle.Record
+}
+
+// Deploy runs a plan: a reviewed one, or nil for one made now and reviewed by
+// nobody. The error says why there is no run at all, or ErrInterrupted.
+func (w *Work) Deploy(ctx context.Context, reviewed *Preview, watch Watch, stop <-chan struct{}) (*Done, error) {
+	return w.start(ctx, reviewed, false, watch, stop)
+}
+
+// Destroy removes what the project has deployed, in reverse order.
+func (w *Work) Destroy(ctx context.Context, reviewed *Preview, watch Watch, stop <-chan struct{}) (*Done, error) {
+	return w.start(ctx, reviewed, true, watch, stop)
+}
+
+func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch Watch, stop <-chan struct{}) (*Done, error) {
+	var p *plan.Plan
+	if reviewed != nil {
+		p = reviewed.Plan
+		review(p, reviewed.Records)
+	} else {
+		var err error
+		if p, err = w.build(ctx, destroy); err != nil {
+			return nil, err
+		}
+	}
+	db, err := openStore(ctx, w.project.File)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	run := axle.Run{ID: w.run, Project: p.Project, Env: p.Env, Command: p.Command, Status: axle.RunRunning, Started: time.Now(), Steps: len(p.Steps)}
+	unlock, err := db.Lock(ctx, p.Project, holder(run.ID))
+	if err != nil {
+		return nil, lockedFailure(err)
+	}
+	defer w.unlock(unlock)
+	if !destroy {
+		if err := w.validate(ctx, p); err != nil {
+			return nil, err
+		}
+	}
+	body, err := p.Encode()
+	if err != nil {
+		return nil, err
+	}
+	if err := db.CreateRun(ctx, run, body); err != nil {
+		return nil, fmt.Errorf("record the run: %w", err)
+	}
+	return w.drive(ctx, db, run, p, nil, watch, stop)
+}
+
+// drive runs a plan to its end, or to where it is stopped, and records it.
+func (w *Work) drive(ctx context.Context, db *store.SQLite, run axle.Run, p *plan.Plan, earlier []axle.Record, watch Watch, stop <-chan struct{}) (*Done, error) {
+	out, err := engine.Run(ctx, run.ID, p.Steps, earlier, engine.Options{
+		Actions: w.actions(ctx, p, run.ID, db), Journal: db, Inputs: p.Inputs, Limits: w.limits(),
+		Observer: observer(watch, run.ID, p.Steps), Stop: stop})
+	if out == nil {
+		return nil, err
+	}
+	run.Status = out.Status
+	if errors.Is(err, engine.ErrInterrupted) {
+		run.Status = axle.RunInterrupted
+	} else {
+		run.Finished = time.Now()
+	}
+	// The record of how it ended is written even when the run was cancelled.
+	late, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if ferr := db.FinishRun(late, run.ID, run.Status, run.Finished); ferr != nil && err == nil {
+		err = fmt.Errorf("record the end of run %s: %w", run.ID, ferr)
+	}
+	return &Done{Run: run, Plan: p, Records: out.Records}, err
+}
+
+func (w *Work) unlock(unlock func() error) {
+	if err := unlock(); err != nil {
+		w.warn("the project's lock wasn't given back: %v", err)
+	}
+}
+
+// holder is who we are, for those that find the project locked.
+func holder(run string) axle.Holder {
+	host, _ := os.Hostname()
+	who := "unknown"
+	if u, err := user.Current(); err == nil {
+		who = u.Username
+	}
+	return axle.Holder{Run: run, Who: who + "@" + host, Host: host, PID: os.Getpid(), Since: time.Now()}
+}
+
+func lockedFailure(err error) error {
+	var locked *axle.LockedError
+	if !errors.As(err, &locked) {
+		return fmt.Errorf("lock the project: %w", err)
+	}
+	return &axle.Failure{Code: "Locked", Message: err.Error(), Blocked: true, Err: err,
+		Hint: "wait for it to end; axle show " + locked.Holder.Run + " tells how far it is"}
+}
+
+// Resume goes on with a run: what ended well is kept, the rest is done.
+// The id may be a unique prefix, or empty for the latest run that isn't over.
+func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan struct{}) (*Done, *Work, error) {
+	db, err := openStore(ctx, o.File)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer db.Close()
+	run, body, err := findRun(ctx, db, id, true)
+	if err != nil {
+		return nil, nil, err
+	}
+	o.Env, o.run = run.Env, run.ID
+	w, err := Open(ctx, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := plan.Decode(body)
+	if err != nil {
+		return nil, w, fmt.Errorf("run %s: %w", run.ID, err)
+	}
+	if p.Project != w.Project() {
+		return nil, w, &axle.Failure{Code: "OtherProject", Blocked: true, Message: fmt.Sprintf("run %s is of project %q, and %s is of %q", run.ID, p.Project, o.File, w.Project())}
+	}
+	if p.MissingSecrets() {
+		fresh, err := w.build(ctx, p.Command == "destroy")
+		if err != nil {
+			return nil, w, err
+		}
+		p.FillSecrets(fresh)
+	}
+	unlock, err := db.Lock(ctx, p.Project, holder(run.ID))
+	if err != nil {
+		return nil, w, lockedFailure(err)
+	}
+	defer w.unlock(unlock)
+	records, err := db.Records(ctx, run.ID)
+	if err != nil {
+		return nil, w, fmt.Errorf("read the records of run %s: %w", run.ID, err)
+	}
+	if err := db.FinishRun(ctx, run.ID, axle.RunRunning, time.Time{}); err != nil {
+		return nil, w, fmt.Errorf("record that run %s goes on: %w", run.ID, err)
+	}
+	done, err := w.drive(ctx, db, run, p, records, watch, stop)
+	return done, w, err
+}
+
+// findRun finds a run by id or prefix. Without an id it is the latest, or the
+// latest that can be resumed.
+func findRun(ctx context.Context, db *store.SQLite, id string, resumable bool) (axle.Run, []byte, error) {
+	if id == "" {
+		id = "latest"
+		if resumable {
+			runs, err := db.Runs(ctx, "", 50)
+			if err != nil {
+				return axle.Run{}, nil, err
+			}
+			id = ""
+			for _, r := range runs {
+				if r.Status != axle.RunSucceeded && r.Status != axle.RunCancelled {
+					id = r.ID
+					break
+				}
+			}
+			if id == "" {
+				return axle.Run{}, nil, &axle.Failure{Code: "NothingToResume", Message: "no run has anything left to do", Hint: "axle runs lists them", Blocked: true}
+			}
+		}
+	}
+	run, body, err := db.Run(ctx, id)
+	if errors.Is(err, axle.ErrNotFound) {
+		return run, nil, &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists the runs of this folder's .axle", Blocked: true, Err: err}
+	}
+	return run, body, err
+}
+
+// Runs lists the recorded runs, the newest first.
+func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
+	db, err := openStore(ctx, o.File)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	return db.Runs(ctx, "", limit)
+}
+
+// Show reads a run with its plan and records; the latest when id is empty.
+func Show(ctx context.Context, o Options, id string) (*Done, error) {
+	db, err := openStore(ctx, o.File)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	run, body, err := findRun(ctx, db, id, false)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Decode(body)
+	if err != nil {
+		return nil, fmt.Errorf("run %s: %w", run.ID, err)
+	}
+	records, err := db.Records(ctx, run.ID)
+	if err != nil {
+		return nil, fmt.Errorf("read the records of run %s: %w", run.ID, err)
+	}
+	return &Done{Run: run, Plan: p, Records: records}, nil
+}
+
+// Cancel gives up a run that was interrupted or failed: it can't be resumed.
+func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
+	db, err := openStore(ctx, o.File)
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	run, _, err := findRun(ctx, db, id, true)
+	if err != nil {
+		return nil, err
+	}
+	if run.Status == axle.RunSucceeded || run.Status == axle.RunCancelled {
+		return nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s is over: %s", run.ID, run.Status), Blocked: true}
+	}
+	unlock, err := db.Lock(ctx, run.Project, holder(run.ID))
+	if err != nil {
+		return nil, lockedFailure(err)
+	}
+	if err := errors.Join(db.FinishRun(ctx, run.ID, axle.RunCancelled, time.Now()), unlock()); err != nil {
+		return nil, fmt.Errorf("cancel run %s: %w", run.ID, err)
+	}
+	return Show(ctx, o, run.ID)
+}
+
+// configError is a problem of one place in the configuration.
+func configError(pos diag.Pos, hint, format string, args ...any) error {
+	var problems diag.List
+	problems.Add(pos, hint, format, args...)
+	return problems.Err()
+}

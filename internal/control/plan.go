@@ -1,0 +1,157 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	"axle"
+	"axle/internal/config"
+	"axle/internal/engine"
+	"axle/internal/plan"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Preview is a plan with what it would do.
+type Preview struct {
+	ID      string
+	Plan    *plan.Plan
+	Records []axle.Record
+}
+
+// build makes the plan from what is known of the organization.
+func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
+	enabled, err := w.enabledRegions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p, problems := plan.Build(plan.Input{Project: w.project, Templates: w.templates, Org: w.org, Enabled: enabled,
+		Where: w.where, Regions: w.opts.Regions, NoPeering: w.opts.NoPeering, Destroy: destroy})
+	if err := problems.Err(); err != nil {
+		return nil, err
+	}
+	for _, d := range problems.Warnings() {
+		w.warn("%s", d.Summary)
+	}
+	if len(p.Steps) == 0 {
+		w.warn("no stack has a target here; nothing is done")
+	}
+	return p, nil
+}
+
+// enabledRegions asks the accounts of the stacks that say "regions: enabled". An
+// account that doesn't answer keeps the home region, where its step then says why.
+func (w *Work) enabledRegions(ctx context.Context) (map[string][]string, error) {
+	ask := map[string]axle.Account{}
+	for i := range w.project.Stacks {
+		s := &w.project.Stacks[i]
+		if s.Regions.Kind != config.RegionsEnabled {
+			continue
+		}
+		accounts, problems := plan.SelectAccounts(w.project, s, w.hub, w.org)
+		if err := problems.Err(); err != nil {
+			return nil, err
+		}
+		for _, a := range accounts {
+			ask[a.ID] = a
+		}
+	}
+	var mu sync.Mutex
+	out := make(map[string][]string, len(ask))
+	var failed []string
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(32)
+	for _, a := range ask {
+		g.Go(func() error {
+			regions, err := w.cloud.Regions(gctx, a)
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				regions = []string{w.hub.Region}
+				failed = append(failed, fmt.Sprintf("the enabled regions of %s aren't known: %v", a.Label(), err))
+			}
+			out[a.ID] = regions
+			return gctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	slices.Sort(failed)
+	w.Warnings = append(w.Warnings, failed...)
+	return out, nil
+}
+
+// Watch is told of a run's steps: it makes an observer once the steps are known.
+type Watch func(run string, steps []axle.Step) engine.Observer
+
+// Preview finds out what a deploy or a destroy would do, step by step, with real
+// change sets where a stack's inputs are known. It leaves nothing behind.
+func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-chan struct{}) (*Preview, error) {
+	p, err := w.build(ctx, destroy)
+	if err != nil {
+		return nil, err
+	}
+	return w.preview(ctx, p, watch, stop)
+}
+
+func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
+	out, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{
+		Actions: w.previewActions(ctx, p), Journal: discard{}, Inputs: previewInputs(p), Limits: w.limits(),
+		Observer: observer(watch, w.run, p.Steps), Stop: stop})
+	if err != nil {
+		return nil, err
+	}
+	return &Preview{ID: w.run, Plan: p, Records: out.Records}, nil
+}
+
+// previewInputs treats the outputs of what will change as unknown: a preview
+// gives outputs only for what stays as it is.
+func previewInputs(p *plan.Plan) func(*axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error) {
+	return func(s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
+		return p.Inputs(s, func(id string) (map[string]string, bool) {
+			out, ok := outputs(id)
+			return out, ok && out != nil
+		})
+	}
+}
+
+func observer(watch Watch, run string, steps []axle.Step) engine.Observer {
+	if watch == nil {
+		return nil
+	}
+	return watch(run, steps)
+}
+
+// discard is the journal of what keeps no record.
+type discard struct{}
+
+func (discard) Append(context.Context, string, []axle.Record) error { return nil }
+
+// limits are wide: what AWS throttles, the cloud's limiter slows down.
+func (w *Work) limits() plan.Limits {
+	global := w.opts.MaxConcurrent
+	if global <= 0 {
+		global = engine.DefaultGlobal
+	}
+	return plan.Limits{Global: global, PerTarget: 25}
+}
+
+// review puts what was previewed into the plan's steps, so that nothing
+// dangerous happens that wasn't seen.
+func review(p *plan.Plan, records []axle.Record) {
+	byID := make(map[string]*axle.Record, len(records))
+	for i := range records {
+		byID[records[i].Step] = &records[i]
+	}
+	for i := range p.Steps {
+		r := byID[p.Steps[i].ID]
+		if r == nil || !r.Status.OK() {
+			p.Steps[i].Review = &axle.Review{}
+			continue
+		}
+		p.Steps[i].Review = &axle.Review{Known: len(r.Result.After) == 0, Change: r.Result.Change, Changes: r.Result.Changes}
+	}
+}

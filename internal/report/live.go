@@ -1,0 +1,321 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"axle"
+	"axle/internal/plan"
+
+	"github.com/charmbracelet/x/ansi"
+)
+
+// Live shows a run while it goes on. On a terminal it is a block that is drawn
+// anew: one line for each stack or peering, with counts and what runs now.
+// Elsewhere it is plain lines: each ended step of a small run, and of a large
+// one a line for a group whenever a tenth more of it is through. Failures are
+// always told at once, each cause once.
+type Live struct {
+	w       io.Writer
+	st      Style
+	size    func() (width, height int) // nil: not a terminal
+	started time.Time
+
+	mu     sync.Mutex
+	groups []*liveGroup
+	byName map[string]*liveGroup
+	causes map[string]int
+	small  bool
+	drawn  int // lines of the block on the screen
+	status string
+	stop   chan struct{}
+	done   sync.WaitGroup
+}
+
+type liveGroup struct {
+	name                 string
+	total, ended         int
+	ok, unchanged        int
+	failed, skipped      int
+	running              []string
+	told                 int // tenths told on a log
+	firstSeen, lastEnded time.Time
+}
+
+// NewLive shows the run of steps on w. size gives the size of the terminal; nil
+// when w isn't one. now is the time that the run begins.
+func NewLive(w io.Writer, st Style, steps []axle.Step, size func() (int, int), now time.Time) *Live {
+	l := &Live{w: w, st: st, size: size, started: now, byName: map[string]*liveGroup{}, causes: map[string]int{},
+		small: len(steps) <= 60, stop: make(chan struct{})}
+	for i := range steps {
+		name := groupName(steps[i].Kind, steps[i].Name)
+		g := l.byName[name]
+		if g == nil {
+			g = &liveGroup{name: name}
+			l.byName[name] = g
+			l.groups = append(l.groups, g)
+		}
+		g.total++
+	}
+	if size != nil {
+		l.done.Go(l.redraw)
+	}
+	return l
+}
+
+// redraw draws the block several times a second until Close.
+func (l *Live) redraw() {
+	ticker := time.NewTicker(120 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-l.stop:
+			return
+		case now := <-ticker.C:
+			l.mu.Lock()
+			l.draw(now)
+			l.mu.Unlock()
+		}
+	}
+}
+
+// Close ends the view; on a terminal the last state of the block is wiped.
+func (l *Live) Close() {
+	if l.size == nil {
+		return
+	}
+	close(l.stop)
+	l.done.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.erase()
+}
+
+// Say sets the line under the block, such as "stopping; ...", or prints it.
+func (l *Live) Say(line string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.size == nil {
+		fmt.Fprintln(l.w, line)
+		return
+	}
+	l.status = line
+}
+
+// Started says that a step began.
+func (l *Live) Started(s *axle.Step, at time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.byName[groupName(s.Kind, s.Name)]
+	if g.firstSeen.IsZero() {
+		g.firstSeen = at
+	}
+	g.running = append(g.running, place(s))
+}
+
+// Retrying says that a step is tried again after a transient failure.
+func (l *Live) Retrying(s *axle.Step, why *axle.Failure, wait time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := "retry" + fold(why.Message, s.AccountName)
+	if l.causes[key]++; l.causes[key] == 1 {
+		l.print(fmt.Sprintf("%s %s in %s: %s; trying again in %s", l.st.warn.Render("…"), groupName(s.Kind, s.Name), place(s), why.Message, duration(wait)))
+	}
+}
+
+// Ended says how a step ended.
+func (l *Live) Ended(s *axle.Step, r axle.Record) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	g := l.byName[groupName(s.Kind, s.Name)]
+	if i := slices.Index(g.running, place(s)); i >= 0 {
+		g.running = slices.Delete(g.running, i, i+1)
+	}
+	g.ended++
+	g.lastEnded = r.Finished
+	switch r.Status {
+	case axle.Succeeded:
+		g.ok++
+	case axle.Unchanged:
+		g.unchanged++
+	case axle.Failed:
+		g.failed++
+		l.failure(s, r)
+	default:
+		g.skipped++
+	}
+	if l.size == nil {
+		l.tell(g, s, r)
+	}
+}
+
+// failure prints a failure whose cause wasn't printed yet.
+func (l *Live) failure(s *axle.Step, r axle.Record) {
+	if r.Failure == nil {
+		return
+	}
+	key := r.Failure.Code + fold(r.Failure.Message, s.AccountName)
+	if l.causes[key]++; l.causes[key] > 1 {
+		return
+	}
+	text := r.Failure.Message
+	if r.Failure.Resource != "" {
+		text = r.Failure.Resource + ": " + text
+	}
+	l.print(fmt.Sprintf("%s %s in %s: %s", l.st.bad.Render("✗"), groupName(s.Kind, s.Name), place(s), text))
+}
+
+// print writes a line that stays, above the block.
+func (l *Live) print(line string) {
+	l.erase()
+	fmt.Fprintln(l.w, line)
+}
+
+// tell writes plain lines, where there is no terminal to draw on.
+func (l *Live) tell(g *liveGroup, s *axle.Step, r axle.Record) {
+	if l.small {
+		if r.Status == axle.Failed {
+			return // told with its cause
+		}
+		word := string(r.Status)
+		if r.Status == axle.Succeeded {
+			word = pastTense(r.Result.Change)
+		}
+		took := ""
+		if d := r.Finished.Sub(r.Started); !r.Started.IsZero() && d >= 10*time.Millisecond {
+			took = " in " + duration(d)
+		}
+		fmt.Fprintf(l.w, "%s %s %s %s%s\n", l.st.mark(r.Status), g.name, place(s), word, took)
+		return
+	}
+	if tenth := g.ended * 10 / g.total; tenth > g.told || g.ended == g.total {
+		g.told = tenth
+		fmt.Fprintf(l.w, "%s %s %d/%d%s\n", l.st.mark(groupStatus(g)), g.name, g.ended, g.total, g.counts())
+	}
+}
+
+func groupStatus(g *liveGroup) axle.Status {
+	switch {
+	case g.failed > 0:
+		return axle.Failed
+	case g.ended < g.total && len(g.running) > 0:
+		return axle.Running
+	case g.ended < g.total:
+		return axle.Pending
+	case g.skipped > 0:
+		return axle.Skipped
+	case g.ok == 0:
+		return axle.Unchanged
+	}
+	return axle.Succeeded
+}
+
+func (g *liveGroup) counts() string {
+	var parts []string
+	for _, c := range []struct {
+		n    int
+		word string
+	}{{g.unchanged, "unchanged"}, {g.failed, "failed"}, {g.skipped, "skipped"}} {
+		if c.n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}
+
+// place is where a step is, short enough for a line.
+func place(s *axle.Step) string {
+	name := s.AccountName
+	if name == "" {
+		name = s.Account
+	}
+	where := name + " " + s.Region
+	if s.Kind == plan.KindStack || s.Kind == plan.KindOutputs {
+		return where
+	}
+	// The steps of a peering on the accepter's side are told apart by the requester.
+	parts := strings.Split(s.ID, "/")
+	if len(parts) == 5 && parts[2] != s.Account {
+		return where + " for " + parts[2]
+	}
+	return where
+}
+
+func (l *Live) erase() {
+	if l.drawn > 0 {
+		fmt.Fprintf(l.w, "\x1b[%dA\x1b[J", l.drawn)
+		l.drawn = 0
+	}
+}
+
+// draw paints the block: as many groups as the screen has room for, those that
+// run or failed first.
+func (l *Live) draw(now time.Time) {
+	width, height := l.size()
+	if width <= 0 {
+		width, height = 80, 24
+	}
+	shown := slices.Clone(l.groups)
+	if room := max(height-4, 3); len(shown) > room {
+		slices.SortStableFunc(shown, func(a, b *liveGroup) int { return weight(b) - weight(a) })
+		shown = shown[:room]
+	}
+	nameWidth := 0
+	for _, g := range shown {
+		nameWidth = max(nameWidth, len(g.name))
+	}
+	var b strings.Builder
+	ended, total, running := 0, 0, 0
+	for _, g := range l.groups {
+		ended, total, running = ended+g.ended, total+g.total, running+len(g.running)
+	}
+	lines := 0
+	for _, g := range shown {
+		now := ""
+		if n := len(g.running); n > 0 {
+			now = "  " + strings.Join(g.running[:min(n, 3)], ", ")
+			if n > 3 {
+				now += fmt.Sprintf(" and %d more", n-3)
+			}
+		}
+		line := fmt.Sprintf("%s %-*s %s %d/%d%s%s", l.st.mark(groupStatus(g)), nameWidth, g.name, bar(g.ended, g.total), g.ended, g.total, g.counts(), l.st.dim.Render(now))
+		b.WriteString(ansi.Truncate(line, width-1, "…") + "\n")
+		lines++
+	}
+	foot := fmt.Sprintf("%s  %d of %d steps, %d running", duration(now.Sub(l.started).Truncate(100*time.Millisecond)), ended, total, running)
+	if l.status != "" {
+		foot += "  " + l.st.warn.Render(l.status)
+	}
+	b.WriteString(ansi.Truncate(foot, width-1, "…") + "\n")
+	l.erase()
+	io.WriteString(l.w, b.String())
+	l.drawn = lines + 1
+}
+
+func weight(g *liveGroup) int {
+	switch {
+	case g.failed > 0:
+		return 3
+	case len(g.running) > 0:
+		return 2
+	case g.ended < g.total:
+		return 1
+	}
+	return 0
+}
+
+func bar(n, total int) string {
+	const width = 16
+	full := width
+	if total > 0 {
+		full = n * width / total
+	}
+	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+}

@@ -1,0 +1,14 @@
+#!/bin/sh
+# Makes a Python venv with the independent emulators and AWS's own clients.
+# Usage: venv.sh FOLDER REQUIREMENTS
+set -eu
+venv=$1
+requirements=$2
+python=${PYTHON:-python3}
+if ! command -v "$python" >/dev/null 2>&1; then
+	echo "python3 is needed for the scenarios on independent emulators" >&2
+	exit 1
+fi
+"$python" -m venv "$venv"
+"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+touch "$venv/ready"
