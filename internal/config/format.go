@@ -20,6 +20,7 @@ var (
 		"write aws, file:accounts.yaml or ssm:/axle/accounts"}
 	role = &match{regexp.MustCompile(`^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]{1,512}$`), "a role",
 		"write a role's name, or its ARN, such as arn:aws:iam::111111111111:role/axle-hub"}
+	roleOrNone  = &match{regexp.MustCompile(`^$|` + role.pattern.String()), role.what, role.hint}
 	templateURL = &match{regexp.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), "a template",
 		"write a path, s3://bucket/key or https://..."}
 	parameterName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "a parameter's name",
@@ -122,7 +123,7 @@ var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
 		of: &form{choices: []string{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}}}, false},
 	{"stack_name", form{doc: "The stack's name in CloudFormation; <project>-<stack> otherwise.", match: stackName}, false},
 	{"protect", form{is: truth, doc: "Termination protection.", deflt: "false"}, false},
-	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN. May have expressions in ${{ }}."}, false},
+	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN.", match: roleOrNone}, false},
 	{"rollout", form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
 		{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},
 		{"canary", form{doc: "This many first, alone.", match: amount}, false},

@@ -7,8 +7,10 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"axle/internal/diag"
+	"axle/internal/expr"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -29,8 +31,10 @@ type node struct {
 	plain bool   // a scalar without quotes
 	pos   diag.Pos
 	// content is where a scalar's text begins: after a quote, or on the line
-	// after a | or >.
+	// after a | or >. lines are the file's, to find the rest of the text.
 	content diag.Pos
+	style   yaml.Style
+	lines   []string
 	pairs   []pair  // of a mapping
 	items   []*node // of a list
 	// bad: a mistake is reported; nothing should be made of it.
@@ -82,6 +86,11 @@ func (n *node) Text() Text {
 		return Text{}
 	}
 	return Text{n.text, n.content}
+}
+
+// expression returns a scalar for its expressions to be compiled.
+func (n *node) expression() expr.Scalar {
+	return expr.Scalar{Text: n.text, At: n.content, Locate: n.locate}
 }
 
 // texts returns the usable items of a list.
@@ -143,18 +152,23 @@ func read(file string, src []byte, problems *diag.List) *node {
 	return root
 }
 
+// syntaxError reports what YAML says. It knows the line only; the column is that
+// of the first character.
 func (r *reader) syntaxError(err error, problems *diag.List) {
 	pos, text, hint := diag.Pos{File: r.file, Line: 1, Col: 1}, err.Error(), ""
 	if m := yamlError.FindStringSubmatch(text); m != nil {
 		text = m[2]
 		if n, err := strconv.Atoi(m[1]); err == nil {
-			pos = diag.Pos{File: r.file, Line: n}
+			pos.Line = min(max(n, 1), len(r.lines))
 		}
 	}
-	if pos.Line <= len(r.lines) {
-		if l := r.lines[pos.Line-1]; strings.ContainsAny(l, `"{["`) || strings.Contains(l, "${{") {
-			hint = `put an expression into '...' if it begins with a quote, a bracket or !, or has ": " or " #" in it`
-		}
+	line := r.lines[pos.Line-1]
+	pos.Col = utf8.RuneCountInString(line) - utf8.RuneCountInString(strings.TrimLeft(line, " \t")) + 1
+	switch {
+	case strings.Contains(line, "\t") && strings.Contains(text, "cannot start any token"):
+		hint = "indent with spaces, not with tabs"
+	case strings.Contains(line, "${{") || strings.Contains(line, "account.") || strings.Contains(line, "vars."):
+		hint = `put the expression into '...': it begins with a quote, a bracket or !, or has ": " or " #" in it`
 	}
 	problems.Add(pos, hint, "not YAML: %s", text)
 }
@@ -192,6 +206,7 @@ func (r *reader) node(n *yaml.Node, depth int) *node {
 	default:
 		out.tag, out.text = n.ShortTag(), n.Value
 		out.plain = n.Style&^yaml.TaggedStyle == 0
+		out.style, out.lines = n.Style, r.lines
 		out.content = r.content(n)
 	}
 	if strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
@@ -240,39 +255,22 @@ func (r *reader) pairs(out *node, n *yaml.Node, depth int) {
 	}
 }
 
-// content finds where the text of a scalar begins.
+// content finds where the text of a scalar begins: after anchor and tag, and
+// after a quote, or where there is something on the lines after a | or >.
 func (r *reader) content(n *yaml.Node) diag.Pos {
-	pos := diag.Pos{File: r.file, Line: n.Line, Col: n.Column}
-	// An anchor or a tag comes first.
-	for pos.Line >= 1 && pos.Line <= len(r.lines) {
-		line := []rune(r.lines[pos.Line-1])
-		i := pos.Col - 1
-		if i < 0 || i >= len(line) || (line[i] != '&' && line[i] != '!') {
-			break
+	at := newCursor(r.lines, n.Line, n.Column)
+	for c := at.rune(); c == '&' || c == '!'; c = at.rune() {
+		for c := at.rune(); c != ' ' && c != '\n' && c != 0; c = at.rune() {
+			at.next()
 		}
-		for i < len(line) && line[i] != ' ' {
-			i++
-		}
-		for i < len(line) && line[i] == ' ' {
-			i++
-		}
-		pos.Col = i + 1
+		at.skipSpace()
 	}
 	switch {
-	case n.Style&(yaml.DoubleQuotedStyle|yaml.SingleQuotedStyle) != 0:
-		pos.Col++
-	case n.Style&(yaml.LiteralStyle|yaml.FoldedStyle) != 0:
-		// The indentation is that of the first line with something on it, less
-		// what of it belongs to the text.
-		text := strings.TrimLeft(n.Value, "\n")
-		inText := len(text) - len(strings.TrimLeft(text, " "))
-		for i := pos.Line; i < len(r.lines); i++ {
-			if trimmed := strings.TrimLeft(r.lines[i], " "); strings.TrimSpace(trimmed) != "" {
-				pos.Col = max(len(r.lines[i])-len(trimmed)-inText, 0) + 1
-				break
-			}
-		}
-		pos.Line++
+	case n.Style&quoted != 0:
+		at.next()
+	case n.Style&block != 0:
+		at.down()
+		at.skipSpace()
 	}
-	return pos
+	return diag.Pos{File: r.file, Line: at.line, Col: at.col}
 }

@@ -131,8 +131,7 @@ func (p *parser) selector(n *node) *expr.Selector {
 	if n == nil {
 		return nil
 	}
-	t := n.Text()
-	s, problems := expr.CompileSelector(t.Value, t.Pos)
+	s, problems := n.expression().Selector()
 	p.problems = append(p.problems, problems...)
 	return s
 }

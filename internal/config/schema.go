@@ -56,6 +56,7 @@ func (f *form) schema() map[string]any {
 	case items:
 		s["type"] = "array"
 		s["items"] = f.of.schema()
+		s["uniqueItems"] = true
 		if f.least > 0 {
 			s["minItems"] = f.least
 		}

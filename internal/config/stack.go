@@ -6,8 +6,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"axle/internal/expr"
 )
 
 // stack builds one stack. targets are those of the environment, if it has some.
@@ -85,11 +83,10 @@ func (p *parser) values(n *node) []Parameter {
 		if e.value.bad || e.value.kind != scalar {
 			continue
 		}
-		t := e.value.Text()
-		value, problems := expr.CompileText(t.Value, t.Pos, p.known)
+		value, problems := e.value.expression().Value(p.known)
 		p.problems = append(p.problems, problems...)
 		if value != nil {
-			out = append(out, Parameter{Name: e.key.text, Pos: e.key.pos, Value: value, ValuePos: t.Pos})
+			out = append(out, Parameter{Name: e.key.text, Pos: e.key.pos, Value: value, ValuePos: e.value.content})
 		}
 	}
 	return out
@@ -103,8 +100,8 @@ func (p *parser) rollout(n *node, stack string) *Rollout {
 	r := &Rollout{Pos: n.pos, Canary: p.amount(n.get("canary")), Wave: p.amount(n.get("wave")),
 		MaxConcurrent: p.amount(n.get("max_concurrent")), FailureTolerance: p.amount(n.get("failure_tolerance"))}
 	r.Pause, _ = p.duration(n.get("pause"))
-	if by := n.get("order_by").Text(); by.Value != "" {
-		order, problems := expr.CompileExpression(by.Value, by.Pos, p.known)
+	if by := n.get("order_by"); by != nil {
+		order, problems := by.expression().Expression(p.known)
 		p.problems = append(p.problems, problems...)
 		r.OrderBy = order
 	}

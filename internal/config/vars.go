@@ -15,13 +15,17 @@ func (p *parser) vars(root, chosen *node) {
 	merged := map[string]any{}
 	p.known.Vars = merged
 	p.project.Vars = merged
-	environments := root.get("environments")
-	if environments != nil {
-		for _, e := range environments.pairs { // for their mistakes
-			if e.value != chosen {
-				p.tree(e.value.get("vars"))
+	var others []string
+	if environments := root.get("environments"); environments != nil {
+		for _, e := range environments.pairs {
+			if v := e.value.get("vars"); v != nil && e.value != chosen {
+				p.tree(v) // for its mistakes
+				others = append(others, e.key.text)
 			}
 		}
+	}
+	if p.project.Env == "" && len(others) > 0 {
+		p.known.VarsHint = "environments have vars of their own: choose one with --env " + strings.Join(others, ", ")
 	}
 	for _, n := range []*node{root.get("vars"), chosen.get("vars")} {
 		if n == nil || n.tag == "!!null" {

@@ -209,6 +209,7 @@ func (t tags) Find(key ref.Val) (ref.Val, bool) {
 		return types.String(""), true
 	}
 	return types.WrapErr(&missing{
+		key:     string(name),
 		summary: fmt.Sprintf("account %s has no %s %q", t.of.Label(), t.kind, string(name)),
 		hint:    "tag the account, leave it out of the targets, or give a value for accounts without the tag",
 	}), false
@@ -224,6 +225,6 @@ func (t tags) Get(key ref.Val) ref.Val {
 }
 
 // missing is an error about something that isn't there, with what to do.
-type missing struct{ summary, hint string }
+type missing struct{ key, summary, hint string }
 
 func (m *missing) Error() string { return m.summary }

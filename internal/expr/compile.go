@@ -2,11 +2,11 @@ package expr
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"axle"
 	"axle/internal/diag"
 
 	"cel.dev/cel-go/cel"
@@ -27,7 +27,7 @@ const (
 // compiled is one expression, ready for any number of evaluations.
 type compiled struct {
 	source  string
-	in      place
+	in      Scalar
 	offset  int // in runes, of source in the scalar
 	checked *ast.AST
 	program cel.Program
@@ -35,11 +35,12 @@ type compiled struct {
 	byPlace map[types.Int]*Call
 	// tags and status say which fields of an account are read.
 	tags, status bool
+	secret       bool // secret() or ssm() is called
 }
 
 // compile parses and checks source, which stands at an offset of a scalar. It
 // reports every mistake that it can find, and returns nil if there is one.
-func compile(source string, in place, offset int, what use, known Names) (*compiled, diag.List) {
+func compile(source string, in Scalar, offset int, what use, known Names) (*compiled, diag.List) {
 	c := &compiled{source: source, in: in, offset: offset, byPlace: map[types.Int]*Call{}}
 	var list diag.List
 	env, err := environment()
@@ -66,33 +67,50 @@ func compile(source string, in place, offset int, what use, known Names) (*compi
 	list = c.inspect(parsed.NativeRep(), what, known)
 	checked, issues := env.Check(parsed)
 	if issues.Err() != nil {
-		return nil, append(list, c.typeErrors(issues)...)
+		return nil, unique(append(list, c.typeErrors(issues)...))
 	}
 	c.checked = checked.NativeRep()
+	list = append(list, c.checkAccountIDs()...)
 	if t := checked.OutputType(); what == forSelection && !t.IsExactType(cel.BoolType) && t.Kind() != types.DynKind {
 		list.Add(c.start(), `compare it with something, such as account.name == "tools"`,
 			"a selection is true or false, and this is %s", typeName(t.String()))
 	} else if what != forSelection {
-		list = append(list, c.checkResult(t)...)
+		list = append(list, c.checkResult(t, what)...)
 	}
 	if len(list) > 0 {
-		return nil, list
+		return nil, unique(list)
 	}
 	c.tags, c.status = fieldsRead(c.checked)
 	c.program, err = env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
 	if err != nil {
-		list.Add(c.start(), "", "%v", err)
+		list.Add(c.start(), "a regular expression is RE2, and a \\ in it is written \\\\", "%v", err)
 		return nil, list
 	}
 	return c, nil
 }
 
-// checkResult reports a type that has no text.
-func (c *compiled) checkResult(t *types.Type) (list diag.List) {
+// unique leaves out what is said twice: options of output() are compiled both
+// with the call and alone.
+func unique(list diag.List) (out diag.List) {
+	for _, d := range list {
+		if !slices.Contains(out, d) {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// checkResult reports a type that has no text, and an option that isn't text.
+func (c *compiled) checkResult(t *types.Type, what use) (list diag.List) {
 	switch t.Kind() {
+	case types.StringKind, types.DynKind:
 	case types.MapKind, types.StructKind, types.TypeKind, types.OpaqueKind, types.NullTypeKind:
 		list.Add(c.start(), "choose a part of it: a value is text, a number, true or false, or a list of these",
 			"%s has no text", typeName(t.String()))
+	default:
+		if what == forOption {
+			list.Add(c.start(), "put it into quotes", "an option of output() is text, and this is %s", typeName(t.String()))
+		}
 	}
 	return list
 }
@@ -128,10 +146,11 @@ func (c *compiled) byteOffset(runes int) int {
 	return len(c.source)
 }
 
-// exprOffset is where in source the expression with this id has its operator.
+// exprOffset is where in source the expression with this id has its operator or
+// its name.
 func (c *compiled) exprOffset(info *ast.SourceInfo, id int64) int {
 	l := info.GetStartLocation(id)
-	return c.runeOffset(l.Line(), l.Column())
+	return c.wordOffset(c.runeOffset(l.Line(), l.Column()))
 }
 
 // inspect finds the calls of an expression, in the order of the text, and the
@@ -145,6 +164,13 @@ func (c *compiled) inspect(parsed *ast.AST, what use, known Names) diag.List {
 	}
 	var calls []found
 	ast.PostOrderVisit(parsed.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if what == forSelection && e.Kind() == ast.IdentKind && e.AsIdent() == "region" {
+			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.ID())), "choose regions with regions: of the stack, or with --region",
+				"a selection chooses accounts, whatever the region")
+		}
+		if e.Kind() == ast.StructKind {
+			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.ID())), "", "%s{...} can't be made in an expression", e.AsStruct().TypeName())
+		}
 		if e.Kind() != ast.CallKind {
 			return
 		}
@@ -170,118 +196,61 @@ func (c *compiled) inspect(parsed *ast.AST, what use, known Names) diag.List {
 	}
 	for i, f := range calls {
 		c.byPlace[f.key] = &c.calls[i]
+		c.secret = c.secret || f.call.Func == "secret" || f.call.Func == "ssm"
 	}
 	if !guarded && known.Vars != nil {
-		list = append(list, c.checkVars(parsed, known.Vars)...)
+		list = append(list, c.checkVars(parsed, known)...)
 	}
 	return list
 }
 
-// newCall makes the Call of one of our functions and checks its arguments.
-func (c *compiled) newCall(info *ast.SourceInfo, f function, key types.Int, args []ast.Expr, what use, known Names, list *diag.List) Call {
-	paren := c.byteOffset(c.runeOffset(int(key>>32), int(int32(key))))
-	from := paren
-	if strings.HasPrefix(c.source[paren:], "(") {
-		from = wordBefore(c.source, paren)
-	} else if i := strings.IndexByte(c.source[paren:], '('); i >= 0 {
-		paren += i
+// idHint says what an account id is.
+const idHint = "an account id has 12 digits; to go by its name, compare account.name"
+
+// textLiteral returns the text of an expression that is nothing but one.
+func textLiteral(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.LiteralKind {
+		return "", false
 	}
-	to := matching(c.source, paren) + 1
-	if to <= from {
-		to = len(c.source)
-	}
-	call := Call{Func: f.name, Source: c.source[from:to], Pos: c.pos(utf8.RuneCountInString(c.source[:from]))}
-	switch what {
-	case forSelection:
-		list.Add(call.Pos, "choose targets by account, region, vars and env; use the call in a value",
-			"%s() can't be used to choose targets: they are chosen before anything is known of stacks", f.name)
-	case forOption:
-		list.Add(call.Pos, "use account, region, vars and hub", "%s() can't be used in the options of output()", f.name)
-	}
-	for i, a := range args {
-		if i == 2 {
-			continue
-		}
-		literal, isText := "", false
-		if a.Kind() == ast.LiteralKind {
-			var s types.String
-			s, isText = a.AsLiteral().(types.String)
-			literal = string(s)
-		}
-		call.Args = append(call.Args, literal)
-		if f.name != "output" && f.name != "outputs" {
-			continue
-		}
-		pos := c.pos(c.exprOffset(info, a.ID()))
-		name := [2]string{"stack", "key"}[i]
-		switch {
-		case !isText:
-			list.Add(pos, fmt.Sprintf("write %s; to choose by account or region, use the option {\"account\": ..., \"region\": ...}", f.usage),
-				"the %s of %s() must be a text in quotes, so that the order of stacks is known", name, f.name)
-		case literal == "":
-			list.Add(pos, "write "+f.usage, "the %s of %s() is empty", name, f.name)
-		case i == 0 && known.Stacks != nil && !slices.Contains(known.Stacks, literal):
-			list.Add(pos, stackHint(literal, known.Stacks), "unknown stack %q in %s()", literal, f.name)
-		}
-	}
-	if len(args) == 3 && what == forValue {
-		c.addOptions(&call, args[2], info, paren, to, known, list)
-	}
-	return call
+	s, ok := e.AsLiteral().(types.String)
+	return string(s), ok
 }
 
-// addOptions compiles the options of output(), each as an expression of its own:
-// the instance is chosen before there are values.
-func (c *compiled) addOptions(call *Call, arg ast.Expr, info *ast.SourceInfo, paren, to int, known Names, list *diag.List) {
-	pos := c.pos(c.exprOffset(info, arg.ID()))
-	parts := cut(c.source, span{paren + 1, to - 1}, ",")
-	text := trim(c.source, parts[len(parts)-1])
-	if arg.Kind() != ast.MapKind || len(parts) != 3 || !strings.HasPrefix(c.source[text.from:text.to], "{") {
-		list.Add(pos, `write {"account": id, "region": name}`, "the options of output() must be written out as a map")
-		return
+// checkAccountIDs reports comparisons of account.id with what can't be one.
+func (c *compiled) checkAccountIDs() (list diag.List) {
+	isID := func(e ast.Expr) bool {
+		if e.Kind() != ast.SelectKind || e.AsSelect().FieldName() != "id" {
+			return false
+		}
+		t := c.checked.GetType(e.AsSelect().Operand().ID())
+		return t.Kind() == types.StructKind && t.TypeName() == accountType
 	}
-	for _, entry := range cut(c.source, span{text.from + 1, text.to - 1}, ",") {
-		entry = trim(c.source, entry)
-		if entry.from >= entry.to { // after a last comma
-			continue
+	check := func(e ast.Expr) {
+		if id, ok := textLiteral(e); ok && id != "" && !axle.ValidAccountID(id) {
+			list.Add(c.pos(c.exprOffset(c.checked.SourceInfo(), e.ID())), idHint, "%q is not an account id", id)
 		}
-		key := trim(c.source, cut(c.source, entry, ":")[0])
-		name := strings.Trim(c.source[key.from:key.to], `"'`)
-		at := utf8.RuneCountInString(c.source[:key.from])
-		if !slices.Contains(optionNames, name) || key.to-key.from != len(name)+2 {
-			list.Add(c.pos(at), `the options are "account" and "region"`, "unknown option %s of output()", c.source[key.from:key.to])
-			continue
+	}
+	ast.PostOrderVisit(c.checked.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
+		if e.Kind() != ast.CallKind || len(e.AsCall().Args()) != 2 {
+			return
 		}
-		colon := cut(c.source, entry, ":")[0].to
-		value := trim(c.source, span{min(colon+1, entry.to), entry.to})
-		at = utf8.RuneCountInString(c.source[:value.from])
-		option, problems := compile(c.source[value.from:value.to], c.in, c.offset+at, forOption, known)
-		if option == nil {
-			// What is wrong with the types is found in the whole expression too.
-			for _, p := range problems {
-				if !slices.Contains(*list, p) {
-					*list = append(*list, p)
+		left, right := e.AsCall().Args()[0], e.AsCall().Args()[1]
+		switch e.AsCall().FunctionName() {
+		case operators.Equals, operators.NotEquals:
+			if isID(left) {
+				check(right)
+			} else if isID(right) {
+				check(left)
+			}
+		case operators.In:
+			if isID(left) && right.Kind() == ast.ListKind {
+				for _, item := range right.AsList().Elements() {
+					check(item)
 				}
 			}
-			continue
 		}
-		t := &Text{parts: []part{{expr: option}}}
-		if name == "account" {
-			call.Account = t
-		} else {
-			call.Region = t
-		}
-	}
-}
-
-func stackHint(name string, stacks []string) string {
-	if n := diag.Nearest(name, stacks); n != "" {
-		return fmt.Sprintf("did you mean %q?", n)
-	}
-	if len(stacks) == 0 {
-		return "axle.yaml has no stacks"
-	}
-	return "the stacks are " + strings.Join(stacks, ", ")
+	}))
+	return list
 }
 
 // fieldsRead says whether an expression reads tags, and the status, of an
@@ -315,7 +284,7 @@ func fieldsRead(checked *ast.AST) (tags, status bool) {
 
 // checkVars reports paths such as vars.net.x that vars doesn't have. It isn't
 // asked where an expression tests for something first.
-func (c *compiled) checkVars(parsed *ast.AST, tree any) (list diag.List) {
+func (c *compiled) checkVars(parsed *ast.AST, known Names) (list diag.List) {
 	covered := map[int64]bool{}
 	ast.PreOrderVisit(parsed.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
 		if covered[e.ID()] || e.Kind() != ast.SelectKind {
@@ -334,7 +303,7 @@ func (c *compiled) checkVars(parsed *ast.AST, tree any) (list diag.List) {
 		if e.Kind() != ast.IdentKind || e.AsIdent() != "vars" {
 			return
 		}
-		node, path := tree, "vars"
+		node, path := known.Vars, "vars"
 		for i := len(names) - 1; i >= 0; i-- {
 			m, ok := node.(map[string]any)
 			if !ok {
@@ -342,7 +311,11 @@ func (c *compiled) checkVars(parsed *ast.AST, tree any) (list diag.List) {
 				return
 			}
 			if node, ok = m[names[i]]; !ok {
-				list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), at[i])), keysHint(names[i], m), "%s has no key %q", path, names[i])
+				hint := keysHint(names[i], m)
+				if known.VarsHint != "" {
+					hint += "; " + known.VarsHint
+				}
+				list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), at[i])), hint, "%s has no key %q", path, names[i])
 				return
 			}
 			path += "." + names[i]

@@ -27,8 +27,10 @@ type Scope struct {
 type Names struct {
 	// Stacks are those that output() may name; nil: any.
 	Stacks []string
-	// Vars is the vars tree; nil: not checked.
-	Vars any
+	// Vars is the vars tree; nil: not checked. VarsHint is what else to say
+	// about a key that it doesn't have.
+	Vars     any
+	VarsHint string
 }
 
 // Call is an output(), outputs(), export(), ssm() or secret() in an expression.
@@ -52,20 +54,27 @@ type Lookup interface {
 	Call(source, fn string, args []string, opts map[string]string) (value any, known bool, err error)
 }
 
-// place is a scalar of a file: it turns offsets into positions.
-type place struct {
-	src string // the whole scalar
-	at  diag.Pos
+// Scalar is a scalar of a file, with expressions in it.
+type Scalar struct {
+	Text string
+	// At is the place of its first character.
+	At diag.Pos
+	// Locate gives the place of the character at an offset in runes, where
+	// counting from At would be wrong: after escapes, in folded lines. Or nil.
+	Locate func(offset int) diag.Pos
 }
 
 // pos is the position of the rune at an offset, counted in runes. Within a
 // block scalar every line begins in the column of the first.
-func (p place) pos(offset int) diag.Pos {
-	pos := p.at
+func (s Scalar) pos(offset int) diag.Pos {
+	if s.Locate != nil {
+		return s.Locate(offset)
+	}
+	pos := s.At
 	if pos.Line == 0 {
 		return pos
 	}
-	for _, r := range p.src {
+	for _, r := range s.Text {
 		if offset <= 0 {
 			break
 		}
@@ -73,7 +82,7 @@ func (p place) pos(offset int) diag.Pos {
 		pos.Col++
 		if r == '\n' {
 			pos.Line++
-			pos.Col = p.at.Col
+			pos.Col = s.At.Col
 		}
 	}
 	return pos

@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"axle/internal/diag"
 
@@ -14,6 +15,8 @@ import (
 )
 
 var (
+	word        = regexp.MustCompile(`^[a-zA-Z][a-zA-Z.]*$`)
+	unexpected  = regexp.MustCompile(`^(?:mismatched input|extraneous input|token recognition error at:|no viable alternative at input) '(.*?)'(?: expecting .*)?$`)
 	noOverload  = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 	undeclared  = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
 	noField     = regexp.MustCompile(`^undefined field '([^']*)'`)
@@ -26,7 +29,7 @@ var (
 // cause; what follows it is mostly noise.
 func (c *compiled) syntaxErrors(issues *cel.Issues) (list diag.List) {
 	for _, e := range issues.Errors() {
-		pos := c.pos(c.runeOffset(e.Location.Line(), e.Location.Column()))
+		pos := c.pos(c.wordOffset(c.runeOffset(e.Location.Line(), e.Location.Column())))
 		text, syntax := strings.CutPrefix(e.Message, "Syntax error: ")
 		if syntax && len(list) > 0 {
 			continue
@@ -34,11 +37,23 @@ func (c *compiled) syntaxErrors(issues *cel.Issues) (list diag.List) {
 		hint := ""
 		if syntax {
 			hint = syntaxHint(c.source)
-			text = "the expression can't be read: " + text
+			text = "the expression can't be read: " + syntaxText(text)
 		}
 		list.Add(pos, hint, "%s", text)
 	}
 	return list
+}
+
+// syntaxText puts what the parser says into a few words.
+func syntaxText(text string) string {
+	m := unexpected.FindStringSubmatch(text)
+	switch {
+	case m == nil:
+		return strings.ReplaceAll(text, "'<EOF>'", "the end")
+	case m[1] == "<EOF>":
+		return "it ends too early"
+	}
+	return "unexpected " + strings.TrimSpace(m[1])
 }
 
 func syntaxHint(source string) string {
@@ -54,7 +69,7 @@ func syntaxHint(source string) string {
 // typeErrors puts the checker's messages into our words.
 func (c *compiled) typeErrors(issues *cel.Issues) (list diag.List) {
 	for _, e := range issues.Errors() {
-		offset := c.runeOffset(e.Location.Line(), e.Location.Column())
+		offset := c.wordOffset(c.runeOffset(e.Location.Line(), e.Location.Column()))
 		summary, hint := c.typeError(e.Message)
 		list.Add(c.pos(offset), hint, "%s", summary)
 	}
@@ -63,21 +78,14 @@ func (c *compiled) typeErrors(issues *cel.Issues) (list diag.List) {
 
 func (c *compiled) typeError(message string) (summary, hint string) {
 	if m := undeclared.FindStringSubmatch(message); m != nil {
-		name := m[1]
-		if n := diag.Nearest(name, names()); n != "" && n != name {
-			hint = fmt.Sprintf("did you mean %s?", n)
-		} else {
-			hint = "there are " + strings.Join(variables, ", ") + "; text goes into quotes"
-		}
-		return fmt.Sprintf("unknown name %q", name), hint
+		return fmt.Sprintf("unknown name %q", m[1]), unknownHint(m[1])
 	}
 	if m := noField.FindStringSubmatch(message); m != nil {
-		all := append(fields(accountType), fields(hubType)...)
-		if n := diag.Nearest(m[1], all); n != "" {
-			hint = fmt.Sprintf("did you mean %q? ", n)
+		hint = "account has " + strings.Join(fields(accountType), ", ") + "; hub has " + strings.Join(fields(hubType), ", ")
+		if near := diag.Nearest(m[1], append(fields(accountType), fields(hubType)...)); near != "" {
+			hint = fmt.Sprintf("did you mean %q?", near)
 		}
-		return fmt.Sprintf("there is no field %q", m[1]),
-			hint + "account has " + strings.Join(fields(accountType), ", ") + "; hub has " + strings.Join(fields(hubType), ", ")
+		return fmt.Sprintf("there is no field %q", m[1]), hint
 	}
 	if m := noOverload.FindStringSubmatch(message); m != nil {
 		return noMatch(m[1], m[2])
@@ -91,13 +99,26 @@ func (c *compiled) typeError(message string) (summary, hint string) {
 	return message, ""
 }
 
-// names are all that an expression can begin with.
-func names() []string {
-	all := slices.Clone(variables)
-	for _, f := range functions {
-		all = append(all, f.name)
+// unknownHint says what name may have been meant to be.
+func unknownHint(name string) string {
+	if near := diag.Nearest(name, names()); near != "" && near != name && (len(name) > 5 || near[0] == name[0]) {
+		return fmt.Sprintf("did you mean %s?", near)
 	}
-	return append(all, "has", "size", "string", "int", "true", "false")
+	return "there are " + strings.Join(variables, ", ") + "; text goes into quotes"
+}
+
+// names are variables, functions and methods.
+func names() []string {
+	all := append(slices.Clone(variables), "has", "exists", "all", "filter", "map", "true", "false")
+	if env, err := environment(); err == nil {
+		for name := range env.Functions() {
+			if word.MatchString(name) {
+				all = append(all, name)
+			}
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 // noMatch explains operands or arguments that a function doesn't take.
@@ -155,26 +176,64 @@ func typeName(t string) string {
 	return t
 }
 
-// failure makes an evaluation's error one with a place. A Lookup's error stays
-// in the chain.
+// wordOffset moves to the name that is meant: of a call from its bracket, of a
+// field from its dot.
+func (c *compiled) wordOffset(offset int) int {
+	at := c.byteOffset(offset)
+	switch {
+	case strings.HasPrefix(c.source[at:], "("):
+		return utf8.RuneCountInString(c.source[:wordBefore(c.source, at)])
+	case strings.HasPrefix(c.source[at:], "."):
+		return offset + 1
+	}
+	return offset
+}
+
+// failure makes an evaluation's error one with a place. What a Lookup said stays
+// in the chain. What CEL says can have the value in it that it stumbled over, so
+// where there are secrets it is kept back.
 func (c *compiled) failure(err error, sc *Scope) error {
 	d := diag.Diagnostic{Pos: c.start()}
 	var node *types.Err
 	if errors.As(err, &node) && node.NodeID() != 0 {
 		d.Pos = c.pos(c.exprOffset(c.checked.SourceInfo(), node.NodeID()))
 	}
-	var m *missing
-	if errors.As(err, &m) {
-		d.Summary, d.Hint = m.summary, m.hint
-	} else {
-		d.Summary = fmt.Sprintf("%s (for account %s", err, sc.Account.Label())
-		if sc.Region != "" {
-			d.Summary += ", " + sc.Region
+	for _, about := range []string{sc.Account.Label(), sc.Region} {
+		if about != "" {
+			d.Summary += about + " "
 		}
-		d.Summary += ")"
+	}
+	d.Summary = strings.TrimSuffix(d.Summary, " ")
+	if d.Summary != "" {
+		d.Summary += ": "
+	}
+	var m *missing
+	var l *lookupError
+	switch {
+	case errors.As(err, &m) && (!c.secret || c.isPlain(m.key, sc)):
+		d.Summary, d.Hint = m.summary, m.hint
+	case errors.As(err, &l):
+		d.Summary += l.Error()
+	case c.secret:
+		d.Summary += "the expression fails"
+		d.Hint = "why is not shown: there is a secret in it"
+		return d
+	default:
+		d.Summary += err.Error()
 	}
 	return &evalError{d, err}
 }
+
+// isPlain says whether a key is one that can be shown: written in the expression,
+// or a part of the scope, and so not a secret.
+func (c *compiled) isPlain(key string, sc *Scope) bool {
+	return strings.Contains(c.source, key) || slices.Contains([]string{sc.Region, sc.Account.ID, sc.Account.Name, sc.Env}, key)
+}
+
+// lookupError is what a Lookup says.
+type lookupError struct{ error }
+
+func (e *lookupError) Unwrap() error { return e.error }
 
 // evalError is a diagnostic that keeps its cause.
 type evalError struct {

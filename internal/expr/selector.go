@@ -27,7 +27,12 @@ type Clause struct {
 
 // CompileSelector compiles the expression src, whose first character is at at.
 func CompileSelector(src string, at diag.Pos) (*Selector, diag.List) {
-	c, list := compile(src, place{src, at}, 0, forSelection, Names{})
+	return Scalar{Text: src, At: at}.Selector()
+}
+
+// Selector compiles the scalar as a selection.
+func (s Scalar) Selector() (*Selector, diag.List) {
+	c, list := compile(s.Text, s, 0, forSelection, Names{})
 	if c == nil {
 		return nil, list
 	}

@@ -29,20 +29,24 @@ type part struct {
 // CompileText compiles the scalar src, whose first character is at at. Stacks
 // that its expressions name must be known.
 func CompileText(src string, at diag.Pos, known Names) (*Text, diag.List) {
-	in := place{src, at}
-	pieces, open := split(src)
+	return Scalar{Text: src, At: at}.Value(known)
+}
+
+// Value compiles the scalar as a value: text with any number of ${{ }} in it.
+func (s Scalar) Value(known Names) (*Text, diag.List) {
+	pieces, open := split(s.Text)
 	var list diag.List
 	if open >= 0 {
-		list.Add(in.pos(open), "end it with }}; a value with : or # in it needs quotes around the whole", "${{ without }}")
+		list.Add(s.pos(open), "end it with }}; a value with : or # in it needs quotes around the whole", "${{ without }}")
 		return nil, list
 	}
-	t := &Text{source: src}
+	t := &Text{source: s.Text}
 	for _, p := range pieces {
 		if !p.expr {
 			t.parts = append(t.parts, part{literal: p.text})
 			continue
 		}
-		c, problems := compile(p.text, in, p.offset, forValue, known)
+		c, problems := compile(p.text, s, p.offset, forValue, known)
 		list = append(list, problems...)
 		if c != nil {
 			t.parts = append(t.parts, part{expr: c})
@@ -53,6 +57,16 @@ func CompileText(src string, at diag.Pos, known Names) (*Text, diag.List) {
 		return nil, list
 	}
 	return t, nil
+}
+
+// Expression compiles the scalar as one expression that stands alone, without
+// ${{ }} around it, and gives a text.
+func (s Scalar) Expression(known Names) (*Text, diag.List) {
+	c, list := compile(s.Text, s, 0, forValue, known)
+	if c == nil {
+		return nil, list
+	}
+	return &Text{source: s.Text, parts: []part{{expr: c}}, calls: c.calls}, nil
 }
 
 // Literal returns the text if there is nothing to evaluate.
@@ -148,14 +162,4 @@ func writeText(b *strings.Builder, v ref.Val, lists bool) error {
 		return fmt.Errorf("%s has no text", typeName(v.Type().TypeName()))
 	}
 	return nil
-}
-
-// CompileExpression compiles src as one expression that stands alone, without
-// ${{ }} around it.
-func CompileExpression(src string, at diag.Pos, known Names) (*Text, diag.List) {
-	c, list := compile(src, place{src, at}, 0, forValue, known)
-	if c == nil {
-		return nil, list
-	}
-	return &Text{source: src, parts: []part{{expr: c}}, calls: c.calls}, nil
 }

@@ -46,6 +46,7 @@ func (v vars) Find(key ref.Val) (ref.Val, bool) {
 		where += " " + v.sc.Region
 	}
 	return types.WrapErr(&missing{
+		key:     string(name),
 		summary: fmt.Sprintf("%s has no key %q, which %s needs", v.path, string(name), where),
 		hint:    keysHint(string(name), v.m),
 	}), false

@@ -59,16 +59,23 @@ func (f *form) check(n *node, path string, problems *diag.List) {
 	if n == nil || n.bad {
 		return
 	}
-	if f.or != nil && f.or.accepts(n) {
+	if f.or != nil && f.or.accepts(n) && n.tag != "!!null" {
 		f.or.check(n, path, problems)
 		return
 	}
-	if n.kind == scalar && n.tag == "!!null" && f.is != tree {
-		n.bad = f.is != object && f.is != names && f.is != items // an empty mapping or list will do
-		if n.bad {
+	if n.kind == scalar && n.tag == "!!null" {
+		switch f.is {
+		case object, names: // nothing is an empty one
+			n.kind = mapping
+		case items:
+			n.kind = list
+		case tree:
+			return
+		default:
+			n.bad = true
 			problems.Add(n.pos, f.hint("give it a value, or remove the key"), "%s has no value", path)
+			return
 		}
-		return
 	}
 	switch f.is {
 	case missing:
@@ -84,8 +91,14 @@ func (f *form) check(n *node, path string, problems *diag.List) {
 		if len(n.items) < f.least {
 			problems.Add(n.pos, f.hint("name at least one"), "%s is empty", path)
 		}
+		seen := map[string]bool{}
 		for i, item := range n.items {
 			f.of.check(item, fmt.Sprintf("%s[%d]", path, i), problems)
+			if item.kind == scalar && !item.bad && seen[item.text] {
+				item.bad = true
+				problems.Add(item.pos, "remove one", "%q is in %s twice", item.text, path)
+			}
+			seen[item.text] = true
 		}
 	case truth:
 		if !f.expect(n, scalar, "true or false", path, problems) {
@@ -140,28 +153,46 @@ func (f *form) checkObject(n *node, path string, problems *diag.List) {
 	if !f.expect(n, mapping, "a mapping with the keys "+strings.Join(f.keyNames(), ", "), path, problems) {
 		return
 	}
-	for _, p := range n.pairs {
+	for i := range n.pairs {
+		p := &n.pairs[i]
 		k := f.key(p.key.text)
-		in := join(path, p.key.text)
 		switch {
 		case k == nil:
-			p.value.bad = true
-			hint := "the keys are " + strings.Join(f.keyNames(), ", ")
-			if near := diag.Nearest(p.key.text, f.keyNames()); near != "" {
-				hint = fmt.Sprintf("did you mean %q?", near)
-			}
-			problems.Add(p.key.pos, hint, "unknown key %q in %s", p.key.text, place(path))
+			f.unknown(n, p, path, problems)
 		case k.form.is == missing:
 			p.value.bad = true
 			problems.Add(p.key.pos, "remove it, or use a newer version", "%q isn't available in this version of axle", p.key.text)
 		default:
-			k.form.check(p.value, in, problems)
+			k.form.check(p.value, join(path, p.key.text), problems)
 		}
 	}
 	for _, k := range f.keys {
 		if k.required && !n.has(k.name) {
 			problems.Add(n.pos, k.form.hint(""), "%s has no %q", place(path), k.name)
 		}
+	}
+}
+
+// unknown reports a key that isn't one. If it is a misspelt one, what it holds is
+// taken for what was meant, so that one mistake doesn't make many.
+func (f *form) unknown(n *node, p *pair, path string, problems *diag.List) {
+	near := diag.Nearest(p.key.text, f.keyNames())
+	hint := "the keys are " + strings.Join(f.keyNames(), ", ")
+	if near != "" {
+		hint = fmt.Sprintf("did you mean %q?", near)
+	}
+	problems.Add(p.key.pos, hint, "unknown key %q in %s", p.key.text, place(path))
+	if near == "" || n.has(near) {
+		p.value.bad = true
+		return
+	}
+	var more diag.List
+	f.key(near).form.check(p.value, join(path, near), &more)
+	if !p.value.bad {
+		key := *p.key
+		key.text = near
+		p.key = &key
+		*problems = append(*problems, more...)
 	}
 }
 

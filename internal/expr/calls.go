@@ -1,0 +1,236 @@
+package expr
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"axle"
+	"axle/internal/diag"
+
+	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common"
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/common/types/traits"
+)
+
+// lookupVar is the hidden variable that calls are methods of: a name that
+// nobody can write.
+const lookupVar = "@lookup"
+
+// function is one of our functions. A call is rewritten by a macro to a method
+// of the hidden variable, with the place of the call as first argument: so one
+// program serves all targets, and knows at run time which call it is in.
+type function struct {
+	name     string
+	min, max int // arguments
+	usage    string
+	result   *types.Type
+}
+
+// functions are our functions.
+var functions = []function{
+	{"output", 2, 3, `output("stack", "Key"), or output("stack", "Key", {"account": id, "region": name})`, types.StringType},
+	{"outputs", 2, 2, `outputs("stack", "Key")`, types.NewListType(types.StringType)},
+	{"export", 2, 2, `export(account, "name")`, types.StringType},
+	{"ssm", 1, 1, `ssm("/name")`, types.StringType},
+	{"secret", 1, 1, `secret("name")`, types.StringType},
+}
+
+func functionNamed(name string) (function, bool) {
+	for _, f := range functions {
+		if f.name == name {
+			return f, true
+		}
+	}
+	return function{}, false
+}
+
+// optionNames are the options of output().
+var optionNames = []string{"account", "region"}
+
+func expandCall(f function) cel.MacroFactory {
+	return func(eh cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
+		if len(args) < f.min || len(args) > f.max {
+			return nil, &cel.Error{Message: fmt.Sprintf("wrong number of arguments: write %s", f.usage)}
+		}
+		at := eh.OffsetLocation(eh.NewIdent(lookupVar).ID())
+		args = append([]ast.Expr{eh.NewLiteral(placeKey(at))}, args...)
+		return eh.NewMemberCall(f.name, eh.NewIdent(lookupVar), args...), nil
+	}
+}
+
+// placeKey makes a number of a place in an expression.
+func placeKey(l common.Location) types.Int {
+	return types.Int(int64(l.Line())<<32 | int64(l.Column()))
+}
+
+// newCall makes the Call of one of our functions and checks its arguments.
+func (c *compiled) newCall(info *ast.SourceInfo, f function, key types.Int, args []ast.Expr, what use, known Names, list *diag.List) Call {
+	paren := c.byteOffset(c.runeOffset(int(key>>32), int(int32(key))))
+	from := paren
+	if strings.HasPrefix(c.source[paren:], "(") {
+		from = wordBefore(c.source, paren)
+	} else if i := strings.IndexByte(c.source[paren:], '('); i >= 0 {
+		paren += i
+	}
+	to := matching(c.source, paren) + 1
+	if to <= from {
+		to = len(c.source)
+	}
+	call := Call{Func: f.name, Source: c.source[from:to], Pos: c.pos(utf8.RuneCountInString(c.source[:from]))}
+	switch what {
+	case forSelection:
+		list.Add(call.Pos, "choose targets by account, vars and env; use the call in a value",
+			"%s() can't be used to choose targets: they are chosen before anything is known of stacks", f.name)
+	case forOption:
+		list.Add(call.Pos, "use account, region, vars and hub", "%s() can't be used in the options of output()", f.name)
+	}
+	for i, a := range args[:min(len(args), 2)] {
+		literal, isText := textLiteral(a)
+		call.Args = append(call.Args, literal)
+		if f.name != "output" && f.name != "outputs" {
+			continue
+		}
+		pos := c.pos(c.exprOffset(info, a.ID()))
+		name := [2]string{"stack", "key"}[i]
+		switch {
+		case !isText:
+			list.Add(pos, fmt.Sprintf("write %s; to choose by account or region, use the option {\"account\": ..., \"region\": ...}", f.usage),
+				"the %s of %s() must be a text in quotes, so that the order of stacks is known", name, f.name)
+		case literal == "":
+			list.Add(pos, "write "+f.usage, "the %s of %s() is empty", name, f.name)
+		case i == 0 && known.Stacks != nil && !slices.Contains(known.Stacks, literal):
+			list.Add(pos, stackHint(literal, known.Stacks), "unknown stack %q in %s()", literal, f.name)
+		}
+	}
+	if len(args) == 3 && what == forValue {
+		arg := c.pos(c.exprOffset(info, args[2].ID()))
+		parts := cut(c.source, span{paren + 1, to - 1}, ",")
+		text := trim(c.source, parts[len(parts)-1])
+		if args[2].Kind() != ast.MapKind || len(parts) != 3 || !strings.HasPrefix(c.source[text.from:text.to], "{") {
+			list.Add(arg, `write {"account": id, "region": name}`, "the options of output() must be written out as a map")
+			return call
+		}
+		for _, entry := range cut(c.source, span{text.from + 1, text.to - 1}, ",") {
+			if entry = trim(c.source, entry); entry.from < entry.to { // not what follows a last comma
+				c.addOption(&call, entry, known, list)
+			}
+		}
+	}
+	return call
+}
+
+// addOption compiles an option of output(), such as "account": account.id, as an
+// expression of its own: the instance is chosen before there are values.
+func (c *compiled) addOption(call *Call, entry span, known Names, list *diag.List) {
+	key := cut(c.source, entry, ":")[0]
+	value := trim(c.source, span{min(key.to+1, entry.to), entry.to})
+	key = trim(c.source, key)
+	name := c.source[key.from:key.to]
+	if len(name) > 2 {
+		name = name[1 : len(name)-1]
+	}
+	if !slices.Contains(optionNames, name) {
+		list.Add(c.pos(utf8.RuneCountInString(c.source[:key.from])), `the options are "account" and "region"`,
+			"unknown option %s of output()", c.source[key.from:key.to])
+		return
+	}
+	at := utf8.RuneCountInString(c.source[:value.from])
+	option, problems := compile(c.source[value.from:value.to], c.in, c.offset+at, forOption, known)
+	*list = append(*list, problems...)
+	if option == nil {
+		return
+	}
+	t := &Text{source: option.source, parts: []part{{expr: option}}}
+	if name == "region" {
+		call.Region = t
+		return
+	}
+	if id, ok := textLiteral(option.checked.Expr()); ok && !axle.ValidAccountID(id) {
+		list.Add(c.pos(at), idHint, "%q is not an account id", id)
+	}
+	call.Account = t
+}
+
+func stackHint(name string, stacks []string) string {
+	if n := diag.Nearest(name, stacks); n != "" {
+		return fmt.Sprintf("did you mean %q?", n)
+	}
+	if len(stacks) == 0 {
+		return "axle.yaml has no stacks"
+	}
+	return "the stacks are " + strings.Join(stacks, ", ")
+}
+
+// caller is the value of the hidden variable during one evaluation.
+type caller struct {
+	lookup Lookup
+	calls  map[types.Int]*Call
+}
+
+func (c *caller) Type() ref.Type                   { return types.NewOpaqueType(lookupVar) }
+func (c *caller) Value() any                       { return c }
+func (c *caller) Equal(ref.Val) ref.Val            { return types.False }
+func (c *caller) ConvertToType(t ref.Type) ref.Val { return convert(c, t) }
+func (c *caller) ConvertToNative(t reflect.Type) (any, error) {
+	return nil, fmt.Errorf("%s can't become %v", lookupVar, t)
+}
+
+// evaluateCall passes a call on to the Lookup. args are the caller, the place,
+// and what the user wrote.
+func evaluateCall(args ...ref.Val) ref.Val {
+	c, ok := args[0].(*caller)
+	key, isKey := args[1].(types.Int)
+	if !ok || !isKey || c.lookup == nil || c.calls[key] == nil {
+		return types.NewErr("nothing can be looked up here")
+	}
+	call := c.calls[key]
+	var texts []string
+	opts := map[string]string{}
+	for i, a := range args[2:] {
+		if i == 2 {
+			if err := options(a, opts); err != nil {
+				return types.WrapErr(err)
+			}
+			continue
+		}
+		s, ok := a.(types.String)
+		if !ok {
+			return types.NewErr("%s() takes text, not %s", call.Func, a.Type().TypeName())
+		}
+		texts = append(texts, string(s))
+	}
+	value, known, err := c.lookup.Call(call.Source, call.Func, texts, opts)
+	switch {
+	case err != nil:
+		return types.WrapErr(&lookupError{err})
+	case !known:
+		return types.NewUnknown(0, nil)
+	}
+	return types.DefaultTypeAdapter.NativeToValue(value)
+}
+
+// options reads the third argument of output().
+func options(v ref.Val, into map[string]string) error {
+	m, ok := v.(traits.Mapper)
+	if !ok {
+		return fmt.Errorf("the options of output() are a map, not %s", v.Type().TypeName())
+	}
+	for _, name := range optionNames {
+		value, found := m.Find(types.String(name))
+		if !found {
+			continue
+		}
+		s, ok := value.(types.String)
+		if !ok {
+			return fmt.Errorf("option %q of output() is text, not %s; quote it", name, value.Type().TypeName())
+		}
+		into[name] = string(s)
+	}
+	return nil
+}
