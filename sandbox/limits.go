@@ -1,5 +1,91 @@
 package sandbox
 
-type limiter struct{}
+import (
+	"strings"
+	"time"
+)
 
-func newLimiter(kind string) *limiter { return &limiter{} }
+// limiter holds the request rates of AWS: a token bucket for each account,
+// region and API.
+type limiter struct {
+	on      bool
+	buckets map[bucketKey]*bucket
+}
+
+type bucketKey struct{ account, region, api string }
+
+type bucket struct {
+	tokens float64
+	at     time.Time
+}
+
+// rate is how a bucket refills in a second, and how much it holds.
+type rate struct{ refill, size float64 }
+
+// rates by "service:Operation" and, for what isn't there, by service. Those of
+// STS, EC2, SSM, S3 and tagging are published; those of CloudFormation are
+// what users report; those of IAM and Organizations are guesses on the small
+// side.
+var rates = map[string]rate{
+	"sts":                                {600, 600},
+	"ec2":                                {5, 50},
+	"ec2:Describe":                       {20, 100},
+	"cloudformation":                     {5, 10},
+	"cloudformation:DescribeStacks":      {5, 10},
+	"cloudformation:DescribeStackEvents": {5, 10},
+	"cloudformation:ValidateTemplate":    {3, 5},
+	"iam":                                {15, 30},
+	"organizations":                      {5, 8},
+	"organizations:ListTagsForResource":  {10, 15},
+	"organizations:DescribeAccount":      {20, 30},
+	"organizations:ListAccounts":         {5, 10},
+	"organizations:CreateAccount":        {0.2, 5},
+	"organizations:MoveAccount":          {1, 3},
+	"account":                            {5, 10},
+	"tagging":                            {15, 30},
+	"ssm":                                {20, 40},
+	"ssm:GetParameter":                   {40, 40},
+	"ssm:GetParameters":                  {40, 40},
+	"ssm:GetParametersByPath":            {40, 40},
+	"ssm:PutParameter":                   {3, 10},
+	"sns":                                {30, 60},
+	"sns:Publish":                        {300, 300},
+	"s3":                                 {3500, 3500},
+}
+
+func newLimiter(kind string) *limiter {
+	return &limiter{on: kind == "aws", buckets: map[bucketKey]*bucket{}}
+}
+
+// take lets a request through, or says that it comes too soon.
+func (l *limiter) take(c *call, now time.Time) bool {
+	if !l.on {
+		return true
+	}
+	key := bucketKey{c.Account.ID, c.Region, c.Service + ":" + c.Op}
+	r, ok := rates[key.api]
+	if !ok && c.Service == "ec2" && (strings.HasPrefix(c.Op, "Describe") || strings.HasPrefix(c.Op, "Get")) {
+		r, ok = rates["ec2:Describe"], true
+	}
+	if !ok {
+		r, ok = rates[c.Service]
+	}
+	if !ok {
+		return true
+	}
+	if c.Service == "organizations" { // one endpoint for all of the organization
+		key.region = ""
+	}
+	b := l.buckets[key]
+	if b == nil {
+		b = &bucket{tokens: r.size, at: now}
+		l.buckets[key] = b
+	}
+	b.tokens = min(r.size, b.tokens+now.Sub(b.at).Seconds()*r.refill)
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}

@@ -156,7 +156,7 @@ func (s *Sandbox) register() {
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	hooks := []func(){s.resumeOrganizations}
+	hooks := []func(){s.resumeOrganizations, s.resumeAccounts}
 	if x, ok := any(s).(interface{ resumeCloudformation() }); ok {
 		hooks = append(hooks, x.resumeCloudformation)
 	}

@@ -28,6 +28,9 @@ func (s *Sandbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	rec := s.serve(r, body)
+	if rec != nil && !s.wait(r, rec.delay) {
+		return
+	}
 	if rec == nil { // a fault: the connection breaks
 		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
 			_ = conn.Close()
@@ -48,6 +51,7 @@ type reply struct {
 	status int
 	body   bytes.Buffer
 	wrote  bool
+	delay  time.Duration // before it is sent
 }
 
 func (r *reply) Header() http.Header { return r.header }
@@ -124,10 +128,11 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		s.calls[c.Service+":"+c.Op]++
 	}
 	if aerr == nil {
-		var drop bool
-		if aerr, drop = s.trouble(c, svc); drop {
+		m := s.trouble(c, svc)
+		if m.drop {
 			return nil
 		}
+		aerr, rec.delay = m.err, m.delay
 	}
 	if aerr != nil {
 		s.log.Debug("refused", "service", svc.name, "op", c.Op, "code", aerr.Code, "message", aerr.Message)

@@ -33,7 +33,7 @@ func getAccessKeyInfo(c *call) (obj, error) {
 var (
 	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]{1,64})$`)
 	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
-	externalID  = regexp.MustCompile(`^[\w+=,.@:/\\-]{2,1224}$`)
+	externalID  = regexp.MustCompile(`^[\w+=,.@:/\\-]+$`)
 )
 
 // chainedMax is the longest session of a role that another role assumes.
@@ -94,7 +94,7 @@ func checkAssumeRole(in params) error {
 		return invalid("roleSessionName", name, "Member must have length less than or equal to 64")
 	case !sessionName.MatchString(name):
 		return invalid("roleSessionName", name, `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
-	case external != "" && !externalID.MatchString(external):
+	case external != "" && (len(external) < 2 || len(external) > 1224 || !externalID.MatchString(external)):
 		return invalid("externalId", external, `Member must satisfy regular expression pattern: [\w+=,.@:\/-]*`)
 	case in.has("SourceIdentity") && !sessionName.MatchString(in.str("SourceIdentity")):
 		return invalid("sourceIdentity", in.str("SourceIdentity"), `Member must satisfy regular expression pattern: [\w+=,.@-]*`)
