@@ -23,7 +23,7 @@ type held struct {
 func (s *SQLite) Lock(ctx context.Context, project string, by axle.Holder) (func() error, error) {
 	mine := held{Holder: by, process: look(by.PID)}
 	err := s.write(ctx, fmt.Sprintf("lock project %q", project), func(ctx context.Context) error {
-		now := s.now()
+		now := time.Now()
 		other, found, err := queryHolder(ctx, s.conn, project)
 		if err != nil {
 			return err
@@ -59,7 +59,7 @@ func (s *SQLite) hold(ctx context.Context, project string, mine held) func() err
 			case <-tick.C:
 				// A beat that can't be written is followed by another; unlock
 				// tells whether the lock was lost meanwhile.
-				_ = s.whileHeld(ctx, project, mine, "UPDATE lock SET seen = ?", s.now().UnixNano())
+				_ = s.whileHeld(ctx, project, mine, "UPDATE lock SET seen = ?", time.Now().UnixNano())
 			case <-given:
 				return
 			case <-s.closing:

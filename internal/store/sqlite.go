@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"time"
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
@@ -19,7 +18,6 @@ import (
 // SQLite is a store in one file. Several processes may use the file at once.
 type SQLite struct {
 	path    string
-	now     func() time.Time
 	writer  *sql.DB
 	readers *sql.DB
 	conn    *sql.Conn // the one connection that writes; owned by commits
@@ -39,7 +37,7 @@ func Open(ctx context.Context, path string) (*SQLite, error) {
 	if err := create(path); err != nil {
 		return nil, &Error{Path: path, Summary: "can't be made", Hint: "the journal of runs is written there: check the folder's permissions and space", Err: err}
 	}
-	s := &SQLite{path: path, now: time.Now, writes: make(chan *write, 64), closing: make(chan struct{})}
+	s := &SQLite{path: path, writes: make(chan *write, 64), closing: make(chan struct{})}
 	s.close = sync.OnceValue(s.shut)
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(s.explain("open", err), s.closeAll())
