@@ -136,31 +136,21 @@ func (s *Sandbox) Calls() map[string]int {
 // register fills the table of operations: a line for each service.
 func (s *Sandbox) register() {
 	s.ops = map[string]map[string]operation{
-		"sts":           s.stsOps(),
-		"iam":           s.iamOps(),
-		"organizations": s.organizationsOps(),
-		"account":       s.accountOps(),
-		"tagging":       s.taggingOps(),
-		"ssm":           s.ssmOps(),
-	}
-	if x, ok := any(s).(interface{ cloudformationOps() map[string]operation }); ok {
-		s.ops["cloudformation"] = x.cloudformationOps()
-	}
-	if x, ok := any(s).(interface{ ec2Ops() map[string]operation }); ok {
-		s.ops["ec2"] = x.ec2Ops()
-	}
-	if x, ok := any(s).(interface{ snsOps() map[string]operation }); ok {
-		s.ops["sns"] = x.snsOps()
+		"sts":            s.stsOps(),
+		"iam":            s.iamOps(),
+		"organizations":  s.organizationsOps(),
+		"account":        s.accountOps(),
+		"tagging":        s.taggingOps(),
+		"ssm":            s.ssmOps(),
+		"cloudformation": s.cloudformationOps(),
+		"ec2":            s.ec2Ops(),
+		"sns":            s.snsOps(),
 	}
 }
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	hooks := []func(){s.resumeOrganizations, s.resumeAccounts}
-	if x, ok := any(s).(interface{ resumeCloudformation() }); ok {
-		hooks = append(hooks, x.resumeCloudformation)
-	}
-	return hooks
+	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation}
 }
 
 // restService is a service whose operations are told by method and path. It

@@ -12,23 +12,10 @@ type taggedResource struct {
 	Tags map[string]string
 }
 
-// taggers are the services that show their tagged resources: each gives those
-// of the caller's account in the call's region.
-func (s *Sandbox) taggers() []func(*call) []taggedResource {
-	list := []func(*call) []taggedResource{taggedAccounts, taggedParameters, taggedRoles}
-	if x, ok := any(s).(interface{ taggedEC2(*call) []taggedResource }); ok {
-		list = append(list, x.taggedEC2)
-	}
-	if x, ok := any(s).(interface{ taggedSNS(*call) []taggedResource }); ok {
-		list = append(list, x.taggedSNS)
-	}
-	if x, ok := any(s).(interface{ taggedS3(*call) []taggedResource }); ok {
-		list = append(list, x.taggedS3)
-	}
-	if x, ok := any(s).(interface{ taggedStacks(*call) []taggedResource }); ok {
-		list = append(list, x.taggedStacks)
-	}
-	return list
+// taggers give the tagged resources of the caller's account in the call's
+// region, service by service; a new service adds its own.
+var taggers = []func(*call) []taggedResource{
+	taggedAccounts, taggedParameters, taggedRoles, taggedNetworks, taggedTopics, taggedStacks,
 }
 
 // taggedAccounts are the accounts and OUs of the organization, which only the
@@ -72,6 +59,34 @@ func taggedRoles(c *call) []taggedResource {
 	return list
 }
 
+func taggedNetworks(c *call) []taggedResource {
+	var list []taggedResource
+	for id, tags := range c.here().EC2.Tags {
+		if k, ok := ec2KindOf(id); ok {
+			list = append(list, taggedResource{c.ec2ARN(k.arn, id), tags})
+		}
+	}
+	return list
+}
+
+func taggedTopics(c *call) []taggedResource {
+	var list []taggedResource
+	for _, t := range c.here().SNS.Topics {
+		list = append(list, taggedResource{t.arn(), t.Tags})
+	}
+	return list
+}
+
+func taggedStacks(c *call) []taggedResource {
+	var list []taggedResource
+	for id, st := range c.here().CFN.Stacks {
+		if st.Status != "DELETE_COMPLETE" {
+			list = append(list, taggedResource{id, st.Tags})
+		}
+	}
+	return list
+}
+
 func (s *Sandbox) taggingOps() map[string]operation {
 	return map[string]operation{
 		"GetResources": {run: getResources},
@@ -83,7 +98,7 @@ func (s *Sandbox) taggingOps() map[string]operation {
 // resources are all tagged resources that the caller sees here, by ARN.
 func (c *call) resources(keep func(taggedResource) bool) []taggedResource {
 	var all []taggedResource
-	for _, list := range c.taggers() {
+	for _, list := range taggers {
 		for _, t := range list(c) {
 			if len(t.Tags) > 0 && keep(t) {
 				all = append(all, t)
