@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"errors"
 	"sync"
 	"time"
 
@@ -43,7 +42,7 @@ func (l *lane) limit(api string) *limit {
 	if l.limits == nil {
 		l.limits = map[string]*limit{}
 	}
-	x := &limit{}
+	x := newLimit()
 	l.limits[api] = x
 	return x
 }
@@ -51,6 +50,8 @@ func (l *lane) limit(api string) *limit {
 // limit is the rate of one API: none until AWS throttles the first time; then
 // a part of what was under way, growing back while all goes well.
 type limit struct {
+	turn gate // held by the one who is next, while it waits
+
 	mu sync.Mutex
 	// Calls of the running second and of the one before, to know the rate
 	// when the first throttle comes.
@@ -58,30 +59,59 @@ type limit struct {
 	calls, prior int
 	// rate is in calls a second; 0: no limit.
 	rate    float64
-	ceiling float64 // the rate that was throttled last
-	grown   time.Time
+	ceiling float64   // the rate that was throttled last
+	grown   time.Time // when growth was last added
 	next    time.Time // when the next call may go
 	shrunk  time.Time
 }
 
-// reserve returns how long the call that comes at now has to wait.
-func (l *limit) reserve(now time.Time) time.Duration {
+func newLimit() *limit { return &limit{turn: newGate()} }
+
+// wait returns when the call may go. Those who wait queue up, and only the
+// first looks at the rate, so that a rate that shrinks binds all of them.
+func (l *limit) wait(ctx context.Context) error {
+	if l.free(time.Now()) {
+		return nil
+	}
+	if err := l.turn.enter(ctx); err != nil {
+		return err
+	}
+	defer l.turn.leave()
+	for {
+		pause := l.claim(time.Now())
+		if pause <= 0 {
+			return nil
+		}
+		if err := sleep(ctx, pause); err != nil {
+			return err
+		}
+	}
+}
+
+// free lets a call go at once if there is no limit.
+func (l *limit) free(now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.rate != 0 {
+		return false
+	}
 	l.count(now)
-	if l.rate == 0 {
-		return 0
-	}
+	return true
+}
+
+// claim takes the next slot, or returns how long it is until then.
+func (l *limit) claim(now time.Time) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.grow(now)
-	if l.rate == 0 {
-		return 0
+	if pause := l.next.Sub(now); pause > 0 && l.rate > 0 {
+		return pause
 	}
-	if l.next.Before(now) {
-		l.next = now
+	l.count(now)
+	if l.rate > 0 {
+		l.next = now.Add(time.Duration(float64(time.Second) / l.rate))
 	}
-	wait := l.next.Sub(now)
-	l.next = l.next.Add(time.Duration(float64(time.Second) / l.rate))
-	return wait
+	return 0
 }
 
 func (l *limit) count(now time.Time) {
@@ -96,6 +126,9 @@ func (l *limit) count(now time.Time) {
 }
 
 func (l *limit) grow(now time.Time) {
+	if l.rate == 0 {
+		return
+	}
 	if since := now.Sub(l.grown); since > 0 {
 		l.rate += l.ceiling * growth * since.Seconds()
 		l.grown = now
@@ -143,11 +176,14 @@ func (w *watcher) ID() string { return "axle:watch" }
 func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	middleware.FinalizeOutput, middleware.Metadata, error,
 ) {
+	// The SDK asks for the credentials again when it signs; by then they are in
+	// the cache, and of this generation.
+	if _, err := w.pair.source.Retrieve(ctx); err != nil {
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
+	}
 	limit := w.pair.lane.limit(awsmiddleware.GetServiceID(ctx) + ":" + awsmiddleware.GetOperationName(ctx))
-	if wait := limit.reserve(time.Now()); wait > 0 {
-		if err := sleep(ctx, wait); err != nil {
-			return middleware.FinalizeOutput{}, middleware.Metadata{}, err
-		}
+	if err := limit.wait(ctx); err != nil {
+		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 	}
 	sent := time.Now()
 	generation := w.pair.source.generation()
@@ -155,9 +191,8 @@ func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	if err == nil {
 		return out, meta, nil
 	}
-	var own *credentialError
 	switch {
-	case errors.As(err, &own): // no call was made
+	case isCredential(err): // no call was made
 	case isThrottle(err):
 		limit.throttled(sent, time.Now())
 	case isExpired(err) && !w.renewed:

@@ -109,12 +109,15 @@ func (p *orgParser) document(body []byte) {
 		p.problems.Add(diag.Pos{File: p.file}, "see organization.source in the documentation", "empty")
 		return
 	}
-	top := resolve(doc.Content[0])
+	if p.aliases(doc.Content[0], "") {
+		return // what contains itself can't be walked
+	}
+	top := doc.Content[0]
 	root := axle.OU{ID: "/", Name: "Root", Path: "/"}
 	if top.Kind == yaml.SequenceNode {
 		p.org.OUs = append(p.org.OUs, root)
 		for _, n := range top.Content {
-			if n = resolve(n); n.Kind == yaml.ScalarNode {
+			if n.Kind == yaml.ScalarNode {
 				p.bare(n.Value, p.pos(n))
 			} else {
 				p.account(n, root, []string{"/"})
@@ -222,17 +225,25 @@ func (p *orgParser) claim(id string, at diag.Pos) bool {
 	return true
 }
 
-// resolve follows an alias.
-func resolve(n *yaml.Node) *yaml.Node {
-	for n.Kind == yaml.AliasNode {
-		n = n.Alias
+// aliases reports the aliases outside of tags, and whether there are any.
+func (p *orgParser) aliases(n *yaml.Node, key string) bool {
+	if n.Kind == yaml.AliasNode && key != "tags" {
+		p.problems.Add(p.pos(n), "write it out", "an alias can stand only for tags")
+		return true
 	}
-	return n
+	found := false
+	for i, child := range n.Content {
+		if n.Kind == yaml.MappingNode && i%2 == 1 {
+			key = n.Content[i-1].Value
+		}
+		found = p.aliases(child, key) || found
+	}
+	return found
 }
 
 // fields returns the values of a mapping, nil if it isn't one.
 func (p *orgParser) fields(n *yaml.Node, what string, known ...string) map[string]*yaml.Node {
-	if n = resolve(n); n.Kind != yaml.MappingNode {
+	if n.Kind != yaml.MappingNode {
 		p.problems.Add(p.pos(n), "keys: "+strings.Join(known, ", "), "%s must be a mapping", what)
 		return nil
 	}
@@ -249,7 +260,7 @@ func (p *orgParser) fields(n *yaml.Node, what string, known ...string) map[strin
 		case found[key.Value] != nil:
 			p.problems.Add(p.pos(key), "", "key %q a second time", key.Value)
 		default:
-			found[key.Value] = resolve(n.Content[i+1])
+			found[key.Value] = n.Content[i+1]
 		}
 	}
 	return found
@@ -283,6 +294,9 @@ func (p *orgParser) tags(n *yaml.Node) map[string]string {
 	if isNull(n) {
 		return nil
 	}
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
 	if n.Kind != yaml.MappingNode {
 		p.problems.Add(p.pos(n), "such as tags: {env: dev}", "tags must be a mapping")
 		return nil
@@ -296,7 +310,7 @@ func (p *orgParser) tags(n *yaml.Node) map[string]string {
 		if tags == nil {
 			tags = map[string]string{}
 		}
-		tags[key.Value] = p.text(resolve(n.Content[i+1]))
+		tags[key.Value] = p.text(n.Content[i+1])
 	}
 	return tags
 }
