@@ -27,8 +27,8 @@ var (
 		"CloudFormation's parameters have letters and digits only"}
 	outputName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "the name of an output",
 		"write the output's name in the template: letters and digits"}
-	tagKey = &match{regexp.MustCompile(`^[\p{L}\p{Z}\p{N}_.:/=+\-@]{1,128}$`), "a tag's key",
-		"a key has at most 128 letters, digits, spaces and _.:/=+-@"}
+	tagKey = &match{regexp.MustCompile(`^[^\x00-\x1f]{1,128}$`), "a tag's key",
+		"a key has at most 128 characters"}
 	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,64}$`), "a source identity",
 		"STS takes 2 to 64 letters, digits and _+=,.@-"}
 	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`), "an external id",
@@ -41,7 +41,7 @@ var (
 )
 
 const (
-	aboutSelection  = "An expression (CEL) over account, region, vars and env that is true for what is meant. A missing tag is \"\"."
+	aboutSelection  = "An expression (CEL) over account, hub, vars and env that is true for what is meant. A missing tag is \"\"."
 	aboutExpression = "May have expressions in ${{ }}, over account, region, hub, vars and env, with output(), outputs(), export(), ssm() and secret()."
 )
 
@@ -87,7 +87,8 @@ var file = form{is: object, doc: "An Axle project: what is deployed to which acc
 var regionsForm = form{is: items, doc: "Regions of the stacks that name none of their own.", least: 1,
 	example: "regions: [eu-west-1]", of: &form{match: region}}
 
-var varsForm = form{is: tree, doc: "Values for expressions: vars.a.b. Whole numbers of 12 digits are text, as account ids are."}
+var varsForm = form{is: names, doc: "Values for expressions: vars.a.b. Whole numbers of 12 digits are text, as account ids are.",
+	example: `vars: {net: {eu-west-1: "10.1"}}`, of: &form{is: tree}}
 
 var targetsForm = form{doc: "Where the stack goes: hub, or the accounts that an expression is true for. " + aboutSelection,
 	match: notEmpty, example: `targets: account.ou.startsWith("/Workloads") && account.tags["env"] in ["dev", "qa"]`}

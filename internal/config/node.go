@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -152,14 +153,21 @@ func read(file string, src []byte, problems *diag.List) *node {
 	return root
 }
 
-// syntaxError reports what YAML says. It knows the line only; the column is that
-// of the first character.
+// syntaxError reports what YAML says. It knows the line only, and often that
+// where the surrounding mapping begins: the mistake is in the line without which
+// the file has another or none. The column is that of the first character.
 func (r *reader) syntaxError(err error, problems *diag.List) {
-	pos, text, hint := diag.Pos{File: r.file, Line: 1, Col: 1}, err.Error(), ""
-	if m := yamlError.FindStringSubmatch(text); m != nil {
-		text = m[2]
-		if n, err := strconv.Atoi(m[1]); err == nil {
-			pos.Line = min(max(n, 1), len(r.lines))
+	pos, hint := diag.Pos{File: r.file, Line: 1, Col: 1}, ""
+	text, n := yamlMessage(err)
+	if n > 0 && n <= len(r.lines) {
+		pos.Line = n
+		fails := func(i int) bool {
+			var doc yaml.Node
+			again, _ := yamlMessage(yaml.Unmarshal([]byte(strings.Join(r.lines[:n+i], "\n")), &doc))
+			return again == text
+		}
+		if last := len(r.lines) - n; fails(last) { // else it is in a second document
+			pos.Line += sort.Search(last, fails)
 		}
 	}
 	line := r.lines[pos.Line-1]
@@ -171,6 +179,19 @@ func (r *reader) syntaxError(err error, problems *diag.List) {
 		hint = `put the expression into '...': it begins with a quote, a bracket or !, or has ": " or " #" in it`
 	}
 	problems.Add(pos, hint, "not YAML: %s", text)
+}
+
+// yamlMessage is an error of YAML without its line, and the line, or 0.
+func yamlMessage(err error) (text string, line int) {
+	if err == nil {
+		return "", 0
+	}
+	m := yamlError.FindStringSubmatch(err.Error())
+	if m == nil {
+		return err.Error(), 0
+	}
+	line, _ = strconv.Atoi(m[1]) // no number: 0
+	return m[2], line
 }
 
 // node converts n. Depth and number are limited: an alias may stand for

@@ -67,8 +67,6 @@ func (f *form) schema() map[string]any {
 		}
 	case value:
 		s["type"] = []string{"string", "number", "boolean"}
-	case tree:
-		s["type"] = "object"
 	case text:
 		s["type"] = "string"
 		if len(f.choices) > 0 {

@@ -28,16 +28,9 @@ func (p *parser) vars(root, chosen *node) {
 		p.known.VarsHint = "environments have vars of their own: choose one with --env " + strings.Join(others, ", ")
 	}
 	for _, n := range []*node{root.get("vars"), chosen.get("vars")} {
-		if n == nil || n.tag == "!!null" {
-			continue
+		if m, ok := p.tree(n).(map[string]any); ok {
+			mergeVars(merged, m)
 		}
-		m, ok := p.tree(n).(map[string]any)
-		if !ok {
-			p.problems.Add(n.pos, `for example vars: {net: {eu-west-1: "10.1"}}`, "vars is a mapping")
-			p.known.Vars = nil
-			continue
-		}
-		mergeVars(merged, m)
 	}
 }
 
@@ -104,14 +97,13 @@ func (p *parser) scalar(n *node) any {
 	case "!!int":
 		i, err := strconv.ParseInt(n.text, 0, 64)
 		if err != nil {
-			hint := "quote it, if it is a text"
-			if !number.MatchString(n.text) {
-				hint = "write it in decimal, or quote it"
-			}
-			p.problems.Add(n.pos, hint, "%s is too large a number", n.text)
+			p.problems.Add(n.pos, "quote it, if it is a text", "%s is too large a number", n.text)
 		}
 		return i
 	case "!!float":
+		if number.MatchString(n.text) {
+			p.problems.Add(n.pos, "quote it, if it is a text", "%s is too large a number", n.text)
+		}
 		f, err := strconv.ParseFloat(n.text, 64)
 		if err != nil || math.IsInf(f, 0) || math.IsNaN(f) {
 			p.problems.Add(n.pos, "quote it, if it is a text", "%s is no number to work with", n.text)
