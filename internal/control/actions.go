@@ -59,7 +59,7 @@ func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db *sto
 	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
 	d := cfn.New(c, &templates{plan: p, cloud: c, hub: hub, readers: w.readers(p)}, memory)
 	d.Verify = w.opts.Verify
-	d.Partition = w.partition
+	d.Partition = w.identity.Partition
 	return d
 }
 

@@ -35,7 +35,6 @@ const propagation = 90 * time.Second
 // The phases of bootstrap, in their order.
 const (
 	kindAccess   = "access" // enters an account by the access rules
-	spokeStack   = "bootstrap-spoke"
 	hubStack     = "bootstrap-hub"
 	stackPrefix  = "axle-role-"
 	paramRole    = "RoleName"
@@ -68,11 +67,8 @@ type Bootstrap struct {
 // PlanBootstrap computes the roles and where they go: the spoke role in every
 // account of the project, the management and hub accounts included; then the
 // hub role in the hub account, when access.via names one.
-func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstrap, error) {
-	id, err := w.cloud.Identity(ctx)
-	if err != nil {
-		return nil, err
-	}
+func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
+	id := w.identity
 	if w.hub.Account.ID == "" {
 		return nil, configError(w.project.Name.Pos, `such as hub: {account: account.name == "tools", region: eu-west-1}`, "bootstrap needs a hub, and axle.yaml has none")
 	}
@@ -174,28 +170,31 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 	whole := &plan.Plan{Project: b.Project, Command: "bootstrap", Hub: b.w.hub, Accounts: map[string]axle.Account{},
 		Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	done := &Done{Run: axle.Run{ID: b.w.run, Project: b.Project, Command: "bootstrap", Started: time.Now()}, Plan: whole}
-	phases := make([][]axle.Step, 0, len(b.Phases)+1)
+	var phases [][]axle.Step
 	for i := range b.Phases {
 		phases = append(phases, b.steps(whole, &b.Phases[i]))
 	}
-	phases = append(phases, b.accessSteps())
-	for _, steps := range phases {
+	access := b.accessSteps()
+	for _, steps := range append(phases, access) {
 		whole.Steps = append(whole.Steps, steps...)
 	}
 	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
 	actions[kindAccess] = accessAction{b.w.cloud}
 	observer := observer(watch, b.w.run, whole.Steps)
 	var interrupted error
-	for _, steps := range phases {
+	for i := 0; i <= len(phases) && interrupted == nil; i++ {
+		var steps []axle.Step
+		if i < len(phases) {
+			steps = phases[i]
+		} else {
+			steps, done.Records = reachable(access, done.Records)
+		}
 		out, err := engine.Run(ctx, b.w.run, steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: whole.Inputs,
 			Limits: b.w.limits(), Observer: observer, Stop: stop})
 		if out != nil {
 			done.Records = append(done.Records, out.Records...)
 		}
-		if err != nil {
-			interrupted = err
-			break
-		}
+		interrupted = err
 	}
 	done.Run.Steps, done.Run.Finished = len(whole.Steps), time.Now()
 	done.Run.Status = engine.Status(done.Records)
@@ -227,9 +226,40 @@ func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
 func (b *Bootstrap) accessSteps() []axle.Step {
 	var steps []axle.Step
 	for _, a := range b.Phases[0].Accounts {
-		steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "access", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
+		steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "enter account", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
 	}
 	return steps
+}
+
+// reachable are the steps of accounts whose roles were made; the others are
+// recorded as skipped. Without the hub's role none is.
+func reachable(access []axle.Step, records []axle.Record) ([]axle.Step, []axle.Record) {
+	blame := map[string]string{} // account -> the step that failed
+	all := ""
+	for _, r := range records {
+		if r.Status.OK() {
+			continue
+		}
+		parts := strings.Split(r.Step, "/")
+		if parts[1] == hubStack {
+			all = r.Step
+		} else {
+			blame[parts[2]] = r.Step
+		}
+	}
+	var out []axle.Step
+	for _, s := range access {
+		failed := blame[s.Account]
+		if failed == "" {
+			failed = all
+		}
+		if failed == "" {
+			out = append(out, s)
+			continue
+		}
+		records = append(records, axle.Record{Step: s.ID, Status: axle.Skipped, SkippedFor: failed})
+	}
+	return out, records
 }
 
 // accessAction enters an account by the project's access rules, waiting for

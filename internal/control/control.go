@@ -52,6 +52,7 @@ type Work struct {
 	templates map[string]*template.Template
 	where     *expr.Selector
 	cloud     *cloud.Cloud
+	identity  cloud.Identity // of the caller
 	org       *axle.Organization
 	hub       plan.Hub
 	run       string // id, also for use cases that keep no record

@@ -41,6 +41,9 @@ func (w *Work) connect(ctx context.Context) error {
 		return err
 	}
 	w.cloud = c
+	if w.identity, err = c.Identity(ctx); err != nil {
+		return err
+	}
 	if w.org, err = w.discover(ctx, w.needsTags()); err != nil {
 		return err
 	}
@@ -129,10 +132,7 @@ func (w *Work) discover(ctx context.Context, tags bool) (*axle.Organization, err
 		return w.cloud.FromSSM(ctx, src.Arg)
 	}
 	path := filepath.Join(stateDir(w.project.File), "organization.json")
-	key, err := w.cloud.SnapshotKey(ctx)
-	if err != nil {
-		return nil, err
-	}
+	key := w.cloud.SnapshotKey(w.identity)
 	if !w.opts.Refresh {
 		if org, _ := cloud.LoadSnapshot(path, key, snapshotAge, tags); org != nil {
 			return org, nil
@@ -192,6 +192,9 @@ func (w *Work) connectForOrg(ctx context.Context) error {
 		return err
 	}
 	w.cloud = c
+	if w.identity, err = c.Identity(ctx); err != nil {
+		return err
+	}
 	if w.org, err = w.discover(ctx, true); err != nil {
 		return err
 	}

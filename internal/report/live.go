@@ -162,11 +162,7 @@ func (l *Live) failure(s *axle.Step, r axle.Record) {
 	if l.causes[key]++; l.causes[key] > 1 {
 		return
 	}
-	text := r.Failure.Message
-	if r.Failure.Resource != "" {
-		text = r.Failure.Resource + ": " + text
-	}
-	l.print(fmt.Sprintf("%s %s in %s: %s", l.st.bad.Render("✗"), groupName(s.Kind, s.Name), place(s), text))
+	l.print(fmt.Sprintf("%s %s in %s: %s", l.st.bad.Render("✗"), groupName(s.Kind, s.Name), place(s), failureText(r.Failure)))
 }
 
 // print writes a line that stays, above the block.

@@ -145,10 +145,7 @@ func causes(steps []RunStep) []Cause {
 		if s.Status != axle.Failed || s.Error == nil {
 			continue
 		}
-		text := s.Error.Message
-		if s.Error.Resource != "" {
-			text = s.Error.Resource + ": " + text
-		}
+		text := failureText(s.Error)
 		key := s.Error.Code + "\x00" + fold(text, s.AccountName)
 		g := groups[key]
 		if g == nil {
@@ -182,6 +179,14 @@ func causes(steps []RunStep) []Cause {
 	return out
 }
 
+// failureText is what failed and why; many messages name the resource already.
+func failureText(f *axle.Failure) string {
+	if f.Resource == "" || strings.Contains(f.Message, f.Resource) {
+		return f.Message
+	}
+	return f.Resource + ": " + f.Message
+}
+
 // Text prints the summary of a run: by stack, the causes, what to do next.
 func (r *Run) Text(w io.Writer, st Style) {
 	took := ""
@@ -200,7 +205,11 @@ func (r *Run) Text(w io.Writer, st Style) {
 	}
 	switch r.Status {
 	case axle.RunFailed, axle.RunPartial, axle.RunInterrupted, axle.RunBlocked:
-		fmt.Fprintf(w, "What is left can go on: %s\n", st.bold.Render("axle resume "+r.Run))
+		next := "axle resume " + r.Run
+		if r.Command == "bootstrap" {
+			next = "axle bootstrap --yes"
+		}
+		fmt.Fprintf(w, "What is left can go on: %s\n", st.bold.Render(next))
 	}
 }
 
@@ -286,7 +295,10 @@ func groupName(kind, name string) string {
 	case plan.KindOutputs:
 		return name + " (outputs read)"
 	}
-	return name + " " + strings.TrimPrefix(kind, "peering-")
+	if part, ok := strings.CutPrefix(kind, "peering-"); ok {
+		return name + " " + part
+	}
+	return name
 }
 
 func pastTense(c axle.Change) string {
