@@ -27,7 +27,6 @@ type changeSet struct {
 
 const (
 	emptyChangeSet = "The submitted information didn't contain changes. Submit different information to create a change set."
-	staleFor       = 300 * time.Millisecond
 	maxChangeSets  = 20 // dead ones that a stack keeps
 )
 

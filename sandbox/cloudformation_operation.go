@@ -75,6 +75,7 @@ func (s *Sandbox) resumeCloudformation() {
 		for name, r := range a.Regions {
 			for _, st := range r.CFN.Stacks {
 				if st.Op != nil {
+					st.relink()
 					s.advanceAfter(st, 0)
 				}
 				for _, cs := range st.ChangeSets {
@@ -83,6 +84,19 @@ func (s *Sandbox) resumeCloudformation() {
 					}
 				}
 			}
+		}
+	}
+}
+
+// relink makes the tasks that delete resources of the stack point at them
+// again: in a saved state they are copies.
+func (st *stack) relink() {
+	for _, t := range st.Op.Tasks {
+		if t.Resource == nil {
+			continue
+		}
+		if r := st.Resources[t.Resource.ID]; r != nil && r.PhysicalID == t.Resource.PhysicalID {
+			t.Resource = r
 		}
 	}
 }

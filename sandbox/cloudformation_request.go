@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"fmt"
 	"regexp"
 	"slices"
@@ -146,7 +145,7 @@ func (c *call) stackPrincipal(role string) (identity, error) {
 	}
 	name := role[strings.LastIndex(role, "/")+1:]
 	r := c.Account.IAM.Roles[name]
-	if r == nil || r.ARN != role || !trustsCloudFormation(r.Trust) {
+	if r == nil || r.ARN != role || !c.trustsCloudFormation(r) {
 		return identity{}, invalid("Role %s is invalid or cannot be assumed", role)
 	}
 	return identity{
@@ -155,33 +154,15 @@ func (c *call) stackPrincipal(role string) (identity, error) {
 	}, nil
 }
 
-// trustsCloudFormation says whether a trust policy lets the service in.
-func trustsCloudFormation(trust string) bool {
-	var doc struct {
-		Statement json.RawMessage
-	}
-	if json.Unmarshal([]byte(trust), &doc) != nil {
+// trustsCloudFormation says whether a role's trust policy lets the service in.
+func (c *call) trustsCloudFormation(r *iamRole) bool {
+	trust, seen := r.trustAt(c.now(), c.Account)
+	if !seen {
 		return false
 	}
-	type statement struct {
-		Effect    string
-		Principal any
-	}
-	var list []statement
-	if json.Unmarshal(doc.Statement, &list) != nil {
-		var one statement
-		if json.Unmarshal(doc.Statement, &one) != nil {
-			return false
-		}
-		list = []statement{one}
-	}
-	for _, s := range list {
-		p, _ := s.Principal.(map[string]any)
-		if s.Effect == "Allow" && slices.Contains(stringOrList(p["Service"]), "cloudformation.amazonaws.com") {
-			return true
-		}
-	}
-	return false
+	service := c.as(&identity{Account: c.Account.ID, ARN: "cloudformation.amazonaws.com", Type: "service"}, c.Account)
+	d, _ := service.decide(access{Action: "sts:AssumeRole", Resource: r.ARN, Owner: c.Account.ID, Policy: trust})
+	return d.Allowed()
 }
 
 // checkExisting holds parameters of AWS-specific types against what the

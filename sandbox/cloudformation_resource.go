@@ -135,6 +135,9 @@ type difference struct {
 	names                     []string // properties, sorted
 }
 
+// failed says whether the last update of the resource failed.
+func (r *stackResource) failed() bool { return r.Status == "UPDATE_FAILED" }
+
 func (s *Sandbox) compare(old, wanted *stackResource) difference {
 	p := s.types()[wanted.Type]
 	a, b := decode(old.Props), decode(wanted.Props)
@@ -149,6 +152,7 @@ func (s *Sandbox) compare(old, wanted *stackResource) difference {
 		d.props = true
 		d.replace = d.replace || p.properties[name]&replaces != 0
 	}
+	d.props = d.props || old.failed() // nobody knows how far it came
 	d.tags = p.tags != "" && old.Tags != wanted.Tags
 	d.any = d.props || d.tags || string(old.Metadata) != string(wanted.Metadata)
 	return d
@@ -322,5 +326,9 @@ func (w *work) undo(t *stackTask) {
 	w.resourceStatus(w.st, &restored, "UPDATE_IN_PROGRESS", "")
 	if diff := w.compare(&from, &restored); diff.props || diff.tags {
 		w.outcome(t, w.update(&restored, &from))
+	}
+	if t.State == "failed" { // it is still what the update made of it
+		from.Status, from.Reason, from.Updated = restored.Status, restored.Reason, restored.Updated
+		w.setResource(&from)
 	}
 }

@@ -275,7 +275,7 @@ func newestKey(st *stack) string {
 // visibleStatus is what a describe shows: in an unkind sandbox now and then
 // still the status before the last change, for a short time after it.
 func (c *call) visibleStatus(st *stack) (status, reason string) {
-	if c.opts.Unkind && st.Was != "" && c.now().Sub(st.Since) < staleFor && c.random() < 0.3 {
+	if st.Was != "" && c.stale(st.Since) {
 		return st.Was, ""
 	}
 	return st.Status, st.Reason

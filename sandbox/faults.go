@@ -29,7 +29,7 @@ type Fault struct {
 	Stack    string `yaml:"stack"`    // of kind fail: the stack's name
 	Resource string `yaml:"resource"` // its logical id
 	Type     string `yaml:"type"`     // its type
-	On       string `yaml:"on"`       // create, update or delete; "" is create or update
+	On       string `yaml:"on"`       // create, update, delete or rollback (of an update); "" is create or update
 
 	Nth         int     `yaml:"nth"`         // only the n-th that matches
 	After       int     `yaml:"after"`       // not the first n that match
@@ -75,8 +75,8 @@ func (f *Fault) check() error {
 		return errors.New("stack, resource, type and on belong to kind fail")
 	case f.Kind == "fail" && (f.Service != "" || f.Operation != ""):
 		return errors.New("kind fail has no service and operation")
-	case f.On != "" && f.On != "create" && f.On != "update" && f.On != "delete":
-		return fmt.Errorf("on %q isn't create, update or delete", f.On)
+	case !slices.Contains([]string{"", "create", "update", "delete", "rollback"}, f.On):
+		return fmt.Errorf("on %q isn't create, update, delete or rollback", f.On)
 	case f.Probability < 0 || f.Probability > 1:
 		return errors.New("probability is between 0 and 1")
 	}
@@ -167,14 +167,14 @@ func (s *Sandbox) trouble(c *call, svc service) mishap {
 }
 
 // faultFor is the reason why a resource of a stack is made to fail, "" when it
-// isn't. verb is create, update or delete.
+// isn't. verb is create, update, delete or rollback.
 func (s *Sandbox) faultFor(account, region, stack, logicalID, resourceType, verb string) string {
 	for _, f := range s.faults {
 		if f.Kind != "fail" || f.Account != "" && f.Account != account || !like(f.Region, region) ||
 			!like(f.Stack, stack) || !like(f.Resource, logicalID) || !like(f.Type, resourceType) {
 			continue
 		}
-		if f.On != verb && (f.On != "" || verb == "delete") || !f.strikes(s.random) {
+		if f.On != verb && (f.On != "" || verb == "delete" || verb == "rollback") || !f.strikes(s.random) {
 			continue
 		}
 		if f.Message != "" {
