@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -50,6 +51,45 @@ func TestGroupCommit(t *testing.T) {
 			t.Errorf("%d records in %d appends", j.records, j.appends)
 		}
 	})
+}
+
+// A run whose journal hangs can be left, and says what isn't recorded.
+func TestStuckJournal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := enginetest.NewWorld()
+		o := w.Options()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		hang, release := context.WithCancel(t.Context())
+		defer release()
+		o.Journal = journalFunc(func(ctx context.Context, run string, records []axle.Record) error {
+			if records[0].Status == axle.Running {
+				return w.Append(ctx, run, records)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-hang.Done():
+				return hang.Err()
+			}
+		})
+		begin := time.Now()
+		_, err := engine.Run(ctx, "r", things(3), nil, o)
+		var broken *engine.JournalError
+		if !errors.As(err, &broken) || broken.Lost != 3 {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(begin); took > time.Minute+3*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
+// journalFunc is a journal of one function.
+type journalFunc func(ctx context.Context, run string, records []axle.Record) error
+
+func (f journalFunc) Append(ctx context.Context, run string, records []axle.Record) error {
+	return f(ctx, run, records)
 }
 
 // observer notes the kinds of events of each step, and takes its time.

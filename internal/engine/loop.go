@@ -278,17 +278,25 @@ func (r *run) end(m message) {
 
 // finish writes what is still to be written, and says how it went.
 func (r *run) finish() error {
+	// What the journal is still taking when the run is left is given to it once
+	// more: it takes things in order, and of two records of a step the last.
+	left := append(r.writing[:len(r.writing):len(r.writing)], r.queue...)
 	lost := 0
-	if len(r.queue) > 0 {
-		batch := make([]axle.Record, len(r.queue))
-		for i, e := range r.queue {
+	if len(left) > 0 {
+		batch := make([]axle.Record, len(left))
+		for i, e := range left {
 			batch[i] = e.record
+			if e.record.Status.Ended() {
+				lost++
+			}
 		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.calls), r.o.Linger)
 		err := r.o.Journal.Append(ctx, r.id, batch)
 		cancel()
 		if err != nil {
-			r.broken, lost = err, len(batch)
+			r.broken = err
+		} else {
+			lost = 0
 		}
 	}
 	r.events.close()
