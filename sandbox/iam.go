@@ -132,7 +132,8 @@ func checkPath(in params) (string, error) {
 	return path, nil
 }
 
-func checkTags(tags []params) error {
+// checkIAMTags applies IAM's restrictions. Only services may set aws: tags.
+func (c *call) checkIAMTags(tags []params) error {
 	if len(tags) > 50 {
 		return iamFail("LimitExceeded", "The number of tags has reached the maximum limit.")
 	}
@@ -140,7 +141,7 @@ func checkTags(tags []params) error {
 		switch k := t.str("Key"); {
 		case k == "" || len(k) > 128 || len(t.str("Value")) > 256:
 			return iamFail("InvalidInput", "Tag keys have 1 to 128 characters, values at most 256.")
-		case strings.HasPrefix(strings.ToLower(k), "aws:"):
+		case strings.HasPrefix(strings.ToLower(k), "aws:") && c.Via == "":
 			return iamFail("InvalidInput", "Tag keys that begin with aws: are reserved.")
 		}
 	}

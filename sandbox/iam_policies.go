@@ -140,7 +140,7 @@ func createPolicy(c *call) (obj, error) {
 	if err := checkManaged(doc); err != nil {
 		return nil, err
 	}
-	if err := checkTags(c.In.list("Tags")); err != nil {
+	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {
 		return nil, err
 	}
 	now := c.now().Truncate(time.Second)
@@ -337,7 +337,7 @@ func listEntities(c *call) (obj, error) {
 func tagPolicy(c *call) (obj, error) {
 	p, err := c.policy(true)
 	if err == nil {
-		err = checkTags(c.In.list("Tags"))
+		err = c.checkIAMTags(c.In.list("Tags"))
 	}
 	if err != nil {
 		return nil, err

@@ -196,7 +196,7 @@ func deleteBoundary(c *call, p *iamPrincipal) (obj, error) {
 }
 
 func tagPrincipal(c *call, p *iamPrincipal) (obj, error) {
-	if err := checkTags(c.In.list("Tags")); err != nil {
+	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {
 		return nil, err
 	}
 	if p.Tags == nil {

@@ -107,7 +107,7 @@ func createRole(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTags(c.In.list("Tags")); err != nil {
+	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {
 		return nil, err
 	}
 	boundary := c.In.str("PermissionsBoundary")

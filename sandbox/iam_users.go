@@ -57,7 +57,7 @@ func createUser(c *call) (obj, error) {
 	if c.Account.IAM.Users[name] != nil {
 		return nil, iamFail("EntityAlreadyExists", "User with name %s already exists.", name)
 	}
-	if err := checkTags(c.In.list("Tags")); err != nil {
+	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {
 		return nil, err
 	}
 	if err := c.checkBoundary(c.In.str("PermissionsBoundary")); err != nil {

@@ -1,0 +1,166 @@
+package axle_test
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"axle/internal/cli"
+	"axle/sandbox"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain makes the test binary the axle command for the scripts.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"axle": func() { os.Exit(cli.New().Run(context.Background(), os.Args[1:])) },
+	})
+}
+
+// TestScripts runs every testdata/script/*.txtar: what a user sees, against the
+// sandbox. UPDATE_SCRIPTS=1 rewrites their golden files.
+//
+// Beside testscript's own commands they have:
+//
+//	sandbox [-org FILE] [-kind] [-stack-seconds S] [-faults FILE] [-accounts N]
+//	        serves one and sets the AWS variables; unkind unless told otherwise
+//	calls SERVICE:OP N    the sandbox has served exactly that many
+//	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
+//	waitfor FILE PATTERN  waits until a file that is being written has it
+func TestScripts(t *testing.T) {
+	found := 0
+	err := filepath.WalkDir("testdata/script", func(path string, d fs.DirEntry, err error) error {
+		if filepath.Ext(path) == ".txtar" {
+			found++
+		}
+		return err
+	})
+	if err != nil || found == 0 {
+		t.Fatalf("no scripts: %v", err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("NO_COLOR", "1")
+			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor,
+		},
+	})
+}
+
+// boxes are the sandboxes of the running scripts, by address.
+var boxes = newBoxes()
+
+func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
+	o := sandbox.Options{Unkind: true, Seed: 1, Log: slog.New(slog.DiscardHandler)}
+	for len(args) > 0 {
+		flag := args[0]
+		args = args[1:]
+		if flag == "-kind" {
+			o.Unkind = false
+			continue
+		}
+		if len(args) == 0 {
+			ts.Fatalf("sandbox: %s needs a value", flag)
+		}
+		value := args[0]
+		args = args[1:]
+		var err error
+		switch flag {
+		case "-org":
+			o.Organization, err = sandbox.ParseOrgFile(value, []byte(ts.ReadFile(value)))
+		case "-faults":
+			o.Faults, err = sandbox.ParseFaults(value, []byte(ts.ReadFile(value)))
+		case "-accounts":
+			o.Accounts, err = strconv.Atoi(value)
+		case "-stack-seconds":
+			var s float64
+			s, err = strconv.ParseFloat(value, 64)
+			o.StackTime = time.Duration(s * float64(time.Second))
+		default:
+			ts.Fatalf("sandbox: unknown flag %s", flag)
+		}
+		ts.Check(err)
+	}
+	box, err := sandbox.New(o)
+	ts.Check(err)
+	server := httptest.NewServer(box)
+	key, secret := box.Credentials()
+	ts.Setenv("AWS_ENDPOINT_URL", server.URL)
+	ts.Setenv("AWS_ACCESS_KEY_ID", key)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	ts.Setenv("AWS_REGION", "eu-west-1")
+	boxes.put(server.URL, box)
+	ts.Defer(func() {
+		server.Close()
+		ts.Check(box.Close())
+	})
+}
+
+func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: calls SERVICE:OP N")
+	}
+	calls := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Calls()
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	if got := calls[args[0]]; (got == want) == neg {
+		var all []string
+		for k, n := range calls {
+			all = append(all, fmt.Sprintf("%s %d", k, n))
+		}
+		slices.Sort(all)
+		ts.Fatalf("%s was called %d times, want %d; all calls: %s", args[0], got, want, strings.Join(all, ", "))
+	}
+}
+
+func cmdTrust(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 3 {
+		ts.Fatalf("usage: trust ACCOUNT ROLE FILE")
+	}
+	ctx := context.Background()
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("eu-west-1"), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), "")))
+	ts.Check(err)
+	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), "arn:aws:iam::"+args[0]+":role/OrganizationAccountAccessRole"))
+	_, err = iam.NewFromConfig(cfg).UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &args[1], PolicyDocument: aws.String(ts.ReadFile(args[2]))})
+	ts.Check(err)
+}
+
+func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: waitfor FILE TEXT")
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) {
+		body, err := os.ReadFile(ts.MkAbs(args[0]))
+		if err == nil && strings.Contains(string(body), args[1]) {
+			return
+		}
+		time.Sleep(20 * time.Millisecond) // another process writes the file: there is nothing to wait on
+	}
+	ts.Fatalf("%s never had %q", args[0], args[1])
+}
