@@ -106,26 +106,30 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		s.log.Warn("no such service in the sandbox", "service", sig.service, "path", r.URL.Path)
 		svc = service{name: sig.service, protocol: guessService(r).protocol}
 	}
-	c := &call{Service: svc.name, Region: sig.region, HTTP: r, Body: body}
-	s.lock()
-	defer s.unlock()
-	c.Sandbox, c.ID = s, s.uuid()
-	if svc.name == "s3" {
-		rec.Header().Set("X-Amz-Request-Id", c.ID)
-	}
-	var aerr *apiError
-	if c.Who, aerr = s.authenticate(r, svc, sig, signed, body); aerr == nil {
-		c.Account = s.account(c.Who.Account)
+	c := &call{Sandbox: s, Service: svc.name, Region: sig.region, HTTP: r, Body: body}
+	aerr := s.authenticate(c, svc, sig, signed) // outside of the lock, as hashing takes long
+	if aerr == nil {
 		c.Body, aerr = plainBody(r, svc, body)
 	}
 	if aerr == nil {
-		aerr = s.decode(c, svc)
+		aerr = decodeRequest(c, svc)
 	}
 	if aerr == nil && !known {
 		aerr = refuse(svc, unknownOperation, "The sandbox has no service "+sig.service+".")
 	}
+	s.lock()
+	defer s.unlock()
+	c.ID = s.uuid()
+	if svc.name == "s3" {
+		rec.Header().Set("X-Amz-Request-Id", c.ID)
+	}
 	if c.Op != "" {
 		s.calls[c.Service+":"+c.Op]++
+	}
+	if aerr == nil {
+		if c.Account = s.account(c.Who.Account); c.Account == nil { // closed meanwhile
+			aerr = refuse(svc, unknownKey, "")
+		}
 	}
 	if aerr == nil {
 		m := s.trouble(c, svc)
@@ -205,8 +209,8 @@ func version(svc service) string {
 	return parts[len(parts)-1]
 }
 
-// decode finds the operation and its input.
-func (s *Sandbox) decode(c *call, svc service) *apiError {
+// decodeRequest finds the operation and its input.
+func decodeRequest(c *call, svc service) *apiError {
 	switch svc.protocol {
 	case queryProtocol, ec2Protocol:
 		form, err := url.ParseQuery(string(c.Body))
@@ -259,17 +263,22 @@ func guessService(r *http.Request) service {
 	return services["s3"]
 }
 
-// authenticate finds who signed the request and whether they really did.
-func (s *Sandbox) authenticate(r *http.Request, svc service, sig signature, signed bool, body []byte) (*identity, *apiError) {
+// authenticate finds who signed the request, into c.Who, and whether they
+// really did. The lock isn't held.
+func (s *Sandbox) authenticate(c *call, svc service, sig signature, signed bool) *apiError {
 	if !signed {
-		return nil, refuse(svc, noCredentials, "")
+		return refuse(svc, noCredentials, "")
 	}
+	s.lock()
 	id := s.st.Keys[sig.key]
 	if id == nil || id.Inactive || id.Token != sig.token || !s.reachable(id.Account, sig.region) {
-		return nil, refuse(svc, unknownKey, "")
+		s.unlock()
+		return refuse(svc, unknownKey, "")
 	}
-	hash := r.Header.Get("X-Amz-Content-Sha256")
-	digest := sha256.Sum256(body)
+	secret, expires := id.Secret, id.Expires
+	s.unlock()
+	hash := c.HTTP.Header.Get("X-Amz-Content-Sha256")
+	digest := sha256.Sum256(c.Body)
 	actual := hex.EncodeToString(digest[:])
 	switch {
 	case sig.presigned && svc.name == "s3":
@@ -277,21 +286,22 @@ func (s *Sandbox) authenticate(r *http.Request, svc service, sig signature, sign
 	case svc.name != "s3":
 		hash = actual
 	case len(hash) == 64 && hash != actual:
-		return nil, fail("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
+		return fail("XAmzContentSHA256Mismatch", "The provided 'x-amz-content-sha256' header does not match what was computed.")
 	case hash == "":
-		return nil, fail("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
+		return fail("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
 	}
-	if !sig.verify(r, id.Secret, hash) {
-		return nil, refuse(svc, badSignature, "")
+	if !sig.verify(c.HTTP, secret, hash) {
+		return refuse(svc, badSignature, "")
 	}
 	now := s.now()
 	if why := sig.stale(now); why != "" {
-		return nil, refuse(svc, staleSignature, why)
+		return refuse(svc, staleSignature, why)
 	}
-	if !id.Expires.IsZero() && now.After(id.Expires) {
-		return nil, refuse(svc, expiredToken, "")
+	if !expires.IsZero() && now.After(expires) {
+		return refuse(svc, expiredToken, "")
 	}
-	return id, nil
+	c.Who = id
+	return nil
 }
 
 // reachable says whether an account's credentials are known in a region: not
