@@ -318,7 +318,8 @@ func (d *Driver) Discard(ctx context.Context, t axle.Target, op Operation) error
 	case st.State() != Shell: // somebody made a stack of it meanwhile
 		return d.deleteChangeSet(ctx, t, op.ChangeSet)
 	}
-	drop := Operation{Kind: axle.Delete, StackID: op.StackID, Digest: "shell"}
+	drop := shell
+	drop.StackID = op.StackID
 	if err := d.Delete(ctx, t, drop); err != nil {
 		return err
 	}

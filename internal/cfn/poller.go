@@ -40,7 +40,8 @@ type pair struct {
 	lead    chan struct{} // held by who decides for all
 	nudged  chan struct{} // something is due earlier than was thought
 	watches map[*watch]bool
-	slow    time.Duration // of lists: grows when they are throttled
+	listed  time.Time     // when the last list was read
+	slow    time.Duration // between lists: grows when they are throttled
 	noList  bool          // lists aren't allowed here
 }
 
@@ -78,6 +79,8 @@ const (
 	listFrom = 4
 	// patience is how long looks may fail to get through before it is an error.
 	patience = 10 * time.Minute
+	// longestBackoff is the longest wait after a throttled look.
+	longestBackoff = 10 * time.Second
 	// appears is how long a stack that was just made may seem not to exist.
 	appears = 30 * time.Second
 )
@@ -235,7 +238,7 @@ func (p *poller) looked(pr *pair, w *watch, err error) error {
 	if now.Sub(op.since) > patience {
 		return fmt.Errorf("watch stack %s: %w", baseName(w.id), err)
 	}
-	op.until = now.Add(min(time.Second<<min(op.fails, 5), longestGap))
+	op.until = now.Add(min(time.Second<<min(op.fails, 5), longestBackoff))
 	op.fails++
 	return nil
 }
@@ -250,26 +253,16 @@ func (op *operation) seen(now time.Time) {
 // tend decides when to look, for all who wait in the pair, until own is to
 // look itself or ctx ends.
 func (p *poller) tend(ctx context.Context, t axle.Target, pr *pair, own *watch) {
-	for {
-		wait, any := p.due(pr)
-		var timer *time.Timer
-		var fire <-chan time.Time
-		if any {
-			timer = time.NewTimer(wait)
-			fire = timer.C
-		}
+	for ctx.Err() == nil && !p.isLooking(own) {
+		wait, _ := p.due(pr) // own isn't looking, so there is one
+		timer := time.NewTimer(wait)
 		select {
-		case <-fire:
+		case <-timer.C:
 			p.turn(ctx, t, pr)
 		case <-pr.nudged:
 		case <-ctx.Done():
 		}
-		if timer != nil {
-			timer.Stop()
-		}
-		if ctx.Err() != nil || p.isLooking(own) {
-			return
-		}
+		timer.Stop()
 	}
 }
 
@@ -279,7 +272,7 @@ func (p *poller) isLooking(w *watch) bool {
 	return w.looking
 }
 
-// due is how long until the next look; none when all are looking.
+// due is how long until the next look; false when all are looking.
 func (p *poller) due(pr *pair) (wait time.Duration, any bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -293,7 +286,7 @@ func (p *poller) due(pr *pair) (wait time.Duration, any bool) {
 		}
 	}
 	if any && len(pr.watches) >= listFrom && !pr.noList {
-		wait = max(wait, pr.slow)
+		wait = max(wait, pr.listed.Add(max(pr.slow, shortGap)).Sub(now))
 	}
 	return max(wait, 0), any
 }
@@ -328,9 +321,10 @@ func (p *poller) turn(ctx context.Context, t axle.Target, pr *pair) {
 	busy, err := p.look.busy(ctx, t)
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	pr.listed = time.Now()
 	switch {
 	case err != nil && transient(err):
-		pr.slow = min(max(2*pr.slow, time.Second), longestGap)
+		pr.slow = min(max(2*pr.slow, time.Second), longestBackoff)
 		return
 	case err != nil:
 		pr.noList = ctx.Err() == nil
