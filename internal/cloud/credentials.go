@@ -273,6 +273,9 @@ func (s *session) assume(ctx context.Context) (aws.Credentials, error) {
 // Credentials returns credentials for an account, from the cache if they last.
 // The error is an *axle.Failure that says who couldn't assume what.
 func (c *Cloud) Credentials(ctx context.Context, account axle.Account) (aws.Credentials, error) {
+	if account.Name != "" && c.account(account.ID).Name == "" {
+		c.Know([]axle.Account{account})
+	}
 	creds, err := c.target(account.ID).Retrieve(ctx)
 	if err != nil {
 		return aws.Credentials{}, Translate(err, "get credentials", account, "")

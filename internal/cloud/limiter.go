@@ -18,6 +18,11 @@ const (
 	// growth is what each second without a throttle adds, as a part of the
 	// rate that was throttled last: back in some ten seconds, then probing.
 	growth = 0.05
+	// slowGrowth is what each second adds at least, in calls a second.
+	slowGrowth = 0.2
+	// first is the least rate that the first throttle leaves: a lone throttle
+	// of an API that is hardly used says little.
+	first = 5.0
 	// slowest is the least rate, in calls a second.
 	slowest = 0.2
 	// freeAt lifts the limit once the rate has grown to this many times the
@@ -130,7 +135,7 @@ func (l *limit) grow(now time.Time) {
 		return
 	}
 	if since := now.Sub(l.grown); since > 0 {
-		l.rate += l.ceiling * growth * since.Seconds()
+		l.rate += max(l.ceiling*growth, slowGrowth) * since.Seconds()
 		l.grown = now
 	}
 	if l.rate > freeAt*l.ceiling {
@@ -147,7 +152,7 @@ func (l *limit) throttled(sent, now time.Time) {
 		return
 	}
 	if l.rate == 0 {
-		l.rate = float64(max(l.calls, l.prior))
+		l.rate = max(float64(l.calls), float64(l.prior), first/shrinkTo)
 	} else {
 		l.grow(now)
 		if l.rate == 0 {
