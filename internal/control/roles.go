@@ -11,6 +11,7 @@ import (
 
 	"axle/internal/cloud"
 	"axle/internal/config"
+	"axle/internal/template"
 	"axle/policy"
 )
 
@@ -35,6 +36,21 @@ var (
 		"cloudformation:UpdateTerminationProtection"}
 	readActions = []string{"account:ListRegions", "cloudformation:DescribeStacks", "cloudformation:ListExports", "cloudformation:ListStacks",
 		"cloudformation:ValidateTemplate", "ec2:DescribeRegions"}
+	// What CloudFormation calls for a template itself: Fn::GetAZs, dynamic
+	// references, and the check of parameters whose type is a resource.
+	zoneActions      = []string{"ec2:DescribeAvailabilityZones"}
+	parameterActions = []string{"ssm:GetParameter", "ssm:GetParameters"}
+	typeActions      = map[string]string{
+		"AWS::EC2::AvailabilityZone::Name": "ec2:DescribeAvailabilityZones",
+		"AWS::EC2::Image::Id":              "ec2:DescribeImages",
+		"AWS::EC2::Instance::Id":           "ec2:DescribeInstances",
+		"AWS::EC2::KeyPair::KeyName":       "ec2:DescribeKeyPairs",
+		"AWS::EC2::SecurityGroup::Id":      "ec2:DescribeSecurityGroups",
+		"AWS::EC2::Subnet::Id":             "ec2:DescribeSubnets",
+		"AWS::EC2::Volume::Id":             "ec2:DescribeVolumes",
+		"AWS::EC2::VPC::Id":                "ec2:DescribeVpcs",
+		"AWS::Route53::HostedZone::Id":     "route53:GetHostedZone",
+	}
 	peeringActions = []string{"ec2:AcceptVpcPeeringConnection", "ec2:CreateRoute", "ec2:CreateTags", "ec2:CreateVpcPeeringConnection",
 		"ec2:DeleteRoute", "ec2:DeleteVpcPeeringConnection", "ec2:DescribeRouteTables", "ec2:DescribeVpcPeeringConnections",
 		"ec2:DescribeVpcs", "ec2:ModifyVpcPeeringConnectionOptions", "ec2:ReplaceRoute"}
@@ -61,7 +77,7 @@ type spokeRole struct {
 // spokeBody is the template of the spoke role, with the actions that the
 // project's templates need. unknown are resource types whose needs aren't known.
 func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err error) {
-	var types []string
+	var types, own []string
 	names := map[string]bool{}
 	large := false
 	for i := range w.project.Stacks {
@@ -71,6 +87,7 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 			for _, r := range t.Resources {
 				types = append(types, r.Type)
 			}
+			own = append(own, templateActions(t)...)
 			large = large || len(t.Body) > inlineTemplate
 		}
 	}
@@ -79,7 +96,7 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 		return nil, nil, err
 	}
 	set := map[string]bool{}
-	for _, list := range [][]string{actions, allow} {
+	for _, list := range [][]string{actions, own, allow} {
 		for _, a := range list {
 			set[a] = true
 		}
@@ -107,6 +124,26 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 		return nil, nil, fmt.Errorf("write the template of the spoke role: %w", err)
 	}
 	return b.Bytes(), unknown, nil
+}
+
+// templateActions are the actions that CloudFormation needs to read a template.
+func templateActions(t *template.Template) []string {
+	var out []string
+	if bytes.Contains(t.Body, []byte("GetAZs")) {
+		out = append(out, zoneActions...)
+	}
+	params := bytes.Contains(t.Body, []byte("{{resolve:ssm"))
+	for _, p := range t.Parameters {
+		params = params || strings.HasPrefix(p.Type, "AWS::SSM::Parameter::")
+		inner := strings.TrimSuffix(strings.TrimPrefix(strings.TrimPrefix(p.Type, "AWS::SSM::Parameter::Value<"), "List<"), ">")
+		if a, ok := typeActions[strings.TrimSuffix(inner, ">")]; ok {
+			out = append(out, a)
+		}
+	}
+	if params {
+		out = append(out, parameterActions...)
+	}
+	return out
 }
 
 // chunk splits actions into lists of at most size characters.

@@ -17,7 +17,7 @@ import (
 // Live shows a run while it goes on. On a terminal it is a block that is drawn
 // anew: one line for each stack or peering, with counts and what runs now.
 // Elsewhere it is plain lines: each ended step of a small run, and of a large
-// one a line for a group whenever a tenth more of it is through. Failures are
+// one a line for a group whenever a part more of it is through. Failures are
 // always told at once, each cause once.
 type Live struct {
 	w       io.Writer
@@ -42,7 +42,7 @@ type liveGroup struct {
 	ok, unchanged        int
 	failed, skipped      int
 	running              []string
-	told                 int // tenths told on a log
+	told                 int // parts of the group told on a log
 	firstSeen, lastEnded time.Time
 }
 
@@ -188,8 +188,15 @@ func (l *Live) tell(g *liveGroup, s *axle.Step, r axle.Record) {
 		fmt.Fprintf(l.w, "%s %s %s %s%s\n", l.st.mark(r.Status), g.name, place(s), word, took)
 		return
 	}
-	if tenth := g.ended * 10 / g.total; tenth > g.told || g.ended == g.total {
-		g.told = tenth
+	if r.Status == axle.Skipped && g.ended < g.total {
+		return // what couldn't begin is counted when the group is through
+	}
+	parts := 4
+	if g.total >= 100 {
+		parts = 10
+	}
+	if part := g.ended * parts / g.total; part > g.told || g.ended == g.total {
+		g.told = part
 		fmt.Fprintf(l.w, "%s %s %d/%d%s\n", l.st.mark(groupStatus(g)), g.name, g.ended, g.total, g.counts())
 	}
 }

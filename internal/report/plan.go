@@ -221,8 +221,12 @@ func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
 // targets names a few targets, and counts many.
 func targets(list []PlanTarget) string {
 	byRegion := map[string][]string{}
+	times := map[PlanTarget]int{}
 	var order []string
 	for _, t := range list {
+		if times[t]++; times[t] > 1 {
+			continue
+		}
 		if byRegion[t.Region] == nil {
 			order = append(order, t.Region)
 		}
