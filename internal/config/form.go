@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"axle/internal/diag"
 )
@@ -22,6 +23,7 @@ type form struct {
 	least int    // items: how many there must be
 
 	match   *match   // what a text looks like
+	also    []string // JSON types that a text may have too, without quotes
 	choices []string // a text is one of these
 	example string
 	deflt   string
@@ -50,8 +52,13 @@ type key struct {
 // match is what a text must look like.
 type match struct {
 	pattern *regexp.Regexp
+	max     int    // characters; 0: any number
 	what    string // "a region"
 	hint    string
+}
+
+func (m *match) matches(s string) bool {
+	return m == nil || m.pattern.MatchString(s) && (m.max == 0 || utf8.RuneCountInString(s) <= m.max)
 }
 
 // check reports where n isn't of form f, and marks what can't be used.
@@ -143,7 +150,7 @@ func (f *form) checkText(n *node, path string, problems *diag.List) {
 			hint = fmt.Sprintf("did you mean %s?", near)
 		}
 		problems.Add(n.pos, hint, "%s can't be %q", path, n.text)
-	case f.match != nil && !f.match.pattern.MatchString(n.text):
+	case !f.match.matches(n.text):
 		n.bad = true
 		problems.Add(n.pos, f.match.hint, "%s: %q is not %s", path, n.text, f.match.what)
 	}
@@ -201,7 +208,7 @@ func (f *form) checkNames(n *node, path string, problems *diag.List) {
 		return
 	}
 	for _, p := range n.pairs {
-		if f.name != nil && !f.name.pattern.MatchString(p.key.text) {
+		if !f.name.matches(p.key.text) {
 			problems.Add(p.key.pos, f.name.hint, "%q in %s is not %s", p.key.text, place(path), f.name.what)
 		}
 		f.of.check(p.value, join(path, p.key.text), problems)

@@ -2,42 +2,43 @@ package config
 
 import "regexp"
 
-// What texts look like.
+// What texts look like. Lengths are apart: a pattern that counts to 128 is slow
+// to compile.
 var (
-	projectName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,63}$`), "a project's name",
-		"use letters, digits and dashes, beginning with a letter: stacks are named after it"}
-	stackKey = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,99}$`), "a stack's name",
-		"use letters, digits and dashes, beginning with a letter"}
-	stackName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`), "a name that CloudFormation takes",
+	projectName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 64, "a project's name",
+		"use up to 64 letters, digits and dashes, beginning with a letter: stacks are named after it"}
+	stackKey = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 100, "a stack's name",
+		"use up to 100 letters, digits and dashes, beginning with a letter"}
+	stackName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 128, "a name that CloudFormation takes",
 		"use at most 128 letters, digits and dashes, beginning with a letter"}
-	peeringName = &match{regexp.MustCompile(`^[a-zA-Z][-_a-zA-Z0-9]{0,99}$`), "a peering's name",
-		"use letters, digits, dashes and underscores, beginning with a letter"}
-	environmentName = &match{regexp.MustCompile(`^[a-zA-Z0-9][-_a-zA-Z0-9]{0,63}$`), "an environment's name",
-		"use letters, digits, dashes and underscores"}
-	region = &match{regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`), "a region",
+	peeringName = &match{regexp.MustCompile(`^[a-zA-Z][-_a-zA-Z0-9]*$`), 100, "a peering's name",
+		"use up to 100 letters, digits, dashes and underscores, beginning with a letter"}
+	environmentName = &match{regexp.MustCompile(`^[a-zA-Z0-9][-_a-zA-Z0-9]*$`), 64, "an environment's name",
+		"use up to 64 letters, digits, dashes and underscores"}
+	region = &match{regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`), 32, "a region",
 		"a region is written like eu-west-1"}
-	source = &match{regexp.MustCompile(`^(aws|file:.+|ssm:/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*)$`), "a source of accounts",
+	source = &match{regexp.MustCompile(`^(aws|file:.+|ssm:/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*)$`), 0, "a source of accounts",
 		"write aws, file:accounts.yaml or ssm:/axle/accounts"}
-	role = &match{regexp.MustCompile(`^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]{1,512}$`), "a role",
+	role = &match{regexp.MustCompile(`^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]+$`), 600, "a role",
 		"write a role's name, or its ARN, such as arn:aws:iam::111111111111:role/axle-hub"}
-	roleOrNone  = &match{regexp.MustCompile(`^$|` + role.pattern.String()), role.what, role.hint}
-	templateURL = &match{regexp.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), "a template",
+	roleOrNone  = &match{regexp.MustCompile(`^$|` + role.pattern.String()), role.max, role.what, role.hint}
+	templateURL = &match{regexp.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), 0, "a template",
 		"write a path, s3://bucket/key or https://..."}
-	parameterName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "a parameter's name",
+	parameterName = &match{regexp.MustCompile(`^[a-zA-Z0-9]+$`), 255, "a parameter's name",
 		"CloudFormation's parameters have letters and digits only"}
-	outputName = &match{regexp.MustCompile(`^[a-zA-Z0-9]{1,255}$`), "the name of an output",
+	outputName = &match{regexp.MustCompile(`^[a-zA-Z0-9]+$`), 255, "the name of an output",
 		"write the output's name in the template: letters and digits"}
-	tagKey = &match{regexp.MustCompile(`^[^\x00-\x1f]{1,128}$`), "a tag's key",
+	tagKey = &match{regexp.MustCompile(`^[^\x00-\x1f]+$`), 128, "a tag's key",
 		"a key has at most 128 characters"}
-	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,64}$`), "a source identity",
+	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,}$`), 64, "a source identity",
 		"STS takes 2 to 64 letters, digits and _+=,.@-"}
-	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,1000}[\w+=,.@:/-]{0,224}$`), "an external id",
+	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,}$`), 1224, "an external id",
 		"STS takes 2 to 1224 letters, digits and _+=,.@:/-"}
-	amount = &match{regexp.MustCompile(`^([0-9]{1,6}|[0-9]{1,3}%)$`), "a number or a percentage",
+	amount = &match{regexp.MustCompile(`^[0-9]+%?$`), 7, "a number or a percentage",
 		"write 10 or 25%"}
-	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), "a duration",
+	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
 		"write 45m, 1h or 1h30m"}
-	notEmpty = &match{regexp.MustCompile(`\S`), "text", "it must not be empty"}
+	notEmpty = &match{regexp.MustCompile(`\S`), 0, "text", "it must not be empty"}
 )
 
 const (
@@ -57,7 +58,7 @@ var file = form{is: object, doc: "An Axle project: what is deployed to which acc
 	{"hub", form{is: object, doc: "The account that everything is worked from.",
 		example: `hub: {account: account.name == "tools", region: eu-west-1}`, keys: []key{
 			{"account", form{doc: "The hub: an account id of 12 digits, or an expression that is true for one account.",
-				match: notEmpty, example: `account: account.name == "tools"`}, true},
+				match: notEmpty, also: []string{"integer"}, example: `account: account.name == "tools"`}, true},
 			{"region", form{doc: "The hub's region, where IAM is deployed and artifacts are kept.",
 				match: region, example: "region: eu-west-1"}, true},
 		}}, false},
@@ -91,21 +92,21 @@ var varsForm = form{is: names, doc: "Values for expressions: vars.a.b. Whole num
 	example: `vars: {net: {eu-west-1: "10.1"}}`, of: &form{is: tree}}
 
 var targetsForm = form{doc: "Where the stack goes: hub, or the accounts that an expression is true for. " + aboutSelection,
-	match: notEmpty, example: `targets: account.ou.startsWith("/Workloads") && account.tags["env"] in ["dev", "qa"]`}
+	match: notEmpty, also: []string{"boolean"}, example: `targets: account.ou.startsWith("/Workloads") && account.tags["env"] in ["dev", "qa"]`}
 
 var accessForm = form{is: object, doc: "How accounts are entered.", keys: []key{
 	{"via", form{doc: "A first hop: a role's name in the hub account, or an ARN. Skipped when the caller is that role.", match: role, example: "via: axle-hub"}, false},
 	{"role", form{doc: "The role that is assumed in every target account.", match: role, example: "role: axle-spoke", deflt: defaultRole}, false},
-	{"external_id", form{doc: "The external id that the role's trust policy asks for.", match: externalID}, false},
+	{"external_id", form{doc: "The external id that the role's trust policy asks for.", match: externalID, also: []string{"integer"}}, false},
 	{"session_duration", form{doc: "How long a session lasts: 15m to 12h, after a first hop at most 1h.", match: duration, example: "session_duration: 1h"}, false},
 	{"session_policy", form{doc: "A policy (JSON) that narrows every session.", match: notEmpty}, false},
 	{"source_identity", form{doc: "Who is behind a session, for CloudTrail. Both sides must allow sts:SetSourceIdentity.", match: identity}, false},
 	{"overrides", form{is: items, doc: "Access to some accounts that differs. The first that matches wins.",
 		example: "overrides: [{where: account.management, role: none}]", of: &form{is: object, keys: []key{
-			{"where", form{doc: "The accounts. " + aboutSelection, match: notEmpty, example: "where: account.management"}, true},
+			{"where", form{doc: "The accounts. " + aboutSelection, match: notEmpty, also: []string{"boolean"}, example: "where: account.management"}, true},
 			{"role", form{doc: "The role there; none: the credentials after via are used as they are.", match: role, example: "role: none"}, false},
 			{"via", form{doc: "Another first hop.", match: role}, false},
-			{"external_id", form{doc: "Another external id.", match: externalID}, false},
+			{"external_id", form{doc: "Another external id.", match: externalID, also: []string{"integer"}}, false},
 		}}}, false},
 }}
 
@@ -127,10 +128,10 @@ var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
 	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN.", match: roleOrNone}, false},
 	{"rollout", form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
 		{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},
-		{"canary", form{doc: "This many first, alone.", match: amount}, false},
-		{"wave", form{doc: "Then so many at a time.", match: amount}, false},
-		{"max_concurrent", form{doc: "Never more than this at once.", match: amount}, false},
-		{"failure_tolerance", form{doc: "Stop when more than this have failed.", match: amount}, false},
+		{"canary", form{doc: "This many first, alone.", match: amount, also: []string{"integer"}}, false},
+		{"wave", form{doc: "Then so many at a time.", match: amount, also: []string{"integer"}}, false},
+		{"max_concurrent", form{doc: "Never more than this at once.", match: amount, also: []string{"integer"}}, false},
+		{"failure_tolerance", form{doc: "Stop when more than this have failed.", match: amount, also: []string{"integer"}}, false},
 		{"pause", form{doc: "Wait between waves.", match: duration}, false},
 	}}, false},
 }}

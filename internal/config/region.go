@@ -1,4 +1,4 @@
 package config
 
 // ValidRegion says whether s has the form of a region's name.
-func ValidRegion(s string) bool { return region.pattern.MatchString(s) }
+func ValidRegion(s string) bool { return region.matches(s) }

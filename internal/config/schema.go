@@ -31,7 +31,6 @@ func (f *form) schema() map[string]any {
 	}
 	switch f.is {
 	case object:
-		s["type"] = "object"
 		s["additionalProperties"] = false
 		properties, required := map[string]any{}, []string{}
 		for _, k := range f.keys {
@@ -44,14 +43,15 @@ func (f *form) schema() map[string]any {
 			}
 		}
 		s["properties"] = properties
+		s["type"] = types("object", "null")
 		if len(required) > 0 {
-			s["required"] = required
+			s["type"], s["required"] = "object", required
 		}
 	case names:
-		s["type"] = []string{"object", "null"}
+		s["type"] = types("object", "null")
 		s["additionalProperties"] = f.of.schema()
 		if f.name != nil {
-			s["propertyNames"] = map[string]any{"pattern": f.name.pattern.String()}
+			s["propertyNames"] = f.name.schema(map[string]any{})
 		}
 	case items:
 		s["type"] = "array"
@@ -68,12 +68,12 @@ func (f *form) schema() map[string]any {
 	case value:
 		s["type"] = []string{"string", "number", "boolean"}
 	case text:
-		s["type"] = "string"
+		s["type"] = types("string", f.also...)
 		if len(f.choices) > 0 {
 			s["enum"] = f.choices
 		}
 		if f.match != nil {
-			s["pattern"] = f.match.pattern.String()
+			f.match.schema(s)
 		}
 	}
 	if f.or == nil {
@@ -81,4 +81,19 @@ func (f *form) schema() map[string]any {
 	}
 	delete(s, "description")
 	return map[string]any{"description": f.doc, "anyOf": []any{s, f.or.schema()}}
+}
+
+func (m *match) schema(s map[string]any) map[string]any {
+	s["pattern"] = m.pattern.String()
+	if m.max > 0 {
+		s["maxLength"] = m.max
+	}
+	return s
+}
+
+func types(first string, more ...string) any {
+	if len(more) == 0 {
+		return first
+	}
+	return append([]string{first}, more...)
 }
