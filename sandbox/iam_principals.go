@@ -132,7 +132,7 @@ func deleteInline(kind string) func(*call, *iamPrincipal) (obj, error) {
 func attachPolicy(c *call, p *iamPrincipal) (obj, error) {
 	arn := c.In.str("PolicyArn")
 	if _, ok := c.Account.IAM.managed(arn); !ok {
-		return nil, noPolicy(arn)
+		return nil, unknownPolicy(arn)
 	}
 	if slices.Contains(p.Attached, arn) {
 		return nil, nil
@@ -144,7 +144,7 @@ func attachPolicy(c *call, p *iamPrincipal) (obj, error) {
 	return nil, nil
 }
 
-func noPolicy(arn string) error {
+func unknownPolicy(arn string) error {
 	if !strings.HasPrefix(arn, "arn:") {
 		return iamFail("ValidationError", "ARN %s is not valid.", arn)
 	}

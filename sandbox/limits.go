@@ -9,12 +9,12 @@ import (
 // region and API.
 type limiter struct {
 	on      bool
-	buckets map[bucketKey]*bucket
+	buckets map[bucketKey]*tokenBucket
 }
 
 type bucketKey struct{ account, region, api string }
 
-type bucket struct {
+type tokenBucket struct {
 	tokens float64
 	at     time.Time
 }
@@ -54,7 +54,7 @@ var rates = map[string]rate{
 }
 
 func newLimiter(kind string) *limiter {
-	return &limiter{on: kind == "aws", buckets: map[bucketKey]*bucket{}}
+	return &limiter{on: kind == "aws", buckets: map[bucketKey]*tokenBucket{}}
 }
 
 // take lets a request through, or says that it comes too soon.
@@ -78,7 +78,7 @@ func (l *limiter) take(c *call, now time.Time) bool {
 	}
 	b := l.buckets[key]
 	if b == nil {
-		b = &bucket{tokens: r.size, at: now}
+		b = &tokenBucket{tokens: r.size, at: now}
 		l.buckets[key] = b
 	}
 	b.tokens = min(r.size, b.tokens+now.Sub(b.at).Seconds()*r.refill)
