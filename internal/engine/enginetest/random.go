@@ -1,9 +1,11 @@
 package enginetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,35 +20,64 @@ import (
 // at random times and resumes them until they are through. Each step must be
 // made once and end as its own plan and those of its ancestors say.
 func testRandomRuns(t *testing.T, d Driver) {
-	// Without Deadline, which tests in a bubble don't have.
-	rapid.Check(struct{ testing.TB }{t}, func(rt *rapid.T) {
-		w := NewWorld()
-		steps, ends := drawSteps(rt, w)
-		for attempt := 0; ; attempt++ {
-			o := w.Options()
-			o.Limits = plan.Limits{Global: rapid.IntRange(0, 3).Draw(rt, "global"), PerAccount: rapid.IntRange(0, 3).Draw(rt, "per account")}
-			if attempt < 5 {
-				o.Stop = after(rapid.SampledFrom([]time.Duration{0, time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, time.Hour}).Draw(rt, "stop"))
-			}
-			out, err := d.Run(t.Context(), "r", steps, w.Journal(), o)
-			w.verify(rt, steps, out)
-			if errors.Is(err, engine.ErrInterrupted) {
-				if out.Status != axle.RunInterrupted {
-					rt.Fatalf("an interrupted run is %s", out.Status)
-				}
-				continue
-			}
-			if err != nil {
-				rt.Fatal(err)
-			}
-			for i, r := range out.Records {
-				if r.Status != ends[i] {
-					rt.Errorf("%s ended as %s, not as %s", r.Step, r.Status, ends[i])
-				}
-			}
-			return
+	rapid.Check(t, func(rt *rapid.T) {
+		c := drawCase(rt)
+		var problem string
+		d.Within(t, func(t *testing.T) { problem = c.run(t.Context(), d) })
+		if problem != "" {
+			rt.Fatal(problem)
 		}
 	})
+}
+
+// randomCase is a world, and how its run is limited and stopped. Everything is
+// drawn before the run, as rapid has to work outside of a bubble.
+type randomCase struct {
+	world  *World
+	steps  []axle.Step
+	ends   []axle.Status // that the steps must come to
+	limits []plan.Limits // attempt by attempt
+	stops  []time.Duration
+}
+
+func drawCase(t *rapid.T) *randomCase {
+	c := &randomCase{world: NewWorld()}
+	c.steps, c.ends = drawSteps(t, c.world)
+	for range rapid.IntRange(0, 5).Draw(t, "attempts") {
+		c.limits = append(c.limits, plan.Limits{Global: rapid.IntRange(0, 3).Draw(t, "global"), PerAccount: rapid.IntRange(0, 3).Draw(t, "per account")})
+		c.stops = append(c.stops, rapid.SampledFrom([]time.Duration{0, time.Millisecond, 100 * time.Millisecond, time.Second, 10 * time.Second, time.Minute}).Draw(t, "stop"))
+	}
+	return c
+}
+
+// run returns what was wrong.
+func (c *randomCase) run(ctx context.Context, d Driver) string {
+	for attempt := 0; ; attempt++ {
+		o := c.world.Options()
+		if attempt < len(c.stops) {
+			o.Limits, o.Stop = c.limits[attempt], after(c.stops[attempt])
+		}
+		out, err := d.Run(ctx, "r", c.steps, c.world.Journal(), o)
+		problems := c.world.problems(c.steps, out)
+		interrupted := errors.Is(err, engine.ErrInterrupted)
+		switch {
+		case err != nil && !interrupted:
+			problems = append(problems, err.Error())
+		case interrupted != (out.Status == axle.RunInterrupted):
+			problems = append(problems, fmt.Sprintf("the run is %s, its error %v", out.Status, err))
+		case interrupted && attempt >= len(c.stops):
+			problems = append(problems, "a run was interrupted that nobody stopped")
+		case !interrupted:
+			for i, r := range out.Records {
+				if r.Status != c.ends[i] {
+					problems = append(problems, fmt.Sprintf("%s ended as %s, not as %s", r.Step, r.Status, c.ends[i]))
+				}
+			}
+		}
+		if len(problems) > 0 || !interrupted {
+			return strings.Join(problems, "\n")
+		}
+	}
 }
 
 // drawSteps draws steps, their plans, and says how they must end.
