@@ -185,7 +185,8 @@ func (s *principalSet) names(p *Principal) grant {
 	case WebIdentity:
 		return grantIf(slices.Contains(s.federated, p.ARN), grantDirect)
 	}
-	if slices.Contains(s.arns, p.ARN) || (p.CanonicalID != "" && slices.Contains(s.canonical, p.CanonicalID)) {
+	// Of a role itself (ParsePrincipal) only what it gives all its sessions counts.
+	if (p.ARN != p.RoleARN && slices.Contains(s.arns, p.ARN)) || (p.CanonicalID != "" && slices.Contains(s.canonical, p.CanonicalID)) {
 		return grantDirect
 	}
 	if p.ID != "" && slices.Contains(s.arns, p.ID) {
