@@ -24,6 +24,8 @@ type cfnTest struct {
 	box *sandbox.Sandbox
 	url string
 	ctx context.Context
+	// capabilities that create and update acknowledge
+	capabilities []types.Capability
 }
 
 func newCFN(t *testing.T, opts sandbox.Options) *cfnTest {
@@ -37,7 +39,8 @@ func newCFN(t *testing.T, opts sandbox.Options) *cfnTest {
 		server.Close()
 		_ = box.Close()
 	})
-	return &cfnTest{T: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background()}
+	return &cfnTest{T: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background(),
+		capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
 }
 
 // configOf is an SDK configuration of the administrator, without retries.
@@ -53,7 +56,7 @@ func configOf(box *sandbox.Sandbox, url string) aws.Config {
 func (t *cfnTest) create(name, body string, params ...string) types.Stack {
 	t.Helper()
 	_, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: &name, TemplateBody: &body, Parameters: pairs(params),
-		Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}})
+		Capabilities: t.capabilities})
 	if err != nil {
 		t.Fatalf("create %s: %v", name, err)
 	}
@@ -63,7 +66,7 @@ func (t *cfnTest) create(name, body string, params ...string) types.Stack {
 func (t *cfnTest) update(name, body string, params ...string) types.Stack {
 	t.Helper()
 	_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: &body, Parameters: pairs(params),
-		Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}})
+		Capabilities: t.capabilities})
 	if err != nil {
 		t.Fatalf("update %s: %v", name, err)
 	}
