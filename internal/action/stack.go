@@ -60,7 +60,7 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	case step.Delete:
 		return a.startDelete(spec, st)
 	}
-	t, w := step.Target(), cfn.Want{Spec: spec, Values: in.Values}
+	t, w := step.Target(), want(spec, in)
 	ph := phase{name: phaseChangeSet}
 	if st != nil {
 		switch st.State() {

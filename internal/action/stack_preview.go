@@ -49,7 +49,7 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		}
 		return p.Result, err
 	}
-	w := cfn.Want{Spec: spec, Values: in.Values}
+	w := want(spec, in)
 	switch {
 	case st == nil:
 	case st.State() == cfn.Stuck:
@@ -102,7 +102,7 @@ func (a *StackPreview) guess(ctx context.Context, step *axle.Step, in axle.Input
 	if st == nil || st.State() == cfn.Shell {
 		return res, nil
 	}
-	w := cfn.Want{Spec: spec, Values: in.Values}
+	w := want(spec, in)
 	same, err := a.driver.SameTemplate(ctx, step.Target(), spec.Template, st)
 	if err != nil {
 		return res, err
