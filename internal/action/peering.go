@@ -167,7 +167,7 @@ func (s *peeringStep) wait(w peeringWork, atMost time.Duration, what, hint strin
 	if err != nil {
 		return axle.Progress{}, fmt.Errorf("write token of step %s: %w", s.step.ID, err)
 	}
-	return axle.Progress{Token: string(token), Again: min(max(waited/2, 250*time.Millisecond), 5*time.Second)}, nil
+	return axle.Progress{Token: string(token), Again: min(max(waited/2, 100*time.Millisecond), 5*time.Second)}, nil
 }
 
 func (s *peeringStep) begin(peering string) peeringWork {

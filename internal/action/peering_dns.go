@@ -68,8 +68,8 @@ func (s *peeringStep) dns(ctx context.Context, w peeringWork) (axle.Progress, er
 	}
 	if _, err := s.client.ModifyVpcPeeringConnectionOptions(ctx, input, s.as); err != nil {
 		err := s.translate(err, what)
-		if f, ok := err.(*axle.Failure); ok && hasCode(f, notAllowed) {
-			f.Hint = "the VPC needs EnableDnsHostnames and EnableDnsSupport: set both in its template, or dns: false in the peering"
+		if f, ok := err.(*axle.Failure); ok && hasCode(f, dnsDisabled) {
+			f.Hint = "both VPCs need EnableDnsHostnames and EnableDnsSupport: set them in the templates, or dns: false in the peering"
 		}
 		return axle.Progress{}, err
 	}

@@ -15,7 +15,7 @@ var (
 	noRoute     = []string{"InvalidRoute.NotFound"}
 	routeExists = []string{"RouteAlreadyExists"}
 	wrongState  = []string{"InvalidStateTransition"}
-	notAllowed  = []string{"OperationNotPermitted"}
+	dnsDisabled = []string{"InvalidVpcPeeringConnectionState.DnsHostnamesDisabled", "OperationNotPermitted"}
 )
 
 // peeringHints say what to do about what EC2 refuses.

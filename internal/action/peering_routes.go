@@ -63,10 +63,11 @@ func (s *peeringStep) ranges(in axle.Inputs) ([]string, error) {
 	return cidrs, err
 }
 
-// routeTo is a route that has to be made, or turned to our connection.
+// routeTo is a change of one route: Add, Modify (turned to our connection) or
+// Remove.
 type routeTo struct {
-	table, cidr string
-	replace     bool
+	action, table, cidr string
+	was                 types.Route // what Modify and Remove find there
 }
 
 // route looks at all tables in one call and makes what is missing.
@@ -79,19 +80,18 @@ func (s *peeringStep) route(ctx context.Context, w peeringWork) (axle.Progress, 
 	if err != nil {
 		return axle.Progress{}, err
 	}
-	todo, err := s.missing(ctx, tables, w)
+	todo, err := s.compare(ctx, tables, w)
 	if err != nil {
 		return axle.Progress{}, err
 	}
 	p := done(axle.None)
 	for _, r := range todo {
-		action, change := "Add", axle.Create
-		if r.replace {
-			action, change = "Modify", axle.Update
-		}
-		p.Result.Changes = append(p.Result.Changes, s.change(action, r.table+" "+r.cidr, typeRoute))
-		if p.Result.Change != axle.Create {
-			p.Result.Change = change
+		p.Result.Changes = append(p.Result.Changes, s.change(r.action, r.table+" "+r.cidr, typeRoute))
+		switch {
+		case r.action == "Add":
+			p.Result.Change = axle.Create
+		case p.Result.Change == axle.None:
+			p.Result.Change = axle.Update
 		}
 		if s.preview {
 			continue
@@ -123,14 +123,17 @@ func (s *peeringStep) tables(ctx context.Context, in *ec2.DescribeRouteTablesInp
 	return tables, nil
 }
 
-// point makes or turns one route.
+// point makes, turns or removes one route.
 func (s *peeringStep) point(ctx context.Context, r routeTo, pcx string) error {
+	if r.action == "Remove" {
+		return s.deleteRoute(ctx, tableRoute{r.table, r.was})
+	}
 	v4, v6 := aws.String(r.cidr), (*string)(nil)
 	if strings.Contains(r.cidr, ":") {
 		v4, v6 = nil, v4
 	}
 	var err error
-	if r.replace {
+	if r.action == "Modify" {
 		_, err = s.client.ReplaceRoute(ctx, &ec2.ReplaceRouteInput{RouteTableId: aws.String(r.table),
 			DestinationCidrBlock: v4, DestinationIpv6CidrBlock: v6, VpcPeeringConnectionId: aws.String(pcx)}, s.as)
 	} else {
@@ -143,73 +146,72 @@ func (s *peeringStep) point(ctx context.Context, r routeTo, pcx string) error {
 	return nil
 }
 
-// missing compares the tables with what is wanted. A route that leads elsewhere
-// is turned only when nothing is lost: it leads nowhere, or to an earlier
-// connection of this project.
-func (s *peeringStep) missing(ctx context.Context, tables []types.RouteTable, w peeringWork) ([]routeTo, error) {
+// compare finds what the tables lack. A route that leads elsewhere is turned
+// only when nothing is lost: it leads nowhere, or to a connection of this
+// peering. What is left of earlier connections of this very peering goes.
+func (s *peeringStep) compare(ctx context.Context, tables []types.RouteTable, w peeringWork) ([]routeTo, error) {
+	others, err := s.otherConnections(ctx, tables, w)
+	if err != nil {
+		return nil, err
+	}
 	var todo []routeTo
-	var elsewhere []types.Route
 	for i := range tables {
+		table := aws.ToString(tables[i].RouteTableId)
 		for _, cidr := range w.CIDRs {
 			r := routeFor(&tables[i], cidr)
 			switch {
 			case r == nil:
-				todo = append(todo, routeTo{aws.ToString(tables[i].RouteTableId), cidr, false})
-			case aws.ToString(r.VpcPeeringConnectionId) != w.Peering:
-				todo = append(todo, routeTo{aws.ToString(tables[i].RouteTableId), cidr, true})
-				elsewhere = append(elsewhere, *r)
+				todo = append(todo, routeTo{action: "Add", table: table, cidr: cidr})
+			case aws.ToString(r.VpcPeeringConnectionId) == w.Peering:
+			case s.needed(r, others):
+				return nil, s.failure("RouteConflict", "remove that route, take this table out of the peering's route_tables, or give the VPCs other CIDRs",
+					"route %s to peering %q in %s: route table %s has a route for it already, to %s", cidr, s.step.Name, s.step.Where(), table, target(r))
+			default:
+				todo = append(todo, routeTo{"Modify", table, cidr, *r})
 			}
 		}
-	}
-	if len(elsewhere) == 0 {
-		return todo, nil
-	}
-	taken, err := s.taken(ctx, elsewhere)
-	if err != nil {
-		return nil, err
-	}
-	n := 0
-	for _, r := range todo {
-		if !r.replace {
-			continue
+		for _, r := range tables[i].Routes {
+			old := others[aws.ToString(r.VpcPeeringConnectionId)]
+			if old != nil && !live(old) && s.ours(old) && !slices.Contains(w.CIDRs, destination(&r)) {
+				todo = append(todo, routeTo{"Remove", table, destination(&r), r})
+			}
 		}
-		if taken[n] {
-			return nil, s.failure("RouteConflict", "remove that route, take this table out of the peering's route_tables, or give the VPCs other CIDRs",
-				"route %s to peering %q in %s: route table %s has a route for it already, to %s", r.cidr, s.step.Name, s.step.Where(), r.table, target(&elsewhere[n]))
-		}
-		n++
 	}
 	return todo, nil
 }
 
-// taken says of routes to elsewhere whether somebody needs them.
-func (s *peeringStep) taken(ctx context.Context, routes []types.Route) ([]bool, error) {
+// otherConnections looks up the connections, other than ours, to which routes
+// lead that are in the way or lead nowhere. Those that AWS has forgotten aren't
+// in the answer.
+func (s *peeringStep) otherConnections(ctx context.Context, tables []types.RouteTable, w peeringWork) (map[string]*types.VpcPeeringConnection, error) {
 	var ids []string
-	for i := range routes {
-		if pcx := aws.ToString(routes[i].VpcPeeringConnectionId); pcx != "" {
-			ids = append(ids, pcx)
+	for i := range tables {
+		for _, r := range tables[i].Routes {
+			pcx := aws.ToString(r.VpcPeeringConnectionId)
+			if pcx != "" && pcx != w.Peering && (r.State == types.RouteStateBlackhole || slices.Contains(w.CIDRs, destination(&r))) {
+				ids = append(ids, pcx)
+			}
 		}
 	}
-	needed := map[string]bool{}
-	if len(ids) > 0 {
-		slices.Sort(ids)
-		found, err := s.find(ctx, filter("vpc-peering-connection-id", slices.Compact(ids)...))
-		if err != nil {
-			return nil, err
-		}
-		for i := range found {
-			needed[id(&found[i])] = live(&found[i]) && !s.ourProject(&found[i])
-		}
+	if len(ids) == 0 {
+		return nil, nil
 	}
-	out := make([]bool, len(routes))
-	for i := range routes {
-		if pcx := aws.ToString(routes[i].VpcPeeringConnectionId); pcx != "" {
-			out[i] = needed[pcx]
-		} else {
-			out[i] = routes[i].State != types.RouteStateBlackhole
-		}
+	slices.Sort(ids)
+	found, err := s.find(ctx, filter("vpc-peering-connection-id", slices.Compact(ids)...))
+	others := make(map[string]*types.VpcPeeringConnection, len(found))
+	for i := range found {
+		others[id(&found[i])] = &found[i]
 	}
-	return out, nil
+	return others, err
+}
+
+// needed says whether a route to elsewhere must be left to somebody else.
+func (s *peeringStep) needed(r *types.Route, others map[string]*types.VpcPeeringConnection) bool {
+	if pcx := aws.ToString(r.VpcPeeringConnectionId); pcx != "" {
+		c := others[pcx]
+		return c != nil && live(c) && !s.ourProject(c)
+	}
+	return r.State != types.RouteStateBlackhole
 }
 
 // ourProject says whether a connection is of this peering, of any requester.
@@ -226,11 +228,16 @@ func (s *peeringStep) ourProject(c *types.VpcPeeringConnection) bool {
 func routeFor(t *types.RouteTable, cidr string) *types.Route {
 	for i := range t.Routes {
 		r := &t.Routes[i]
-		if aws.ToString(r.DestinationCidrBlock) == cidr || aws.ToString(r.DestinationIpv6CidrBlock) == cidr {
+		if destination(r) == cidr {
 			return r
 		}
 	}
 	return nil
+}
+
+// destination is what a route is for; it has exactly one of the three.
+func destination(r *types.Route) string {
+	return aws.ToString(r.DestinationCidrBlock) + aws.ToString(r.DestinationIpv6CidrBlock) + aws.ToString(r.DestinationPrefixListId)
 }
 
 // target names what a route leads to.
@@ -300,17 +307,24 @@ func (s *peeringStep) deleteRoutes(ctx context.Context) (axle.Progress, error) {
 	}
 	p := done(axle.None)
 	for _, r := range routes {
-		to := aws.ToString(r.route.DestinationCidrBlock) + aws.ToString(r.route.DestinationIpv6CidrBlock) + aws.ToString(r.route.DestinationPrefixListId)
 		p.Result.Change = axle.Delete
-		p.Result.Changes = append(p.Result.Changes, s.change("Remove", r.table+" "+to, typeRoute))
+		p.Result.Changes = append(p.Result.Changes, s.change("Remove", r.table+" "+destination(&r.route), typeRoute))
 		if s.preview {
 			continue
 		}
-		_, err := s.client.DeleteRoute(ctx, &ec2.DeleteRouteInput{RouteTableId: aws.String(r.table), DestinationCidrBlock: r.route.DestinationCidrBlock,
-			DestinationIpv6CidrBlock: r.route.DestinationIpv6CidrBlock, DestinationPrefixListId: r.route.DestinationPrefixListId}, s.as)
-		if err != nil && !hasCode(err, noRoute) && !hasCode(err, noTable) {
-			return axle.Progress{}, s.translate(err, fmt.Sprintf("delete route %s from %s", to, r.table))
+		if err := s.deleteRoute(ctx, r); err != nil {
+			return axle.Progress{}, err
 		}
 	}
 	return p, nil
+}
+
+// deleteRoute removes a route; one that is gone is what was wanted.
+func (s *peeringStep) deleteRoute(ctx context.Context, r tableRoute) error {
+	_, err := s.client.DeleteRoute(ctx, &ec2.DeleteRouteInput{RouteTableId: aws.String(r.table), DestinationCidrBlock: r.route.DestinationCidrBlock,
+		DestinationIpv6CidrBlock: r.route.DestinationIpv6CidrBlock, DestinationPrefixListId: r.route.DestinationPrefixListId}, s.as)
+	if err != nil && !hasCode(err, noRoute) && !hasCode(err, noTable) {
+		return s.translate(err, fmt.Sprintf("delete route %s from %s", destination(&r.route), r.table))
+	}
+	return nil
 }

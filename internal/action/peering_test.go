@@ -193,21 +193,26 @@ func (w *world) same(what string, got, want []axle.Change) {
 	}
 }
 
-func TestPeeringOnMoto(t *testing.T) { peeringLife(moto(t)) }
+// joined are two places with a peering between them.
+type joined struct {
+	name     string
+	from, to axle.Target
+}
+
+var places = []joined{
+	{"other-account", axle.Target{Account: "222222222222", Region: "eu-west-1"}, axle.Target{Account: "333333333333", Region: "eu-west-1"}},
+	{"other-region", axle.Target{Account: "222222222222", Region: "us-east-1"}, axle.Target{Account: "333333333333", Region: "eu-west-1"}},
+	{"same-place", axle.Target{Account: "222222222222", Region: "eu-west-1"}, axle.Target{Account: "222222222222", Region: "eu-west-1"}},
+}
+
+func TestPeeringOnMoto(t *testing.T) { peeringLife(moto(t), places...) }
 
 // peeringLife is a peering's life from nothing to nothing: made, unchanged,
 // with a replaced VPC, destroyed. Every emulator must carry it.
-func peeringLife(w *world) {
+func peeringLife(w *world, between ...joined) {
 	t := w.t
 	made := []axle.Change{axle.Create, axle.Create, axle.Create, axle.Create, axle.Update, axle.Update}
-	for _, c := range []struct {
-		name     string
-		from, to axle.Target
-	}{
-		{"other-account", axle.Target{Account: "222222222222", Region: "eu-west-1"}, axle.Target{Account: "333333333333", Region: "eu-west-1"}},
-		{"other-region", axle.Target{Account: "222222222222", Region: "us-east-1"}, axle.Target{Account: "333333333333", Region: "eu-west-1"}},
-		{"same-place", axle.Target{Account: "222222222222", Region: "eu-west-1"}, axle.Target{Account: "222222222222", Region: "eu-west-1"}},
-	} {
+	for _, c := range between {
 		t.Run(c.name, func(t *testing.T) {
 			w := &world{t: t, endpoint: w.endpoint, caller: w.caller, creds: w.creds}
 			a, preview := NewPeering(w), NewPeeringPreview(w)
