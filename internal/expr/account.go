@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 
@@ -92,12 +93,7 @@ func (a *account) tags(kind string, m map[string]string) any {
 
 // fields returns the names of a type's fields, sorted.
 func fields(typ string) []string {
-	var names []string
-	for n := range structs[typ] {
-		names = append(names, n)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(structs[typ]))
 }
 
 // provider adds our types to CEL's own.
@@ -142,8 +138,7 @@ func (p provider) FindStructFieldType(name, fieldName string) (*types.FieldType,
 	}, true
 }
 
-// object has what our values must have to be CEL values; they are only ever
-// read by field, compared with themselves, or put into lists.
+// getField reads a field whose type CEL doesn't know, as in dyn(account).name.
 func getField(typ string, o any, index ref.Val) ref.Val {
 	name, ok := index.(types.String)
 	if !ok {
@@ -195,6 +190,9 @@ type tags struct {
 	kind string
 	of   *account
 }
+
+// Iterator implements traits.Iterable, in order.
+func (t tags) Iterator() traits.Iterator { return sorted(t.m) }
 
 // Find implements traits.Mapper.
 func (t tags) Find(key ref.Val) (ref.Val, bool) {

@@ -171,6 +171,10 @@ func (c *compiled) inspect(parsed *ast.AST, what use, known Names) diag.List {
 		if e.Kind() == ast.StructKind {
 			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.ID())), "", "%s{...} can't be made in an expression", e.AsStruct().TypeName())
 		}
+		if e.Kind() == ast.ComprehensionKind && e.AsComprehension().IterRange().Kind() == ast.MapKind {
+			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.AsComprehension().IterRange().ID())), "go over a list, or over a map of vars",
+				"a map that is written out has no order to go over it in")
+		}
 		if e.Kind() != ast.CallKind {
 			return
 		}

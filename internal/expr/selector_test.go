@@ -26,6 +26,8 @@ func scope() Scope {
 		Vars: map[string]any{
 			"net":   map[string]any{"eu-west-1": "10.1", "us-east-1": "10.2"},
 			"sizes": []any{int64(1), int64(2)}, "n": int64(3), "half": 0.5, "on": true, "none": nil,
+			"many":   map[string]any{"f": int64(6), "e": int64(5), "d": int64(4), "c": int64(3), "b": int64(2), "a": int64(1)},
+			"nested": []any{map[string]any{"x": map[string]any{"y": "deep"}}},
 		},
 		Env: "prod",
 	}

@@ -2,6 +2,7 @@ package expr
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -16,30 +17,50 @@ import (
 // a key is missing.
 type vars struct {
 	traits.Mapper
-	m    map[string]any
+	branch
+	m map[string]any
+}
+
+func newVars(m map[string]any, path string, sc *Scope) *vars {
+	b := branch{path, sc}
+	return &vars{types.NewStringInterfaceMap(b, m), b, m}
+}
+
+// branch is the adapter of what stands at a path of vars: the maps in it are
+// vars too, however deep in lists.
+type branch struct {
 	path string
 	sc   *Scope
 }
 
-func newVars(m map[string]any, path string, sc *Scope) vars {
-	return vars{types.NewStringInterfaceMap(types.DefaultTypeAdapter, m), m, path, sc}
+// NativeToValue implements types.Adapter.
+func (b branch) NativeToValue(value any) ref.Val {
+	switch value := value.(type) {
+	case map[string]any:
+		return newVars(value, b.path, b.sc)
+	case []any:
+		return types.NewDynamicList(branch{b.path + "[...]", b.sc}, value)
+	}
+	return types.DefaultTypeAdapter.NativeToValue(value)
+}
+
+// Iterator implements traits.Iterable: keys come in order, so that an expression
+// gives the same every time.
+func (v *vars) Iterator() traits.Iterator { return sorted(v.m) }
+
+// sorted iterates over the keys of a map in order.
+func sorted[V any](m map[string]V) traits.Iterator {
+	return types.NewStringList(types.DefaultTypeAdapter, slices.Sorted(maps.Keys(m))).Iterator()
 }
 
 // Find implements traits.Mapper.
-func (v vars) Find(key ref.Val) (ref.Val, bool) {
+func (v *vars) Find(key ref.Val) (ref.Val, bool) {
 	name, ok := key.(types.String)
 	if !ok {
 		return v.Mapper.Find(key)
 	}
-	child, ok := v.m[string(name)]
-	if m, isMap := child.(map[string]any); isMap {
-		return newVars(m, v.path+"."+string(name), v.sc), true
-	}
-	if ok {
-		return types.DefaultTypeAdapter.NativeToValue(child), true
-	}
-	if v.sc == nil {
-		return nil, false
+	if child, ok := v.m[string(name)]; ok {
+		return branch{v.path + "." + string(name), v.sc}.NativeToValue(child), true
 	}
 	where := v.sc.Account.Label()
 	if v.sc.Region != "" {
@@ -53,7 +74,7 @@ func (v vars) Find(key ref.Val) (ref.Val, bool) {
 }
 
 // Get implements traits.Mapper.
-func (v vars) Get(key ref.Val) ref.Val {
+func (v *vars) Get(key ref.Val) ref.Val {
 	found, ok := v.Find(key)
 	if found == nil && !ok {
 		return types.NewErr("no such key: %v", key)
@@ -63,11 +84,7 @@ func (v vars) Get(key ref.Val) ref.Val {
 
 // keysHint says what keys there are, the nearest first of all.
 func keysHint(name string, m map[string]any) string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
+	keys := slices.Sorted(maps.Keys(m))
 	if n := diag.Nearest(name, keys); n != "" {
 		return fmt.Sprintf("did you mean %q?", n)
 	}
