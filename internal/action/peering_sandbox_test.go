@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"axle"
 	"axle/sandbox"
@@ -227,4 +228,29 @@ func TestPeeringInputs(t *testing.T) {
 	}
 	p.from.vpc = "vpc-0123456789abcdef0"
 	p.fails(t, NewPeering(w), "request", "InvalidVpcID.NotFound")
+}
+
+// TestPeeringNeverArrives: the wait for another region's request is bounded.
+func TestPeeringNeverArrives(t *testing.T) {
+	w := embedded(t, sandbox.Options{})
+	p := &pair{name: "p", from: &network{at: spokeAt}, to: &network{at: hubAt}, peering: "pcx-0123456789abcdef0"}
+	a := NewPeering(w)
+	began := time.Now()
+	a.now = func() time.Time { return began }
+	step := p.step("accept", false)
+	progress, err := a.Start(context.Background(), step, p.inputs("accept"))
+	if err != nil || progress.Done || progress.Again > time.Second {
+		t.Fatalf("%+v %v", progress, err)
+	}
+	a.now = func() time.Time { return began.Add(20 * time.Second) }
+	later, err := a.Check(context.Background(), step, progress.Token)
+	if err != nil || later.Done || later.Again != 5*time.Second || later.Token != progress.Token {
+		t.Fatalf("after 20 s: %+v %v", later, err)
+	}
+	a.now = func() time.Time { return began.Add(time.Hour) }
+	_, err = a.Check(context.Background(), step, progress.Token)
+	var f *axle.Failure
+	if !errors.As(err, &f) || f.Code != "Timeout" || !strings.Contains(f.Hint, "never arrived") {
+		t.Fatalf("after an hour: %v", err)
+	}
 }
