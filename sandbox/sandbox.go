@@ -145,6 +145,7 @@ func (s *Sandbox) register() {
 		"cloudformation": s.cloudformationOps(),
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
+		"s3":             s.s3Ops(),
 	}
 }
 
@@ -153,20 +154,14 @@ func (s *Sandbox) resumes() []func() {
 	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation}
 }
 
-// restService is a service whose operations are told by method and path. It
-// writes its own responses (into memory; the lock is held) and checks
-// permissions itself, with call.allow.
-type restService interface {
-	serveS3(c *call, w http.ResponseWriter)
-}
-
 // state is everything that --state keeps: plain data, no pointers to elsewhere.
 type state struct {
 	Org      orgState             `json:"org"`
-	Accounts map[string]*account  `json:"accounts"` // by id
-	Keys     map[string]*identity `json:"keys"`     // by access key id
-	Serial   int64                `json:"serial"`   // source of ids
-	Admin    string               `json:"admin"`    // access key id of the management account's administrator
+	Accounts map[string]*account  `json:"accounts"`          // by id
+	Keys     map[string]*identity `json:"keys"`              // by access key id
+	Buckets  map[string]string    `json:"buckets,omitempty"` // the account that has a bucket's name
+	Serial   int64                `json:"serial"`            // source of ids
+	Admin    string               `json:"admin"`             // access key id of the management account's administrator
 	// Templates are CloudFormation's template bodies by digest, shared by all stacks.
 	Templates map[string]string `json:"templates,omitempty"`
 	Changes   int64             `json:"-"` // counts requests that may have changed something

@@ -151,11 +151,7 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 	s.st.Changes++
 	if svc.protocol == restXML {
-		if x, ok := any(s).(restService); ok {
-			x.serveS3(c, rec)
-			return
-		}
-		writeError(rec, svc, refuse(svc, unknownOperation, "A header or query you provided implies functionality that is not implemented."), c.ID)
+		s.serveS3(c, rec)
 		return
 	}
 	op, ok := s.ops[svc.name][c.Op]
@@ -244,7 +240,7 @@ func decodeRequest(c *call, svc service) *apiError {
 		}
 		c.In = in
 	case restXML:
-		c.In = params{}
+		c.Op, c.In = s3Request(c.HTTP, c.Body)
 	}
 	return nil
 }
