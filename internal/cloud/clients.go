@@ -41,7 +41,7 @@ type regional[C any] struct {
 	byRegion map[string]*C
 }
 
-func (r *regional[C]) in(c *Cloud, region string, make_ func(aws.Config) *C) *C {
+func (r *regional[C]) in(c *Cloud, region string, build func(aws.Config) *C) *C {
 	r.mu.RLock()
 	client := r.byRegion[region]
 	r.mu.RUnlock()
@@ -58,7 +58,7 @@ func (r *regional[C]) in(c *Cloud, region string, make_ func(aws.Config) *C) *C 
 	}
 	cfg := c.cfg.Copy()
 	cfg.Region = region
-	client = make_(cfg)
+	client = build(cfg)
 	r.byRegion[region] = client
 	return client
 }
@@ -198,10 +198,19 @@ func (c *Cloud) AccountAPI(t axle.Target) (*account.Client, func(*account.Option
 	}
 }
 
+// Organizations is like CloudFormation; its one endpoint in a partition is
+// found from any region.
+func (c *Cloud) Organizations(t axle.Target) (*organizations.Client, func(*organizations.Options)) {
+	return c.organizationsOf(c.pair(t))
+}
+
 // organizationsAs calls Organizations with the credentials of a source.
 func (c *Cloud) organizationsAs(src caller, account string) (*organizations.Client, func(*organizations.Options)) {
+	return c.organizationsOf(c.newPair(src, axle.Target{Account: account, Region: c.region}))
+}
+
+func (c *Cloud) organizationsOf(p *pair) (*organizations.Client, func(*organizations.Options)) {
 	client := c.clients.organizations.in(c, c.region, func(cfg aws.Config) *organizations.Client { return organizations.NewFromConfig(cfg) })
-	p := c.newPair(src, axle.Target{Account: account, Region: c.region})
 	return client, func(o *organizations.Options) {
 		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
 	}

@@ -208,6 +208,11 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 	}
 	f := &axle.Failure{Code: api.ErrorCode(), Resource: role, Err: err}
 	f.Message = fmt.Sprintf("assume role %s%s as %s: %s", role, place(account, ""), caller, quote(api))
+	if strings.Contains(api.ErrorMessage(), "may not be assumed by root") {
+		// "Roles may not be assumed by root accounts."
+		f.Hint = "the root user can't assume roles: sign in as a role or an IAM user"
+		return f
+	}
 	side := ""
 	for _, s := range sides {
 		if strings.Contains(api.ErrorMessage(), s.says) {
@@ -234,23 +239,30 @@ func wrongAccount(account axle.Account, owner, credentials string) error {
 		Hint:    "role: none is only for the account that the credentials belong to; name a role for this one under access (access.overrides decides by account)"}
 }
 
-// organizationFailure explains why Organizations refused. management is known
-// when the caller's account is in an organization.
-func organizationFailure(err error, what, caller, management string) error {
+// organizationFailure explains why Organizations refused the caller of an
+// account. management is "" when it isn't known.
+func organizationFailure(err error, what, caller, account, management string) error {
 	var api smithy.APIError
-	if !errors.As(err, &api) || !deniedCodes[api.ErrorCode()] {
+	if isCredential(err) || !errors.As(err, &api) || !deniedCodes[api.ErrorCode()] {
 		return Translate(err, what, axle.Account{}, "")
+	}
+	f := &axle.Failure{Code: api.ErrorCode(), Err: err, Message: fmt.Sprintf("%s as %s: %s", what, caller, quote(api))}
+	const actions = "organizations:List*, organizations:Describe* and tag:GetResources"
+	if account == management || denied(api.ErrorMessage()) != denied("") {
+		// "User: ... is not authorized to perform: organizations:ListAccounts
+		// on resource: * because no identity-based policy allows ..."
+		f.Hint = "allow " + actions + " to " + caller + " (" + denied(api.ErrorMessage()) + ")"
+		return f
 	}
 	// From a member account AWS says no more than "You don't have permissions
 	// to access this resource."; elsewhere "This operation can be called only
 	// from the organization's management account or by a member account that
 	// is a delegated administrator."
-	f := &axle.Failure{Code: api.ErrorCode(), Err: err, Message: fmt.Sprintf("%s as %s: %s", what, caller, quote(api))}
 	where := "the management account"
 	if management != "" {
 		where += " (" + management + ")"
 	}
-	f.Hint = fmt.Sprintf("only %s and delegated administrators may list the organization: use credentials of one that allow organizations:List* and organizations:Describe*, make the caller's account a delegated administrator, or list accounts with organization.source: file:accounts.yaml", where)
+	f.Hint = fmt.Sprintf("only %s and delegated administrators may list the organization: use credentials of one that allow %s, make account %s a delegated administrator, or list accounts with organization.source: file:accounts.yaml", where, actions, account)
 	return f
 }
 

@@ -130,6 +130,19 @@ func TestAssumeFailureNamesTheSide(t *testing.T) {
 	}
 }
 
+func TestOrganizationFailure(t *testing.T) {
+	for _, x := range []struct{ says, account, hint string }{
+		{"You don't have permissions to access this resource.", "222222222222", "only the management account (111111111111) and delegated administrators"},
+		{"You don't have permissions to access this resource.", "111111111111", "allow organizations:List*"},
+		{"User: u is not authorized to perform: organizations:ListAccounts on resource: * because no identity-based policy allows the organizations:ListAccounts action", "222222222222", "no identity policy of the caller allows it"},
+	} {
+		f := organizationFailure(api("AccessDeniedException", x.says), "list", hubARN, x.account, "111111111111").(*axle.Failure)
+		if !strings.Contains(f.Hint, x.hint) || !strings.Contains(f.Message, hubARN) || !strings.Contains(f.Message, x.says) {
+			t.Errorf("%q in %s: %q, hint %q", x.says, x.account, f.Message, f.Hint)
+		}
+	}
+}
+
 func TestNoCredentials(t *testing.T) {
 	for _, name := range []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
 		t.Setenv(name, "")

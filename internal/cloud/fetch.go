@@ -54,22 +54,24 @@ func (c *Cloud) fetchObject(ctx context.Context, location string, as axle.Target
 	return out.Body, nil
 }
 
+// fetchURL keeps queries, which may be signed, out of its errors.
 func fetchURL(ctx context.Context, location string) (io.ReadCloser, error) {
+	shown, _, _ := strings.Cut(location, "?")
 	u, err := url.Parse(location)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("read %s: it isn't an https:// URL", location)
+		return nil, fmt.Errorf("read %s: it isn't an https:// URL", shown)
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", location, err)
+		return nil, fmt.Errorf("read %s: %w", shown, err)
 	}
 	out, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", location, err)
+		return nil, fmt.Errorf("read %s: %s", shown, cause(err))
 	}
 	if out.StatusCode != http.StatusOK {
 		out.Body.Close()
-		return nil, fmt.Errorf("read %s: the server answers %s", location, out.Status)
+		return nil, fmt.Errorf("read %s: the server answers %s", shown, out.Status)
 	}
 	return out.Body, nil
 }

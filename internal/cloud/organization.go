@@ -146,7 +146,7 @@ func (d *discovery) explain(ctx context.Context, err error) error {
 			management = aws.ToString(out.Organization.MasterAccountId)
 		}
 	}
-	return organizationFailure(err, "list the accounts of the organization", d.source.name(d.id), management)
+	return organizationFailure(err, "list the accounts of the organization", d.source.name(d.id), d.source.owner(d.id), management)
 }
 
 // errNoPaths says that ListAccounts doesn't tell where accounts are.

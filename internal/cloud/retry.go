@@ -72,6 +72,7 @@ func (patience) RetryDelay(attempt int, err error) (time.Duration, error) {
 		}
 		base = backoffBase
 	}
-	most := min(base<<min(attempt-1, 10), backoffCap)
+	// AWS_NEW_RETRIES_2026 makes the SDK count from 0.
+	most := min(base<<min(max(attempt-1, 0), 10), backoffCap)
 	return most/2 + rand.N(most/2+1), nil
 }

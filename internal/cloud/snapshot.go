@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"axle"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // snapshotVersion is raised when the file's shape changes; files of another
@@ -43,7 +45,8 @@ type snapshotAccount struct {
 // SnapshotKey tells whose organization a snapshot is: the caller's partition
 // and account, and the endpoint. Another organization's is never used.
 func (c *Cloud) SnapshotKey(id Identity) string {
-	return id.Partition + "/" + id.Account + "/" + c.Endpoint()
+	client, _ := c.organizationsAs(c.base, id.Account)
+	return id.Partition + "/" + id.Account + "/" + aws.ToString(client.Options().BaseEndpoint)
 }
 
 // LoadSnapshot reads an organization that was saved under the same key no
