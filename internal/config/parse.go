@@ -111,7 +111,7 @@ func (p *parser) environmentTargets(e pair) {
 			continue
 		}
 		if e.key.text != p.project.Env && !t.value.bad && t.value.text != "hub" {
-			p.selector(t.value)
+			p.selector(t.value, expr.Names{}) // its vars are others
 		}
 	}
 }
@@ -127,11 +127,11 @@ func (p *parser) unknownStack(pos diag.Pos, name, in string) {
 	p.problems.Add(pos, hint, "unknown stack %q in %s", name, in)
 }
 
-func (p *parser) selector(n *node) *expr.Selector {
+func (p *parser) selector(n *node, known expr.Names) *expr.Selector {
 	if n == nil {
 		return nil
 	}
-	s, problems := n.expression().Selector()
+	s, problems := n.expression().Selector(known)
 	p.problems = append(p.problems, problems...)
 	return s
 }
@@ -168,7 +168,7 @@ func (p *parser) access(n *node) {
 			if !i.has("role") && !i.has("via") && !i.has("external_id") {
 				p.problems.Add(i.pos, "give it a role, such as role: none", "an override that changes nothing")
 			}
-			a.Overrides = append(a.Overrides, Override{Where: p.selector(i.get("where")), Role: i.get("role").Text(),
+			a.Overrides = append(a.Overrides, Override{Where: p.selector(i.get("where"), p.known), Role: i.get("role").Text(),
 				Via: i.get("via").Text(), ExternalID: i.get("external_id").Text(), Pos: i.pos})
 		}
 	}
@@ -193,7 +193,7 @@ func (p *parser) hub(n *node) {
 		}
 		p.problems.Add(t.Pos, hint, "%q is not an account id", t.Value)
 	default:
-		h.Account = p.selector(account)
+		h.Account = p.selector(account, p.known)
 	}
 }
 

@@ -282,6 +282,7 @@ func TestMistakes(t *testing.T) {
 		{head + "vars: x", []string{"3:7: vars is text, where a mapping"}},
 		{head + "vars: {a: 007, b: .inf, c: 99999999999999999999, d: \"${{ env }}\", e: 0b2, 2: 3, f: 0x1F, g: 1_000}", []string{
 			`3:11: 007 could be a number or a text | "007"`, "3:19: .inf is no number", "3:28: 99999999999999999999 is too large", "3:54: vars can't have expressions"}},
+		{head + "vars: {ids: []}\nstacks: {a: {template: x, targets: account.id in vars.idz}}", []string{`4:55: vars has no key "idz" | did you mean "ids"?`}},
 		// Stacks.
 		{hub + "  1a: {template: x, targets: true}", []string{`5:3: "1a" in stacks is not a stack's name`}},
 		{hub + "  a:", []string{`5:5: stacks.a has no "template"`, `5:5: stacks.a has no "targets"`}},

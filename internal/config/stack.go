@@ -28,13 +28,13 @@ func (p *parser) stack(e pair, targets *node) {
 	if targets == nil {
 		targets = own
 	} else if own != nil && own.text != "hub" {
-		p.selector(own) // checked, and not used
+		p.selector(own, p.known) // checked, and not used
 	}
 	if targets != nil {
 		t := targets.Text()
 		s.TargetsPos = t.Pos
 		if s.Hub = t.Value == "hub"; !s.Hub {
-			s.Targets = p.selector(targets)
+			s.Targets = p.selector(targets, p.known)
 		}
 	}
 	for _, d := range s.DependsOn {

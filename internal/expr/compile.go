@@ -22,6 +22,7 @@ const (
 	forSelection use = iota // chooses targets: no calls
 	forValue                // anything
 	forOption               // an option of output(): no calls
+	forShow                 // any type, for people
 )
 
 // compiled is one expression, ready for any number of evaluations.
@@ -74,7 +75,7 @@ func compile(source string, in Scalar, offset int, what use, known Names) (*comp
 	if t := checked.OutputType(); what == forSelection && !t.IsExactType(cel.BoolType) && t.Kind() != types.DynKind {
 		list.Add(c.start(), `compare it with something, such as account.name == "tools"`,
 			"a selection is true or false, and this is %s", typeName(t.String()))
-	} else if what != forSelection {
+	} else if what == forValue || what == forOption {
 		list = append(list, c.checkResult(t, what)...)
 	}
 	if len(list) > 0 {

@@ -209,11 +209,11 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Clause{
-		{Text: `account.status == "SUSPENDED"`},
+		{Text: `account.status == "SUSPENDED"`, Because: []string{`account.status = "ACTIVE"`}},
 		{Text: `(account.tags["env"] in ["a && b", "dev"] && !account.management && (account.name == "x" ? true : false))`, Op: "||"},
-		{Text: `account.tags["env"] in ["a && b", "dev"]`, True: true, Depth: 1},
-		{Text: `!account.management`, True: true, Depth: 1, Op: "&&"},
-		{Text: `(account.name == "x" ? true : false)`, Depth: 1, Op: "&&"},
+		{Text: `account.tags["env"] in ["a && b", "dev"]`, True: true, Depth: 1, Because: []string{`account.tags["env"] = "dev"`}},
+		{Text: `!account.management`, True: true, Depth: 1, Op: "&&", Because: []string{"account.management = false"}},
+		{Text: `(account.name == "x" ? true : false)`, Depth: 1, Op: "&&", Because: []string{`account.name = "dev"`}},
 	}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
@@ -222,6 +222,29 @@ func TestExplain(t *testing.T) {
 		s, _ := CompileSelector(whole, start)
 		if got, err := s.Explain(scope()); err != nil || len(got) != 1 || got[0].Text != whole {
 			t.Errorf("%s: %v, %v", whole, got, err)
+		}
+	}
+}
+
+func TestExplainShowsValues(t *testing.T) {
+	for src, want := range map[string][]string{
+		`"x" in account.tags`:                               {`account.tags = {"env": "dev"}`},
+		`has(account.tags.x)`:                               {`account.tags = {"env": "dev"}`},
+		`account.tags[vars.net["eu-west-1"]] == ""`:         {`account.tags = {"env": "dev"}`, `vars.net["eu-west-1"] = "10.1"`},
+		`account.ou_ids.exists(i, i == account.name)`:       {`account.ou_ids = ["r-1", "ou-1"]`, `account.name = "dev"`},
+		`account.tags.x == "" && account.tags.x != "y"`:     {`account.tags.x = ""`},
+		`account.id == hub.account.id`:                      {`account.id = "222222222222"`, `hub.account.id = "111111111111"`},
+		`env == "prod" && hub.account == account`:           {"hub.account = an account"},
+		`vars.nested[0].x.y == "deep" && vars.none == null`: {`vars.nested[0].x.y = "deep"`, "vars.none = null"},
+		`true`: nil,
+	} {
+		s, list := CompileSelector(src, start)
+		if s == nil {
+			t.Fatal(list)
+		}
+		sc := scope()
+		if d := cmp.Diff(want, s.because(&sc)); d != "" {
+			t.Errorf("%s: %s", src, d)
 		}
 	}
 }
