@@ -99,8 +99,10 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 
 // review shows the plan and asks. It returns nil when there is nothing to do.
 func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destroy bool, stop <-chan struct{}) (*control.Preview, error) {
+	view.preview = true
 	preview, err := w.Preview(ctx, destroy, view.watch, stop)
 	view.close()
+	view.preview = false
 	if err != nil {
 		return nil, err
 	}

@@ -31,7 +31,7 @@ will have them. Nothing is left behind in any account.`,
 			if err != nil {
 				return err
 			}
-			view := &watcher{app: a}
+			view := &watcher{app: a, preview: true}
 			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
 			defer done()
 			preview, err := w.Preview(runCtx, false, view.watch, stop)

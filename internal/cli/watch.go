@@ -14,9 +14,10 @@ import (
 
 // watcher passes the engine's events on to the live view.
 type watcher struct {
-	app  *App
-	mu   sync.Mutex
-	live *report.Live
+	app     *App
+	preview bool
+	mu      sync.Mutex
+	live    *report.Live
 }
 
 // watch begins a view; it is a control.Watch.
@@ -36,7 +37,7 @@ func (v *watcher) watch(run string, steps []axle.Step) engine.Observer {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.live = report.NewLive(v.app.Err, v.app.errStyle(), steps, size, time.Now())
+	v.live = report.NewLive(v.app.Err, v.app.errStyle(), steps, v.preview, size, time.Now())
 	return v
 }
 

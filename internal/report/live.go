@@ -22,6 +22,7 @@ import (
 type Live struct {
 	w       io.Writer
 	st      Style
+	preview bool                       // nothing is done: it is found out what would be
 	size    func() (width, height int) // nil: not a terminal
 	started time.Time
 
@@ -47,9 +48,9 @@ type liveGroup struct {
 }
 
 // NewLive shows the run of steps on w. size gives the size of the terminal; nil
-// when w isn't one. now is the time that the run begins.
-func NewLive(w io.Writer, st Style, steps []axle.Step, size func() (int, int), now time.Time) *Live {
-	l := &Live{w: w, st: st, size: size, started: now, byName: map[string]*liveGroup{}, causes: map[string]int{},
+// when w isn't one. now is the time that the run, or its preview, begins.
+func NewLive(w io.Writer, st Style, steps []axle.Step, preview bool, size func() (int, int), now time.Time) *Live {
+	l := &Live{w: w, st: st, preview: preview, size: size, started: now, byName: map[string]*liveGroup{}, causes: map[string]int{},
 		small: len(steps) <= 60, stop: make(chan struct{})}
 	for i := range steps {
 		name := groupName(steps[i].Kind, steps[i].Name)
@@ -180,6 +181,9 @@ func (l *Live) tell(g *liveGroup, s *axle.Step, r axle.Record) {
 		word := string(r.Status)
 		if r.Status == axle.Succeeded {
 			word = pastTense(r.Result.Change)
+		}
+		if l.preview && r.Status.OK() && r.Result.Change != axle.None {
+			word = "to " + string(r.Result.Change)
 		}
 		took := ""
 		if d := r.Finished.Sub(r.Started); !r.Started.IsZero() && d >= 10*time.Millisecond {
