@@ -181,8 +181,11 @@ func (c *compiled) inspect(parsed *ast.AST, what use, known Names) diag.List {
 		}
 		call := e.AsCall()
 		switch call.FunctionName() {
-		case operators.In, operators.Conditional:
+		case operators.Conditional, operators.LogicalAnd, operators.LogicalOr:
 			guarded = true
+		case operators.In:
+			_, has := textLiteral(call.Args()[0])
+			guarded = guarded || has
 		}
 		f, ok := functionNamed(call.FunctionName())
 		if !ok || !call.IsMemberFunction() || call.Target().Kind() != ast.IdentKind || call.Target().AsIdent() != lookupVar {
@@ -288,7 +291,7 @@ func fieldsRead(checked *ast.AST) (tags, status bool) {
 }
 
 // checkVars reports paths such as vars.net.x that vars doesn't have. It isn't
-// asked where an expression tests for something first.
+// asked where something else may decide first.
 func (c *compiled) checkVars(parsed *ast.AST, known Names) (list diag.List) {
 	covered := map[int64]bool{}
 	ast.PreOrderVisit(parsed.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
