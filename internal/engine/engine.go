@@ -61,7 +61,8 @@ type Options struct {
 // Outcome is what became of a run.
 type Outcome struct {
 	Status axle.RunStatus
-	// Records has one record for each step, in the order of the steps.
+	// Records has one record for each step, in the order of the steps: that of
+	// an earlier attempt if this one didn't come to the step.
 	Records []axle.Record
 }
 
@@ -105,7 +106,11 @@ func Run(ctx context.Context, run string, steps []axle.Step, earlier []axle.Reco
 	}
 	r := newRun(run, steps, earlier, frontier, o)
 	err = r.loop(ctx)
-	return &Outcome{Status: Status(r.records), Records: r.records}, err
+	out := &Outcome{Status: Status(r.records), Records: r.records}
+	if errors.Is(err, ErrInterrupted) {
+		out.Status = axle.RunInterrupted // even if all that is left failed before
+	}
+	return out, err
 }
 
 // JournalError says that records couldn't be made durable. The run was stopped

@@ -44,7 +44,8 @@ type entry struct {
 	step   int
 	record axle.Record
 	start  bool
-	before axle.Status // of a start: what the step was
+	before *axle.Record // of a start: what an earlier attempt recorded, if it did
+	undo   bool         // takes back a start that the journal had already
 	ack    chan<- error
 }
 
@@ -66,16 +67,10 @@ func newRun(id string, steps []axle.Step, earlier []axle.Record, f *plan.Frontie
 		if !ok {
 			continue
 		}
-		rec := &r.records[i]
-		switch {
-		case old.Status.OK():
-			*rec = old
-			r.ended[i].Store(&rec.Result)
-		case old.Status == axle.Running:
-			rec.Status, rec.Token, rec.Started = old.Status, old.Token, old.Started
-			fallthrough
-		default:
-			rec.Attempts = old.Attempts
+		// Until the step starts again, what it came to last time stands.
+		r.records[i] = old
+		if old.Status.OK() {
+			r.ended[i].Store(&r.records[i].Result)
 		}
 	}
 	return r
@@ -122,24 +117,29 @@ func (r *run) loop(ctx context.Context) error {
 func (r *run) start() {
 	for _, i := range r.frontier.Next(0) {
 		rec := &r.records[i]
-		before := rec.Status
-		rec.Status = axle.Running
-		if before == axle.Pending {
-			rec.Started = time.Now().UTC()
+		e := entry{step: i, start: true}
+		if rec.Status != axle.Pending {
+			before := *rec
+			e.before = &before
 		}
-		r.queue = append(r.queue, entry{step: i, record: *rec, start: true, before: before})
+		if rec.Status != axle.Running { // else its work may be going on, and is gone on with
+			*rec = axle.Record{Step: rec.Step, Status: axle.Running, Attempts: rec.Attempts, Started: time.Now().UTC()}
+		}
+		e.record = *rec
+		r.queue = append(r.queue, e)
 	}
 }
 
 // unstart takes back a start that won't happen, and says whether that changes
-// the record: what ran in an earlier attempt still counts as running.
+// the record.
 func (r *run) unstart(e *entry) bool {
-	if e.before == axle.Running {
-		return false
-	}
 	rec := &r.records[e.step]
-	rec.Status, rec.Started = axle.Pending, time.Time{}
-	return true
+	if e.before == nil {
+		*rec = axle.Record{Step: rec.Step, Status: axle.Pending}
+	} else {
+		*rec = *e.before
+	}
+	return rec.Status != axle.Running
 }
 
 // stop makes nothing more start. What isn't with the journal yet stays pending.
@@ -202,13 +202,13 @@ func (r *run) acknowledge(err error) {
 		case e.ack != nil:
 			e.ack <- nil
 		case !e.start:
-			if e.record.Status.Ended() {
+			if e.record.Status.Ended() && !e.undo {
 				r.events.send(Event{Kind: Ended, Step: &r.steps[e.step], Record: e.record})
 			}
 		case !r.stopped():
 			r.dispatch(e.step)
 		case r.unstart(e):
-			r.queue = append(r.queue, entry{step: e.step, record: r.records[e.step]})
+			r.queue = append(r.queue, entry{step: e.step, record: r.records[e.step], undo: true})
 		}
 	}
 }

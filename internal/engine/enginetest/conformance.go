@@ -62,14 +62,14 @@ func thing(id string, needs ...string) axle.Step {
 func run(t *testing.T, d Driver, w *World, steps []axle.Step, earlier []axle.Record, o engine.Options) (*engine.Outcome, error) {
 	t.Helper()
 	out, err := d.Run(t.Context(), "r", steps, earlier, o)
-	for _, p := range w.problems(steps, out) {
+	for _, p := range w.problems(steps, out, err) {
 		t.Error(p)
 	}
 	return out, err
 }
 
 // problems are what an engine must not have done, whatever the run.
-func (w *World) problems(steps []axle.Step, out *engine.Outcome) []string {
+func (w *World) problems(steps []axle.Step, out *engine.Outcome, err error) []string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	all := slices.Clone(w.faults)
@@ -87,6 +87,13 @@ func (w *World) problems(steps []axle.Step, out *engine.Outcome) []string {
 	for i, r := range out.Records {
 		if r.Step != steps[i].ID {
 			all = append(all, fmt.Sprintf("record %d is of %s, not %s", i, r.Step, steps[i].ID))
+		}
+		written := w.journal[r.Step].Status
+		if written == "" {
+			written = axle.Pending
+		}
+		if written != r.Status && (err == nil || errors.Is(err, engine.ErrInterrupted)) {
+			all = append(all, fmt.Sprintf("%s is %s, but the journal says %s", r.Step, r.Status, written))
 		}
 	}
 	return all
@@ -244,6 +251,9 @@ func testResume(t *testing.T, d Driver) {
 	}
 	for _, s := range []string{"done", "same", "checked", "started"} {
 		w.made[s] = 1
+	}
+	for _, r := range earlier {
+		w.journal[r.Step] = r
 	}
 	steps[3].Input = map[string]axle.Value{"V": {Refs: []axle.Ref{{Steps: []string{"done"}, Key: "Id"}}}}
 	out, err := run(t, d, w, steps, earlier, w.Options())

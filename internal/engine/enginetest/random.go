@@ -58,7 +58,7 @@ func (c *randomCase) run(ctx context.Context, d Driver) string {
 			o.Limits, o.Stop = c.limits[attempt], after(c.stops[attempt])
 		}
 		out, err := d.Run(ctx, "r", c.steps, c.world.Journal(), o)
-		problems := c.world.problems(c.steps, out)
+		problems := c.world.problems(c.steps, out, err)
 		interrupted := errors.Is(err, engine.ErrInterrupted)
 		switch {
 		case err != nil && !interrupted:

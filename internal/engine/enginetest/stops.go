@@ -90,7 +90,7 @@ func testHardStop(t *testing.T, d Driver) {
 	o.Linger = 100 * time.Millisecond
 	begin := time.Now()
 	out, err := d.Run(ctx, "r", steps, nil, o)
-	for _, p := range w.problems(steps, out) {
+	for _, p := range w.problems(steps, out, err) {
 		t.Error(p)
 	}
 	if !errors.Is(err, engine.ErrInterrupted) {
