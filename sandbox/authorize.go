@@ -263,7 +263,11 @@ func (c *call) conditions(a access) map[string][]string {
 			ctx[key] = []string{value}
 		}
 	}
-	set("aws:requestedregion", c.Region)
+	if services[c.Service].global {
+		set("aws:requestedregion", "us-east-1")
+	} else {
+		set("aws:requestedregion", c.Region)
+	}
 	set("aws:userid", c.Who.UserID)
 	set("aws:username", c.Who.User)
 	set("aws:sourceidentity", c.Who.SourceID)

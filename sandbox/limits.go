@@ -50,6 +50,8 @@ var rates = map[string]rate{
 	"ssm:PutParameter":                   {3, 10},
 	"sns":                                {30, 60},
 	"sns:Publish":                        {300, 300},
+	"secretsmanager":                     {40, 100},
+	"secretsmanager:GetSecretValue":      {10000, 10000},
 	"s3":                                 {3500, 3500},
 }
 

@@ -145,6 +145,7 @@ func (s *Sandbox) register() {
 		"cloudformation": s.cloudformationOps(),
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
+		"secretsmanager": s.secretsOps(),
 		"s3":             s.s3Ops(),
 	}
 }
@@ -186,6 +187,8 @@ type region struct {
 	EC2 ec2State `json:"ec2"`
 	SNS snsState `json:"sns"`
 	SSM ssmState `json:"ssm"`
+
+	Secrets secretState `json:"secrets"`
 }
 
 // region returns the account's part in a region, making it on first use.

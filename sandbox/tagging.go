@@ -15,7 +15,7 @@ type taggedResource struct {
 // taggers give the tagged resources of the caller's account in the call's
 // region, service by service; a new service adds its own.
 var taggers = []func(*call) []taggedResource{
-	taggedAccounts, taggedParameters, taggedRoles, taggedNetworks, taggedTopics, taggedStacks, taggedBuckets,
+	taggedAccounts, taggedParameters, taggedSecrets, taggedRoles, taggedNetworks, taggedTopics, taggedStacks, taggedBuckets,
 }
 
 // taggedAccounts are the accounts and OUs of the organization, which only the
@@ -41,6 +41,14 @@ func taggedParameters(c *call) []taggedResource {
 	var list []taggedResource
 	for name, p := range c.here().SSM.Parameters {
 		list = append(list, taggedResource{c.parameterARN(name), p.Tags})
+	}
+	return list
+}
+
+func taggedSecrets(c *call) []taggedResource {
+	var list []taggedResource
+	for arn, sec := range c.here().Secrets.Secrets {
+		list = append(list, taggedResource{arn, sec.Tags})
 	}
 	return list
 }
