@@ -69,6 +69,21 @@ func placeKey(l common.Location) types.Int {
 	return types.Int(int64(l.Line())<<32 | int64(l.Column()))
 }
 
+// ourCall says whether e is a call that expandCall has made: of which function,
+// where, and with which arguments.
+func ourCall(e ast.Expr) (f function, key types.Int, args []ast.Expr, ok bool) {
+	if e.Kind() != ast.CallKind || !e.AsCall().IsMemberFunction() {
+		return f, 0, nil, false
+	}
+	call := e.AsCall()
+	if target := call.Target(); target.Kind() != ast.IdentKind || target.AsIdent() != lookupVar {
+		return f, 0, nil, false
+	}
+	f, ok = functionNamed(call.FunctionName())
+	key, isPlace := call.Args()[0].AsLiteral().(types.Int)
+	return f, key, call.Args()[1:], ok && isPlace
+}
+
 // newCall makes the Call of one of our functions and checks its arguments.
 func (c *compiled) newCall(info *ast.SourceInfo, f function, key types.Int, args []ast.Expr, what use, known Names, list *diag.List) Call {
 	paren := c.byteOffset(c.runeOffset(int(key>>32), int(int32(key))))

@@ -1,7 +1,7 @@
 package expr
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -158,58 +158,61 @@ func (c *compiled) exprOffset(info *ast.SourceInfo, id int64) int {
 // mistakes that CEL can't know of.
 func (c *compiled) inspect(parsed *ast.AST, what use, known Names) diag.List {
 	var list diag.List
-	guarded := false
-	type found struct {
-		key  types.Int
-		call Call
-	}
-	var calls []found
+	decided := false
+	calls := map[types.Int]Call{} // by place; a macro may have made two of one
 	ast.PostOrderVisit(parsed.Expr(), ast.NewExprVisitor(func(e ast.Expr) {
-		if what == forSelection && e.Kind() == ast.IdentKind && e.AsIdent() == "region" {
-			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.ID())), "choose regions with regions: of the stack, or with --region",
-				"a selection chooses accounts, whatever the region")
+		c.checkAllowed(e, parsed.SourceInfo(), what, &list)
+		decided = decided || decides(e)
+		if f, key, args, ok := ourCall(e); ok {
+			calls[key] = c.newCall(parsed.SourceInfo(), f, key, args, what, known, &list)
 		}
-		if e.Kind() == ast.StructKind {
-			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.ID())), "", "%s{...} can't be made in an expression", e.AsStruct().TypeName())
-		}
-		if e.Kind() == ast.ComprehensionKind && e.AsComprehension().IterRange().Kind() == ast.MapKind {
-			list.Add(c.pos(c.exprOffset(parsed.SourceInfo(), e.AsComprehension().IterRange().ID())), "go over a list, or over a map of vars",
-				"a map that is written out has no order to go over it in")
-		}
-		if e.Kind() != ast.CallKind {
-			return
-		}
-		call := e.AsCall()
-		switch call.FunctionName() {
-		case operators.Conditional, operators.LogicalAnd, operators.LogicalOr:
-			guarded = true
-		case operators.In:
-			_, has := textLiteral(call.Args()[0])
-			guarded = guarded || has
-		}
-		f, ok := functionNamed(call.FunctionName())
-		if !ok || !call.IsMemberFunction() || call.Target().Kind() != ast.IdentKind || call.Target().AsIdent() != lookupVar {
-			return
-		}
-		key, ok := call.Args()[0].AsLiteral().(types.Int)
-		if !ok {
-			return
-		}
-		made := c.newCall(parsed.SourceInfo(), f, key, call.Args()[1:], what, known, &list)
-		calls = append(calls, found{key, made})
 	}))
-	slices.SortStableFunc(calls, func(a, b found) int { return cmp.Compare(a.key, b.key) })
-	for _, f := range calls {
-		c.calls = append(c.calls, f.call)
+	keys := slices.Sorted(maps.Keys(calls))
+	for _, key := range keys {
+		c.calls = append(c.calls, calls[key])
 	}
-	for i, f := range calls {
-		c.byPlace[f.key] = &c.calls[i]
-		c.secret = c.secret || f.call.Func == "secret" || f.call.Func == "ssm"
+	for i, key := range keys {
+		c.byPlace[key] = &c.calls[i]
+		c.secret = c.secret || c.calls[i].Func == "secret" || c.calls[i].Func == "ssm"
 	}
-	if !guarded && known.Vars != nil {
+	if !decided && known.Vars != nil {
 		list = append(list, c.checkVars(parsed, known)...)
 	}
 	return list
+}
+
+// checkAllowed reports what CEL takes and we don't.
+func (c *compiled) checkAllowed(e ast.Expr, info *ast.SourceInfo, what use, list *diag.List) {
+	switch e.Kind() {
+	case ast.IdentKind:
+		if what == forSelection && e.AsIdent() == "region" {
+			list.Add(c.pos(c.exprOffset(info, e.ID())), "choose regions with regions: of the stack, or with --region",
+				"a selection chooses accounts, whatever the region")
+		}
+	case ast.StructKind:
+		list.Add(c.pos(c.exprOffset(info, e.ID())), "", "%s{...} can't be made in an expression", e.AsStruct().TypeName())
+	case ast.ComprehensionKind:
+		if over := e.AsComprehension().IterRange(); over.Kind() == ast.MapKind {
+			list.Add(c.pos(c.exprOffset(info, over.ID())), "go over a list, or over a map of vars",
+				"a map that is written out has no order to go over it in")
+		}
+	}
+}
+
+// decides says whether e may leave a part of itself out: what stands there need
+// not exist.
+func decides(e ast.Expr) bool {
+	if e.Kind() != ast.CallKind {
+		return false
+	}
+	switch call := e.AsCall(); call.FunctionName() {
+	case operators.Conditional, operators.LogicalAnd, operators.LogicalOr:
+		return true
+	case operators.In: // "key" in vars, has(vars.key)
+		_, isText := textLiteral(call.Args()[0])
+		return isText
+	}
+	return false
 }
 
 // idHint says what an account id is.

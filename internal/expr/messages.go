@@ -12,6 +12,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
+	"cel.dev/cel-go/interpreter"
 )
 
 var (
@@ -214,6 +215,9 @@ func (c *compiled) failure(err error, sc *Scope) error {
 		d.Summary, d.Hint = m.summary, m.hint
 	case errors.As(err, &l):
 		d.Summary += l.Error()
+	case errors.As(err, &interpreter.EvalCancelledError{}):
+		d.Summary += "the expression takes too much work"
+		d.Hint = "make its lists and texts smaller"
 	case c.secret:
 		d.Summary += "the expression fails"
 		d.Hint = "why is not shown: there is a secret in it"

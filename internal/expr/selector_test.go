@@ -161,7 +161,7 @@ func TestSelectorErrors(t *testing.T) {
 		`vars.nn == 1`:       `axle.yaml:10:10: vars has no key "nn", which dev (222222222222) eu-west-1 needs`,
 		`vars.net["x"] == 1`: `axle.yaml:10:13: vars.net has no key "x", which`,
 		`[1,2,3,4,5,6,7,8,9,10].all(a, [1,2,3,4,5,6,7,8,9,10].all(b, [1,2,3,4,5,6,7,8,9,10].all(c, [1,2,3,4,5,6,7,8,9,10].all(d,
-			[1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, [1,2,3,4,5,6,7,8,9,10].all(g, a+b+c+d+e+f+g > 0)))))))`: "cost limit",
+			[1,2,3,4,5,6,7,8,9,10].all(e, [1,2,3,4,5,6,7,8,9,10].all(f, [1,2,3,4,5,6,7,8,9,10].all(g, a+b+c+d+e+f+g > 0)))))))`: "the expression takes too much work",
 	} {
 		s, list := CompileSelector(src, start)
 		if s == nil {
