@@ -156,7 +156,7 @@ func (w *Work) bootstrapAccounts() ([]axle.Account, error) {
 // from their phases.
 func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) (*Done, error) {
 	entry, err := cloud.New(ctx, cloud.Options{Region: b.w.hub.Region, Run: b.w.run, Log: b.w.opts.Log,
-		MaxConcurrent: b.w.opts.MaxConcurrent, UserAgent: "axle/" + b.w.opts.Version,
+		MaxConcurrent: b.w.limits().Global, UserAgent: "axle/" + b.w.opts.Version,
 		Access: cloud.Access{For: func(a axle.Account) cloud.Role {
 			if a.ID == b.id.Account {
 				return cloud.Role{Name: cloud.None}

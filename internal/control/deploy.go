@@ -79,7 +79,8 @@ func (w *Work) drive(ctx context.Context, db *store.SQLite, run axle.Run, p *pla
 		return nil, err
 	}
 	run.Status = out.Status
-	if errors.Is(err, engine.ErrInterrupted) {
+	var lost *engine.JournalError
+	if errors.Is(err, engine.ErrInterrupted) || errors.As(err, &lost) {
 		run.Status = axle.RunInterrupted
 	} else {
 		run.Finished = time.Now()

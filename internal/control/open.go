@@ -36,7 +36,7 @@ func Open(ctx context.Context, o Options) (*Work, error) {
 // connect opens the door to AWS and discovers the organization.
 func (w *Work) connect(ctx context.Context) error {
 	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
-		MaxConcurrent: w.opts.MaxConcurrent, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
+		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func OpenOrg(ctx context.Context, o Options, haveFile bool) (*Work, error) {
 // connectForOrg is connect with tags always, and a hub that may be missing.
 func (w *Work) connectForOrg(ctx context.Context) error {
 	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
-		MaxConcurrent: w.opts.MaxConcurrent, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
+		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
 	if err != nil {
 		return err
 	}

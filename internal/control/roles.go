@@ -91,10 +91,7 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 			large = large || len(t.Body) > inlineTemplate
 		}
 	}
-	actions, unknown, err := policy.ActionsFor(types)
-	if err != nil {
-		return nil, nil, err
-	}
+	actions, unknown := policy.ActionsFor(types)
 	set := map[string]bool{}
 	for _, list := range [][]string{actions, own, allow} {
 		for _, a := range list {
