@@ -22,6 +22,9 @@ type provider struct {
 	update func(*resourceCall) (attrs map[string]any, err error)
 	// remove deletes the resource. One that is gone already is no error.
 	remove func(*resourceCall) error
+	// settle, if set, is asked after create, update (or rollback) and delete
+	// whether the resource is ready, until it is; then it gives the attributes.
+	settle func(rc *resourceCall, verb string) (done bool, attrs map[string]any, err error)
 	// properties are the top-level properties that the type has. Others are
 	// refused as CloudFormation does.
 	properties map[string]property
@@ -190,7 +193,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(),
 	} {
 		maps.Copy(all, some)
 	}
