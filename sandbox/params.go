@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"fmt"
+	"sort"
 	"strconv"
 	"strings"
 )
@@ -122,6 +123,9 @@ func text(v any) string {
 	return ""
 }
 
+// maxNesting bounds how deep a form may nest; AWS's own go to about ten.
+const maxNesting = 32
+
 // decodeQuery turns a form into nested structures: "Tags.member.1.Key" of the
 // query protocol and EC2's "Tag.1.Key" both become {"Tag(s)": [{"Key": ..}]},
 // and "Attributes.entry.1.key" becomes a map.
@@ -131,7 +135,7 @@ func decodeQuery(form map[string][]string) params {
 		if name == "Action" || name == "Version" || len(values) == 0 {
 			continue
 		}
-		node, parts := root, strings.Split(name, ".")
+		node, parts := root, strings.SplitN(name, ".", maxNesting)
 		for _, part := range parts[:len(parts)-1] {
 			next, ok := node[part].(map[string]any)
 			if !ok {
@@ -191,21 +195,20 @@ func asMap(items []any) any {
 	return out
 }
 
-// numbered gives a list if all keys are the numbers from 1 on (gaps are closed).
+// numbered gives a list if all keys are numbers (gaps are closed).
 func numbered(m map[string]any) any {
-	highest := 0
+	at := make([]int, 0, len(m))
 	for k := range m {
 		n, err := strconv.Atoi(k)
-		if err != nil || n < 0 || n > 100000 {
+		if err != nil || n < 0 || strconv.Itoa(n) != k {
 			return m
 		}
-		highest = max(highest, n)
+		at = append(at, n)
 	}
-	list := make([]any, 0, len(m))
-	for i := 0; i <= highest; i++ {
-		if v, ok := m[strconv.Itoa(i)]; ok {
-			list = append(list, v)
-		}
+	sort.Ints(at)
+	list := make([]any, len(at))
+	for i, n := range at {
+		list[i] = m[strconv.Itoa(n)]
 	}
 	return list
 }
