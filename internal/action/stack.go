@@ -42,10 +42,22 @@ func NewStack(driver *cfn.Driver, run string) *Stack {
 	return &Stack{driver: driver, run: run, OtherTime: otherTime}
 }
 
+// staleError is a start that was overtaken: the next one sees what happens to
+// the stack, and waits for it.
+type staleError struct{ error }
+
+// Transient makes the engine start the step again.
+func (staleError) Transient() bool { return true }
+
+func (e staleError) Unwrap() error { return e.error }
+
 // Start compares the stack with what it shall be, and asks for a change set
 // where they differ. Nothing is executed before the change set is journaled.
 func (a *Stack) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
 	p, err := a.start(ctx, step, in)
+	if errors.Is(err, cfn.ErrBusy) {
+		return axle.Progress{}, staleError{err}
+	}
 	return p, explain(step, err)
 }
 
@@ -82,9 +94,6 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 		}
 	}
 	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
-	if errors.Is(err, cfn.ErrBusy) { // look again: whatever happens there is waited for then
-		return axle.Progress{}, again(err)
-	}
 	return axle.Progress{Token: ph.String()}, err
 }
 
@@ -165,7 +174,7 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 // checkWait waits for somebody else's operation, after which the step begins
 // anew.
 func (a *Stack) checkWait(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
-	if time.Since(ph.op.Before) > a.OtherTime {
+	if time.Since(ph.since) > a.OtherTime {
 		return axle.Progress{}, &axle.Failure{Code: "Busy", Resource: step.Spec.Stack.StackName,
 			Message: fmt.Sprintf("stack %s was busy with somebody else's operation for %s", step.Spec.Stack.StackName, a.OtherTime),
 			Hint:    "look at what is going on there (its events tell), then resume"}
@@ -243,9 +252,11 @@ func (a *Stack) checkExecute(ctx context.Context, step *axle.Step, ph phase) (ax
 		return axle.Progress{}, err
 	}
 	if !cfn.Succeeded(ph.op, st) {
-		return axle.Progress{}, a.driver.Failure(ctx, t, ph.op, st)
+		err = a.driver.Failure(ctx, t, ph.op, st)
+	} else {
+		_, err = a.driver.Finish(ctx, t, spec, st)
 	}
-	if _, err := a.driver.Finish(ctx, t, spec, st); err != nil {
+	if err != nil {
 		return axle.Progress{}, err
 	}
 	res := axle.Result{Change: ph.change, Outputs: st.Outputs, Note: ph.note}

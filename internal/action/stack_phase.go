@@ -25,17 +25,18 @@ type phase struct {
 	op     cfn.Operation
 	change axle.Change // what the step's result will say
 	note   string
+	since  time.Time // of phaseWait: when the waiting began
 }
 
-// String is the token: phase:stack|change set|kind|before|change|note. ARNs
+// String is the token: phase:stack|change set|kind|since|change|note. ARNs
 // have no bars.
 func (p phase) String() string {
-	var before int64
-	if !p.op.Before.IsZero() {
-		before = p.op.Before.UnixNano()
+	var since int64
+	if !p.since.IsZero() {
+		since = p.since.UnixNano()
 	}
 	return p.name + ":" + strings.Join([]string{p.op.StackID, p.op.ChangeSet, string(p.op.Kind),
-		strconv.FormatInt(before, 10), string(p.change), p.note}, "|")
+		strconv.FormatInt(since, 10), string(p.change), p.note}, "|")
 }
 
 func parsePhase(token string) (phase, error) {
@@ -49,21 +50,20 @@ func parsePhase(token string) (phase, error) {
 	if len(f) != 6 {
 		return phase{}, fmt.Errorf("stack step has the unknown token %q", token)
 	}
-	before, err := strconv.ParseInt(f[3], 10, 64)
+	since, err := strconv.ParseInt(f[3], 10, 64)
 	if err != nil {
 		return phase{}, fmt.Errorf("stack step has the unknown token %q: %w", token, err)
 	}
 	p := phase{name: name, change: axle.Change(f[4]), note: f[5],
 		op: cfn.Operation{StackID: f[0], ChangeSet: f[1], Kind: axle.Change(f[2])}}
-	if before != 0 {
-		p.op.Before = time.Unix(0, before)
+	if since != 0 {
+		p.since = time.Unix(0, since)
 	}
 	return p, nil
 }
 
-// waitFor waits for what somebody else does to a stack. Before is when the
-// waiting began.
+// waitFor waits for what somebody else does to a stack.
 func waitFor(st *cfn.Stack) axle.Progress {
-	return axle.Progress{Token: phase{name: phaseWait, op: cfn.Operation{StackID: st.ID, Before: time.Now()}}.String(),
+	return axle.Progress{Token: phase{name: phaseWait, op: cfn.Operation{StackID: st.ID}, since: time.Now()}.String(),
 		Result: axle.Result{Note: "waiting: stack " + st.Name + " is in " + st.Status}}
 }

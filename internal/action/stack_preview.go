@@ -35,7 +35,7 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 		res, err = a.preview(ctx, step, in, st)
 	}
 	if errors.Is(err, cfn.ErrBusy) {
-		err = again(err)
+		err = staleError{err}
 	}
 	return axle.Progress{Done: err == nil, Result: res}, explain(step, err)
 }

@@ -21,7 +21,7 @@ func TestPhaseToken(t *testing.T) {
 			change: axle.Change(text.Draw(t, "change")), note: text.Draw(t, "note"),
 			op: cfn.Operation{StackID: text.Draw(t, "stack"), ChangeSet: text.Draw(t, "set"), Kind: axle.Change(text.Draw(t, "kind"))}}
 		if at := rapid.Int64Range(0, 1<<61).Draw(t, "before"); at != 0 {
-			p.op.Before = time.Unix(0, at)
+			p.since = time.Unix(0, at)
 		}
 		got, err := parsePhase(p.String())
 		if err != nil || got != p {

@@ -77,7 +77,7 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 		return op, err
 	}
 	if st != nil && st.State() != Shell {
-		op.Kind, op.Before = axle.Update, st.Changed()
+		op.Kind = axle.Update
 		in.ChangeSetType = types.ChangeSetTypeUpdate
 	}
 	what := "create change set of stack " + w.Spec.StackName

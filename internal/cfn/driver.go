@@ -122,9 +122,6 @@ type Operation struct {
 	StackID string
 	// ChangeSet is the ARN of the change set; empty for Delete.
 	ChangeSet string
-	// Before is when the stack had last changed before the operation, to tell
-	// a stale answer from the end.
-	Before time.Time
 	// Digest of the template, to learn how long it takes.
 	Digest string
 }

@@ -76,12 +76,12 @@ func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack
 			return deleteEnded(st, seen), nil
 		case op.Kind == axle.Create:
 			return state != Shell, nil
-		case seen.moving || st.ChangeSet == op.ChangeSet || !st.Changed().Equal(op.Before):
+		case !strings.HasPrefix(st.Status, "UPDATE_") && seen.elapsed < appears:
+			return false, nil // an answer from before
+		case seen.moving && st.ChangeSet == op.ChangeSet:
 			return true, nil
 		}
-		// The stack looks as it did before: either the answer is stale, or it
-		// doesn't tell. The change set does.
-		return d.executed(ctx, t, op, seen)
+		return d.executed(ctx, t, op, st, seen) // it may be one from before: the change set tells
 	})
 }
 
@@ -103,14 +103,13 @@ func deleteEnded(st *Stack, seen sight) bool {
 	return inUse && seen.elapsed > appears/10 || seen.elapsed > appears
 }
 
-// executed says whether a change set's execution is over. One that is gone was
-// executed, if it isn't just the answer that is stale.
-func (d *Driver) executed(ctx context.Context, t axle.Target, op Operation, seen sight) (bool, error) {
+// executed says whether a change set's execution is over.
+func (d *Driver) executed(ctx context.Context, t axle.Target, op Operation, st *Stack, seen sight) (bool, error) {
 	client, opt := d.clients.CloudFormation(t)
 	out, err := client.DescribeChangeSet(ctx, &cloudformation.DescribeChangeSetInput{ChangeSetName: &op.ChangeSet, StackName: &op.StackID}, opt)
 	switch {
 	case noChangeSet(err):
-		return seen.elapsed > appears, nil
+		return st.ChangeSet == op.ChangeSet || seen.elapsed > appears, nil
 	case err != nil:
 		return false, called("describe change set "+baseName(op.ChangeSet), err)
 	}
