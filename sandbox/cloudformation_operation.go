@@ -148,7 +148,7 @@ func (w *work) finishTasks() bool {
 	for _, t := range w.op.Tasks {
 		if t.State == "running" && !now.Before(t.Until) {
 			w.finish(t)
-			any = true
+			any = any || t.State != "running"
 		}
 	}
 	return any
@@ -289,8 +289,42 @@ func (w *work) start(t *stackTask) {
 	}
 }
 
+// settlePoll is how often a resource that isn't ready is asked again.
+const settlePoll = 20 * time.Millisecond
+
+// settled asks a resource whether it is ready, and fails its task if it can't
+// become so.
+func (w *work) settled(t *stackTask) bool {
+	r, verb := w.st.Resources[t.ID], t.Verb
+	switch {
+	case t.Do == "delete":
+		r, verb = t.Resource, "delete"
+	case t.Do == "undo":
+		verb = "rollback"
+	}
+	settle := w.types()[r.Type].settle
+	if settle == nil {
+		return true
+	}
+	rc := w.resourceCall(r)
+	rc.Props = decode(r.Props)
+	done, attrs, err := settle(rc, verb)
+	switch {
+	case err != nil:
+		w.failTask(t, rc.reason(err))
+	case !done:
+		t.Until = w.now().Add(settlePoll)
+	case verb != "delete":
+		r.Attrs = encode(attrs)
+	}
+	return done && err == nil
+}
+
 // finish ends a task that went well.
 func (w *work) finish(t *stackTask) {
+	if !w.settled(t) {
+		return
+	}
 	t.State = "done"
 	switch {
 	case t.Do == "delete":

@@ -256,13 +256,13 @@ func (w *work) end(status, reason string) {
 		w.unpublish()
 	}
 	if status == "DELETE_COMPLETE" {
-		w.forget(st)
+		w.freeName(st)
 	}
 	st.Op = nil
 }
 
-// forget makes a deleted stack's name free.
-func (c *call) forget(st *stack) {
+// freeName makes a deleted stack's name free, and forgets what nobody asks for.
+func (c *call) freeName(st *stack) {
 	if c.cfn().Names[st.Name] == st.ID {
 		delete(c.cfn().Names, st.Name)
 	}

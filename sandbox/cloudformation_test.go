@@ -19,7 +19,7 @@ import (
 
 // cfnTest is a sandbox with a CloudFormation client of its administrator.
 type cfnTest struct {
-	*testing.T
+	testing.TB
 	*cf.Client
 	box *sandbox.Sandbox
 	url string
@@ -28,7 +28,7 @@ type cfnTest struct {
 	capabilities []types.Capability
 }
 
-func newCFN(t *testing.T, opts sandbox.Options) *cfnTest {
+func newCFN(t testing.TB, opts sandbox.Options) *cfnTest {
 	t.Helper()
 	box, err := sandbox.New(opts)
 	if err != nil {
@@ -39,7 +39,7 @@ func newCFN(t *testing.T, opts sandbox.Options) *cfnTest {
 		server.Close()
 		_ = box.Close()
 	})
-	return &cfnTest{T: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background(),
+	return &cfnTest{TB: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background(),
 		capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
 }
 

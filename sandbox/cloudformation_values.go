@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"maps"
 	"regexp"
 	"slices"
@@ -149,9 +150,44 @@ func (w *work) lookup(service, key, where string) (string, error) {
 	case "ssm-secure":
 		return "", invalid("SSM Secure reference is not supported in: [%s]", where)
 	case "secretsmanager":
-		return "", invalid("Secrets Manager references aren't supported by this version of the sandbox: [%s]", where)
+		return w.secretValue(key)
 	}
 	return "", invalid("Invalid dynamic reference service: %s", service)
+}
+
+// secretValue reads "secret-id:SecretString:json-key:version-stage:version-id",
+// of which all but the first may be missing; the id may be an ARN.
+func (c *call) secretValue(key string) (string, error) {
+	parts := strings.Split(key, ":")
+	if strings.HasPrefix(key, "arn:") && len(parts) >= 7 {
+		parts = append([]string{strings.Join(parts[:7], ":")}, parts[7:]...)
+	}
+	for len(parts) < 5 {
+		parts = append(parts, "")
+	}
+	if parts[1] != "" && parts[1] != "SecretString" {
+		return "", invalid("Invalid dynamic reference: secretsmanager:%s", key)
+	}
+	in := params{"SecretId": parts[0]}
+	if parts[3] != "" {
+		in["VersionStage"] = parts[3]
+	}
+	if parts[4] != "" {
+		in["VersionId"] = parts[4]
+	}
+	out, err := c.invoke("secretsmanager", "GetSecretValue", c.Region, in)
+	if err != nil {
+		return "", err
+	}
+	value := text(out["SecretString"])
+	if parts[2] == "" {
+		return value, nil
+	}
+	var fields map[string]any
+	if json.Unmarshal([]byte(value), &fields) != nil || fields[parts[2]] == nil {
+		return "", invalid("Could not find a value associated with JSONKey in SecretString")
+	}
+	return text(fields[parts[2]]), nil
 }
 
 // ssmValue reads a parameter "name" or "name:version" as the stack's principal.
