@@ -262,7 +262,11 @@ func guessService(r *http.Request) service {
 // authenticate finds who signed the request, into c.Who, and whether they
 // really did. The lock isn't held.
 func (s *Sandbox) authenticate(c *call, svc service, sig signature, signed bool) *apiError {
-	if !signed {
+	switch r := c.HTTP; {
+	case signed:
+	case strings.HasPrefix(r.Header.Get("Authorization"), "AWS ") || r.URL.Query().Has("AWSAccessKeyId"):
+		return fail("InvalidRequest", "The authorization mechanism you have provided is not supported. Please use %s.", sigAlgorithm)
+	default:
 		return refuse(svc, noCredentials, "")
 	}
 	s.lock()
