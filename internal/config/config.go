@@ -133,7 +133,7 @@ type Regions struct {
 type Parameter struct {
 	Name     string
 	Pos      diag.Pos
-	Value    *expr.Text
+	Value    *expr.Text // nil where it has mistakes, which are reported
 	ValuePos diag.Pos
 }
 

@@ -80,14 +80,13 @@ func (p *parser) values(n *node) []Parameter {
 	}
 	var out []Parameter
 	for _, e := range n.pairs {
-		if e.value.bad || e.value.kind != scalar {
-			continue
+		given := Parameter{Name: e.key.text, Pos: e.key.pos, ValuePos: e.value.content}
+		if !e.value.bad && e.value.kind == scalar {
+			value, problems := e.value.expression().Value(p.known)
+			p.problems = append(p.problems, problems...)
+			given.Value = value
 		}
-		value, problems := e.value.expression().Value(p.known)
-		p.problems = append(p.problems, problems...)
-		if value != nil {
-			out = append(out, Parameter{Name: e.key.text, Pos: e.key.pos, Value: value, ValuePos: e.value.content})
-		}
+		out = append(out, given)
 	}
 	return out
 }

@@ -51,6 +51,9 @@ func checkParameters(s *config.Stack, t *Source) diag.List {
 				"stack %q sets parameter %q, which its template doesn't have", s.Name, p.Name)
 			continue
 		}
+		if p.Value == nil {
+			continue
+		}
 		if text, literal := p.Value.Literal(); literal && len(declared.Allowed) > 0 && !slices.Contains(declared.Allowed, text) {
 			shown := fmt.Sprintf("%q", text)
 			if declared.NoEcho {
