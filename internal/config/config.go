@@ -129,7 +129,8 @@ type Regions struct {
 	Pos  diag.Pos
 }
 
-// Parameter is a parameter or a tag of a stack.
+// Parameter is a parameter or a tag of a stack. One with a mistake is there too,
+// with a Broken value.
 type Parameter struct {
 	Name     string
 	Pos      diag.Pos

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"axle/internal/diag"
+	"axle/internal/expr"
 )
 
 // stack builds one stack. targets are those of the environment, if it has some.
@@ -80,13 +83,16 @@ func (p *parser) values(n *node) []Parameter {
 	}
 	var out []Parameter
 	for _, e := range n.pairs {
-		given := Parameter{Name: e.key.text, Pos: e.key.pos, ValuePos: e.value.content}
+		v := Parameter{Name: e.key.text, Pos: e.key.pos, ValuePos: e.value.content}
 		if !e.value.bad && e.value.kind == scalar {
-			value, problems := e.value.expression().Value(p.known)
+			var problems diag.List
+			v.Value, problems = e.value.expression().Value(p.known)
 			p.problems = append(p.problems, problems...)
-			given.Value = value
 		}
-		out = append(out, given)
+		if v.Value == nil {
+			v.Value = expr.Broken(e.value.text)
+		}
+		out = append(out, v)
 	}
 	return out
 }

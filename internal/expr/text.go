@@ -18,7 +18,12 @@ type Text struct {
 	source string
 	parts  []part
 	calls  []Call
+	broken bool
 }
+
+// Broken stands for a scalar whose mistakes are reported: it is no literal, asks
+// for nothing and has no value. With it the search for other mistakes goes on.
+func Broken(src string) *Text { return &Text{source: src, broken: true} }
 
 // part is literal text or an expression.
 type part struct {
@@ -78,7 +83,7 @@ func (t *Text) Literal() (string, bool) {
 		}
 		b.WriteString(p.literal)
 	}
-	return b.String(), true
+	return b.String(), !t.broken
 }
 
 // String is the scalar as written.
@@ -100,6 +105,9 @@ func (t *Text) NeedsTags() bool {
 // Eval gives the text for a target. ok is false when lookup doesn't know all
 // that is needed yet. lookup may be nil if there are no calls.
 func (t *Text) Eval(sc Scope, lookup Lookup) (value string, ok bool, err error) {
+	if t.broken {
+		return "", false, fmt.Errorf("evaluate %s: it has mistakes", t.source)
+	}
 	var b strings.Builder
 	ok = true
 	for _, p := range t.parts {

@@ -284,6 +284,16 @@ func TestExpression(t *testing.T) {
 	expect(t, "account.u", list, []string{`10:13: there is no field "u"`})
 }
 
+func TestBroken(t *testing.T) {
+	text := Broken("${{ x")
+	if _, ok := text.Literal(); ok || len(text.Calls()) > 0 || text.NeedsTags() {
+		t.Error("something can be made of it")
+	}
+	if _, ok, err := text.Eval(scope(), nil); ok || err == nil {
+		t.Error("it has a value")
+	}
+}
+
 func TestLocate(t *testing.T) {
 	_, list := Scalar{Text: "${{ foo }}", Locate: func(offset int) diag.Pos { return diag.Pos{File: "axle.yaml", Line: 7, Col: offset * 100} }}.Value(known())
 	expect(t, "foo", list, []string{`7:400: unknown name "foo"`})
