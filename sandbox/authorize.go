@@ -22,8 +22,9 @@ func newGuard() *guard { return &guard{docs: map[string]*policy.Policy{}} }
 // maxCompiled bounds the cache of documents.
 const maxCompiled = 20000
 
-// nothing stands for a document that can't be compiled: it allows nothing.
-var nothing = &policy.Policy{}
+// nothing stands for a document that is missing or can't be compiled: it allows
+// nothing.
+func nothing() *policy.Policy { return &policy.Policy{} }
 
 func (g *guard) compile(doc string) *policy.Policy {
 	if p := g.docs[doc]; p != nil {
@@ -31,7 +32,7 @@ func (g *guard) compile(doc string) *policy.Policy {
 	}
 	p, err := policy.Parse([]byte(doc))
 	if err != nil {
-		p = nothing
+		p = nothing()
 	}
 	if len(g.docs) >= maxCompiled {
 		clear(g.docs)
@@ -198,7 +199,7 @@ func (c *call) policies() *policy.Policies {
 			}
 		}
 		if who.Boundary != "" {
-			p.Boundary = nothing
+			p.Boundary = nothing()
 			if doc, ok := a.IAM.managed(who.Boundary); ok {
 				p.Boundary = c.guard.compile(doc)
 			}

@@ -92,6 +92,14 @@ func (s *Sandbox) iamOps() map[string]operation {
 	return ops
 }
 
+// onPath is the ARN that a list needs permission on: the beginning of those
+// that it gives.
+func onPath(kind string) func(*call) []string {
+	return func(c *call) []string {
+		return []string{"arn:aws:iam::" + c.Account.ID + ":" + kind + c.In.or("PathPrefix", "/")}
+	}
+}
+
 // iamFail makes IAM's errors, whose statuses differ by code.
 func iamFail(code, format string, args ...any) error {
 	e := fail(code, format, args...)

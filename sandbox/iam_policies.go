@@ -75,7 +75,7 @@ func managedPolicyOps() map[string]operation {
 	return map[string]operation{
 		"CreatePolicy":            {run: createPolicy, access: createAccess("Policy", "policy")},
 		"GetPolicy":               {run: getPolicy, resources: on},
-		"ListPolicies":            {run: listPolicies},
+		"ListPolicies":            {run: listPolicies, resources: onPath("policy")},
 		"DeletePolicy":            {run: deletePolicy, resources: on},
 		"CreatePolicyVersion":     {run: createPolicyVersion, resources: on},
 		"GetPolicyVersion":        {run: getPolicyVersion, resources: on},

@@ -34,7 +34,7 @@ func roleOps() map[string]operation {
 	return map[string]operation{
 		"CreateRole":                  {run: createRole, access: createAccess("Role", "role")},
 		"GetRole":                     {run: getRole, resources: onRole},
-		"ListRoles":                   {run: listRoles},
+		"ListRoles":                   {run: listRoles, resources: onPath("role")},
 		"UpdateRole":                  {run: updateRole, resources: onRole},
 		"UpdateRoleDescription":       {run: updateRole, resources: onRole},
 		"UpdateAssumeRolePolicy":      {run: updateTrust, resources: onRole},

@@ -10,7 +10,7 @@ func userOps() map[string]operation {
 	return map[string]operation{
 		"CreateUser":      {run: createUser, access: createAccess("User", "user")},
 		"GetUser":         {run: getUser, resources: onUser},
-		"ListUsers":       {run: listUsers},
+		"ListUsers":       {run: listUsers, resources: onPath("user")},
 		"DeleteUser":      {run: deleteUser, resources: onUser},
 		"CreateAccessKey": {run: createAccessKey, resources: onUser},
 		"ListAccessKeys":  {run: listAccessKeys, resources: onUser},

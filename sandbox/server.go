@@ -5,10 +5,12 @@ import (
 	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"runtime/debug"
 	"strings"
 	"time"
 )
@@ -160,7 +162,7 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		writeError(rec, svc, c.notImplemented(svc), c.ID)
 		return
 	}
-	out, err := c.run(op)
+	out, err := c.survive(op)
 	if err != nil {
 		aerr := asAPIError(svc, err)
 		if aerr.Status >= 500 {
@@ -187,6 +189,18 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		text = encodeJSON(out)
 	}
 	_, _ = rec.Write(text)
+}
+
+// survive runs the operation; a mistake of ours breaks one request, not the
+// rehearsal of a hundred accounts.
+func (c *call) survive(op operation) (out obj, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			c.log.Error("panic", "service", c.Service, "operation", c.Op, "panic", r, "stack", string(debug.Stack()))
+			out, err = nil, errors.New("the sandbox made a mistake; its log says more")
+		}
+	}()
+	return c.run(op)
 }
 
 // notImplemented is how a service refuses an operation that it doesn't have.

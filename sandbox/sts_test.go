@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -189,4 +190,19 @@ func TestTrustIsBoundToTheRole(t *testing.T) {
 	_, err = iam.NewFromConfig(member).UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{
 		RoleName: aws.String("spoke"), PolicyDocument: trusting(hubARN+"x", "")})
 	refused(t, err, "MalformedPolicyDocument", `Invalid principal in policy: "AWS":"`+hubARN+`x"`)
+}
+
+// In an unkind sandbox a new role can't be assumed at once.
+func TestRolesPropagate(t *testing.T) {
+	b := newBox(t, sandbox.Options{Accounts: 1, Unkind: true, Seed: 3})
+	b.top.RetryMaxAttempts = 10 // throttling is retried, a denial isn't
+	b.role(b.top, "new", trusting(managementAccount, ""), nil)
+	_, err := b.assume(b.top, managementAccount, "new")
+	refused(t, err, "AccessDenied", "sts:AssumeRole")
+	for deadline := time.Now().Add(10 * time.Second); err != nil; _, err = b.assume(b.top, managementAccount, "new") {
+		if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+		refused(t, err, "AccessDenied", "sts:AssumeRole")
+	}
 }
