@@ -134,7 +134,7 @@ type Regions struct {
 type Parameter struct {
 	Name     string
 	Pos      diag.Pos
-	Value    *expr.Text // nil where it has mistakes, which are reported
+	Value    *expr.Text
 	ValuePos diag.Pos
 }
 
