@@ -38,9 +38,10 @@ func TestMain(m *testing.M) {
 //
 // Beside testscript's own commands they have:
 //
-//	sandbox [-org FILE] [-kind] [-stack-seconds S] [-faults FILE] [-accounts N]
+//	sandbox [-org FILE] [-kind] [-stack-seconds S] [-latency D] [-faults FILE] [-accounts N]
 //	        serves one and sets the AWS variables; unkind unless told otherwise
 //	calls SERVICE:OP N    the sandbox has served exactly that many
+//	waitcalls SERVICE:OP N    waits until it has served that many
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
 //	waitfor FILE PATTERN  waits until a file that is being written has it
 func TestScripts(t *testing.T) {
@@ -66,7 +67,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor,
+			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 		},
 	})
 }
@@ -100,6 +101,8 @@ func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
 			var s float64
 			s, err = strconv.ParseFloat(value, 64)
 			o.StackTime = time.Duration(s * float64(time.Second))
+		case "-latency":
+			o.Latency, err = time.ParseDuration(value)
 		default:
 			ts.Fatalf("sandbox: unknown flag %s", flag)
 		}
@@ -135,6 +138,23 @@ func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 		slices.Sort(all)
 		ts.Fatalf("%s was called %d times, want %d; all calls: %s", args[0], got, want, strings.Join(all, ", "))
 	}
+}
+
+func cmdWaitCalls(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: waitcalls SERVICE:OP N")
+	}
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	box := boxes.get(ts.Getenv("AWS_ENDPOINT_URL"))
+	deadline := time.Now().Add(60 * time.Second)
+	for time.Now().Before(deadline) {
+		if box.Calls()[args[0]] >= want {
+			return
+		}
+		time.Sleep(5 * time.Millisecond) // another process calls: there is nothing to wait on
+	}
+	ts.Fatalf("%s was never called %d times: %v", args[0], want, box.Calls())
 }
 
 func cmdTrust(ts *testscript.TestScript, neg bool, args []string) {

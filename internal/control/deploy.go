@@ -115,7 +115,7 @@ func lockedFailure(err error) error {
 	if !errors.As(err, &locked) {
 		return fmt.Errorf("lock the project: %w", err)
 	}
-	return &axle.Failure{Code: "Locked", Message: err.Error(), Blocked: true, Err: err,
+	return &axle.Failure{Code: "Locked", Message: locked.Error(), Blocked: true, Err: err,
 		Hint: "wait for it to end; axle show " + locked.Holder.Run + " tells how far it is"}
 }
 
@@ -202,7 +202,32 @@ func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
 		return nil, err
 	}
 	defer db.Close()
-	return db.Runs(ctx, "", limit)
+	runs, err := db.Runs(ctx, "", limit)
+	if err != nil {
+		return nil, err
+	}
+	for i := range runs {
+		if err := standing(ctx, db, &runs[i]); err != nil {
+			return nil, err
+		}
+	}
+	return runs, nil
+}
+
+// standing corrects the status of a run that is recorded as running, and whose
+// process is gone.
+func standing(ctx context.Context, db *store.SQLite, run *axle.Run) error {
+	if run.Status != axle.RunRunning {
+		return nil
+	}
+	holder, alive, err := db.Holder(ctx, run.Project)
+	if err != nil {
+		return fmt.Errorf("look who works on project %q: %w", run.Project, err)
+	}
+	if !alive || holder.Run != run.ID {
+		run.Status = axle.RunInterrupted
+	}
+	return nil
 }
 
 // Show reads a run with its plan and records; the latest when id is empty.
@@ -219,6 +244,9 @@ func Show(ctx context.Context, o Options, id string) (*Done, error) {
 	p, err := plan.Decode(body)
 	if err != nil {
 		return nil, fmt.Errorf("run %s: %w", run.ID, err)
+	}
+	if err := standing(ctx, db, &run); err != nil {
+		return nil, err
 	}
 	records, err := db.Records(ctx, run.ID)
 	if err != nil {

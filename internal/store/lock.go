@@ -89,7 +89,7 @@ func (s *SQLite) whileHeld(ctx context.Context, project string, mine held, state
 // Holder is part of Store.
 func (s *SQLite) Holder(ctx context.Context, project string) (axle.Holder, bool, error) {
 	h, found, err := queryHolder(ctx, s.readers, project)
-	return h.Holder, found, s.explain(fmt.Sprintf("look at the lock of project %q", project), err)
+	return h.Holder, found && h.alive(time.Now()), s.explain(fmt.Sprintf("look at the lock of project %q", project), err)
 }
 
 type querier interface {

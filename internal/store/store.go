@@ -39,7 +39,8 @@ type Store interface {
 	// not alive loses it, and is marked as interrupted. unlock returns an error
 	// if the lock had been lost to another run.
 	Lock(ctx context.Context, project string, by axle.Holder) (unlock func() error, err error)
-	// Holder returns who holds a project's lock, dead or alive.
+	// Holder returns who holds a project's lock; false when nobody does who is
+	// alive.
 	Holder(ctx context.Context, project string) (axle.Holder, bool, error)
 
 	// Remember records the digest of the template that a stack was last
