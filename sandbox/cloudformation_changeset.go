@@ -135,9 +135,13 @@ func (c *call) sameChangeSet(cs *changeSet, req *request, kind string) (obj, err
 }
 
 // prepareLater computes a change set when its time has come: a fiftieth of
-// what a stack takes.
+// what a stack takes. An unkind sandbox always lets its caller wait.
 func (s *Sandbox) prepareLater(cs *changeSet, account, region string) {
-	s.after(min(s.opts.StackTime/50, time.Second), "changeset/"+cs.ID, func() {
+	delay := min(s.opts.StackTime/50, time.Second)
+	if s.opts.Unkind {
+		delay = max(delay, 20*time.Millisecond)
+	}
+	s.after(delay, "changeset/"+cs.ID, func() {
 		c := s.callAs(cs.Who, "cloudformation", region)
 		c.Account = s.account(account)
 		st := c.cfn().Stacks[cs.Stack]
@@ -271,7 +275,8 @@ func executeChangeSet(c *call) (obj, error) {
 	for _, other := range st.ChangeSets {
 		other.outdate()
 	}
-	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK"}
+	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
+		DropNew: c.In.bool("RetainExceptOnCreate")}
 	switch {
 	case c.In.bool("DisableRollback"):
 		op.OnFailure = "DO_NOTHING"

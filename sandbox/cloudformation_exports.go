@@ -171,9 +171,6 @@ func listImports(c *call) (obj, error) {
 	}
 	users := c.importers(name)
 	if len(users) == 0 {
-		if _, ok := c.cfn().Exports[name]; !ok {
-			return nil, invalid("Export '%s' does not exist.", name)
-		}
 		return nil, invalid("Export '%s' is not imported by any stack.", name)
 	}
 	page, next, ok := paginate(c.Sandbox, users, same, c.In.str("NextToken"), 100)

@@ -20,8 +20,14 @@ type request struct {
 // refuses as CloudFormation does before anything is started. old is nil for a
 // new stack.
 func (c *call) readRequest(old *stack) (*request, error) {
+	if err := c.refuseUnsupported(); err != nil {
+		return nil, err
+	}
 	t, err := c.requestedTemplate(old)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.checkTypes(t); err != nil {
 		return nil, err
 	}
 	r := &request{t: t, next: stackVersion{Template: t.digest, Role: c.In.str("RoleARN"),
@@ -53,6 +59,38 @@ func (c *call) readRequest(old *stack) (*request, error) {
 		return nil, err
 	}
 	return r, as.checkExisting(t, r.next.Parameters)
+}
+
+// refuseUnsupported refuses what this version of the sandbox would have to
+// pretend to do.
+func (c *call) refuseUnsupported() error {
+	switch {
+	case len(c.In.obj("RollbackConfiguration").list("RollbackTriggers")) > 0:
+		return invalid("RollbackConfiguration.RollbackTriggers isn't supported by this version of the sandbox")
+	case c.In.str("DeploymentMode") != "":
+		return invalid("DeploymentMode isn't supported by this version of the sandbox")
+	case c.In.bool("ImportExistingResources"), len(c.In.list("ResourcesToImport")) > 0:
+		return invalid("Importing resources isn't supported by this version of the sandbox")
+	}
+	return nil
+}
+
+// checkTypes holds the template against the types that the caller permits.
+func (c *call) checkTypes(t *template) error {
+	permitted := c.In.strs("ResourceTypes")
+	if len(permitted) == 0 {
+		return nil
+	}
+	for _, id := range sortedKeys(t.resources) {
+		typ := t.resources[id].typ
+		if !slices.ContainsFunc(permitted, func(p string) bool {
+			prefix, wild := strings.CutSuffix(p, "*")
+			return p == typ || wild && strings.HasPrefix(typ, prefix)
+		}) {
+			return invalid("Resource type %s is not allowed by parameter ResourceTypes [%s]", typ, strings.Join(permitted, ", "))
+		}
+	}
+	return nil
 }
 
 // requestedTags are the stack's tags. An update that names none keeps them.

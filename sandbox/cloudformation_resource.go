@@ -286,11 +286,12 @@ func (w *work) stays(r *stackResource) bool {
 	if w.op.Phase == "cleanup" && current != nil && current.PhysicalID != r.PhysicalID {
 		return r.KeepOld == "Retain" && w.op.Reason == "" && len(w.op.Failed) == 0
 	}
+	isNew := w.op.Kind == "create" || w.op.Kind == "update" && w.op.Resources[r.ID] == nil
 	switch r.Keep {
 	case "Retain":
-		return true
+		return !(isNew && w.op.DropNew)
 	case "RetainExceptOnCreate":
-		return w.op.Kind == "delete" || w.op.Kind == "update" && w.op.Resources[r.ID] != nil
+		return !isNew
 	}
 	return false
 }

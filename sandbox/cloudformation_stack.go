@@ -54,7 +54,7 @@ func createStack(c *call) (obj, error) {
 	st.DisableRollback = c.In.bool("DisableRollback")
 	st.Policy = c.In.str("StackPolicyBody")
 	c.begin(st, &stackOperation{Kind: "create", Token: c.In.str("ClientRequestToken"), Who: req.who,
-		OnFailure: c.onFailure()}, "CREATE_IN_PROGRESS")
+		OnFailure: c.onFailure(), DropNew: c.In.bool("RetainExceptOnCreate")}, "CREATE_IN_PROGRESS")
 	return c.started(st), nil
 }
 
@@ -117,7 +117,8 @@ func updateStack(c *call) (obj, error) {
 	for _, cs := range st.ChangeSets {
 		cs.outdate()
 	}
-	c.beginUpdate(st, req.next, &stackOperation{Token: c.In.str("ClientRequestToken"), Who: req.who, OnFailure: c.onFailure()})
+	c.beginUpdate(st, req.next, &stackOperation{Token: c.In.str("ClientRequestToken"), Who: req.who, OnFailure: c.onFailure(),
+		DropNew: c.In.bool("RetainExceptOnCreate")})
 	return c.started(st), nil
 }
 
@@ -150,6 +151,8 @@ func deleteStack(c *call) (obj, error) {
 	}
 	retain := c.In.strs("RetainResources")
 	switch {
+	case c.In.or("DeletionMode", "STANDARD") != "STANDARD":
+		return nil, invalid("DeletionMode %s isn't supported by this version of the sandbox", c.In.str("DeletionMode"))
 	case st.Protected:
 		return nil, invalid("Stack [%s] cannot be deleted while TerminationProtection is enabled", st.Name)
 	case st.Status == "UPDATE_IN_PROGRESS" || strings.HasPrefix(st.Status, "UPDATE_") && st.busy():

@@ -50,6 +50,9 @@ const (
 	maxTemplateObject = 1_000_000
 )
 
+// sectionLimits are CloudFormation's quotas on a template.
+var sectionLimits = map[string]int{"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
+
 var (
 	alphanumeric   = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
 	subPlaceholder = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
@@ -117,6 +120,9 @@ func (t *template) read(root any) error {
 		members, ok := top[section.name].(map[string]any)
 		if !ok && top[section.name] != nil {
 			return invalid("Template format error: unsupported structure.")
+		}
+		if most := sectionLimits[section.name]; most > 0 && len(members) > most {
+			return invalid("Template format error: Number of %s, %d, is greater than maximum allowed, %d", strings.ToLower(section.name), len(members), most)
 		}
 		for _, name := range slices.Sorted(maps.Keys(members)) {
 			if err := section.read(name, members[name]); err != nil {

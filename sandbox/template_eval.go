@@ -180,29 +180,34 @@ func (e *evaluation) getAtt(arg any) (any, error) {
 	return e.attr(id, attr)
 }
 
+// subArguments reads Fn::Sub's text and its own variables, evaluated.
+func (e *evaluation) subArguments(arg any) (format string, vars map[string]any, err error) {
+	const want = "Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string"
+	if text, ok := arg.(string); ok {
+		return text, nil, nil
+	}
+	list, _ := arg.([]any)
+	if len(list) != 2 {
+		return "", nil, invalid(want)
+	}
+	format, isText := list[0].(string)
+	given, isMap := list[1].(map[string]any)
+	if !isText || !isMap {
+		return "", nil, invalid(want)
+	}
+	vars = make(map[string]any, len(given))
+	for k, v := range given {
+		if vars[k], err = e.value(v); err != nil {
+			return "", nil, err
+		}
+	}
+	return format, vars, nil
+}
+
 func (e *evaluation) sub(arg any) (any, error) {
-	format, vars := "", map[string]any{}
-	switch x := arg.(type) {
-	case string:
-		format = x
-	case []any:
-		m, ok := map[string]any{}, false
-		if len(x) == 2 {
-			format, ok = x[0].(string)
-			m, _ = x[1].(map[string]any)
-		}
-		if !ok || m == nil {
-			return nil, invalid("Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string")
-		}
-		for k, v := range m {
-			val, err := e.value(v)
-			if err != nil {
-				return nil, err
-			}
-			vars[k] = val
-		}
-	default:
-		return nil, invalid("Template error: One or more Fn::Sub intrinsic functions don't specify expected arguments. Specify a string as first argument, and an optional second argument to specify a mapping of values to replace in the string")
+	format, vars, err := e.subArguments(arg)
+	if err != nil {
+		return nil, err
 	}
 	var failed error
 	dark := false
@@ -217,19 +222,17 @@ func (e *evaluation) sub(arg any) (any, error) {
 				v, err = e.reference(name)
 			}
 		}
-		if err != nil && failed == nil {
-			failed = err
-		}
 		dark = dark || isUnknown(v)
 		switch list := v.(type) {
 		case []any:
 			return joinText(list, ",")
 		case map[string]any:
-			if failed == nil {
-				failed = invalid("Template error: variable %s in Fn::Sub expression does not resolve to a string", name)
-			}
+			err = invalid("Template error: variable %s in Fn::Sub expression does not resolve to a string", name)
 		case noValue:
 			return ""
+		}
+		if err != nil && failed == nil {
+			failed = err
 		}
 		return scalarText(v)
 	})

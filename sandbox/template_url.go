@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"strings"
@@ -40,6 +41,9 @@ func (c *call) templateObject(address string) (string, error) {
 // by the host that the caller reached us at.
 func (c *call) ownS3(u *url.URL) bool {
 	host := strings.ToLower(u.Hostname())
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsLoopback() {
+		return true
+	}
 	return amazonS3.MatchString(host) || c.HTTP != nil && strings.EqualFold(u.Host, c.HTTP.Host) ||
 		host == "localhost" || strings.HasSuffix(host, ".localhost")
 }
