@@ -378,7 +378,7 @@ func (s *Sandbox) assumeFor(principal, arn, session string) (*identity, error) {
 		return nil, denied
 	}
 	role := target.IAM.Roles[m[3]]
-	trust, seen := role.trustAt(s.now(), target)
+	trust, seen := role.trustAt(s.now())
 	c := &call{Sandbox: s, Service: "sts", Who: &identity{Account: m[1], ARN: principal, Type: "service"}, Account: target}
 	d, _ := c.decide(access{Action: "sts:AssumeRole", Resource: arn, Owner: m[1], Policy: trust})
 	if !seen || !d.Allowed() {

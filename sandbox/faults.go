@@ -2,8 +2,10 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io"
 	"path"
 	"slices"
@@ -185,8 +187,15 @@ func (s *Sandbox) faultFor(account, region, stack, logicalID, resourceType, verb
 	return ""
 }
 
-// stale says whether an unkind sandbox still shows what was before a change
-// at the time given: for a second at most, and not always.
+// stale says whether an unkind sandbox still shows what was before a change at
+// the time given: for a second at most, half of the changes not at all. Once
+// the change was seen it stays seen.
 func (s *Sandbox) stale(changed time.Time) bool {
-	return s.opts.Unkind && s.now().Sub(changed) < time.Second && s.random() < 0.5
+	age := s.now().Sub(changed)
+	if !s.opts.Unkind || age >= time.Second {
+		return false
+	}
+	h := fnv.New64a()
+	_ = binary.Write(h, binary.BigEndian, []int64{s.opts.Seed, changed.UnixNano()})
+	return age < time.Duration(int64(h.Sum64()>>1)%int64(2*time.Second))-time.Second
 }

@@ -23,7 +23,7 @@ type iamRole struct {
 
 // trustAt is the trust policy as STS knows it by now; seen is false while it
 // doesn't know the role.
-func (r *iamRole) trustAt(now time.Time, _ *account) (doc string, seen bool) {
+func (r *iamRole) trustAt(now time.Time) (doc string, seen bool) {
 	if now.Before(r.Visible) {
 		return r.OldTrust, r.OldTrust != ""
 	}
@@ -206,7 +206,7 @@ func updateTrust(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	old, _ := r.trustAt(c.now(), c.Account)
+	old, _ := r.trustAt(c.now())
 	r.Trust, r.Bound, r.OldTrust, r.Visible = trust, bound, old, c.propagates()
 	return nil, nil
 }

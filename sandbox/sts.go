@@ -60,7 +60,7 @@ func assumeRole(c *call) (obj, error) {
 	if role == nil || role.ARN != arn {
 		return nil, denied
 	}
-	trust, seen := role.trustAt(c.now(), target)
+	trust, seen := role.trustAt(c.now())
 	if !seen {
 		return nil, denied
 	}
