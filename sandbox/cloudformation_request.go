@@ -194,7 +194,7 @@ func (c *call) stackPrincipal(role string) (identity, error) {
 
 // trustsCloudFormation says whether a role's trust policy lets the service in.
 func (c *call) trustsCloudFormation(r *iamRole) bool {
-	trust, seen := r.trustAt(c.now(), c.Account)
+	trust, seen := r.trustAt(c.now())
 	if !seen {
 		return false
 	}
