@@ -364,29 +364,3 @@ func (c *call) mayAssume(role *iamRole, target *account, trust string) error {
 	}
 	return nil
 }
-
-// assumeFor is the session in which a service works with a role that was
-// passed to it; it is refused when the role doesn't trust the service.
-func (s *Sandbox) assumeFor(principal, arn, session string) (*identity, error) {
-	denied := &apiError{Status: 403, Code: "AccessDenied", Message: "Role " + arn + " is invalid or cannot be assumed"}
-	m := roleARN.FindStringSubmatch(arn)
-	if m == nil {
-		return nil, denied
-	}
-	target := s.account(m[1])
-	if target == nil || target.IAM.Roles[m[3]] == nil || target.IAM.Roles[m[3]].ARN != arn {
-		return nil, denied
-	}
-	role := target.IAM.Roles[m[3]]
-	trust, seen := role.trustAt(s.now())
-	c := &call{Sandbox: s, Service: "sts", Who: &identity{Account: m[1], ARN: principal, Type: "service"}, Account: target}
-	d, _ := c.decide(access{Action: "sts:AssumeRole", Resource: arn, Owner: m[1], Policy: trust})
-	if !seen || !d.Allowed() {
-		return nil, denied
-	}
-	return &identity{
-		Account: m[1], Type: "role", Role: role.Name,
-		ARN:    "arn:aws:sts::" + m[1] + ":assumed-role/" + role.Name + "/" + session,
-		UserID: role.ID + ":" + session, Created: s.now(), Tags: role.Tags,
-	}, nil
-}

@@ -188,8 +188,8 @@ func (s *Sandbox) faultFor(account, region, stack, logicalID, resourceType, verb
 }
 
 // stale says whether an unkind sandbox still shows what was before a change at
-// the time given: for a second at most, half of the changes not at all. Once
-// the change was seen it stays seen.
+// the time given: for 0.2 to 1 second, which is the same for all who ask, so
+// that a change that was seen stays seen.
 func (s *Sandbox) stale(changed time.Time) bool {
 	age := s.now().Sub(changed)
 	if !s.opts.Unkind || age >= time.Second {
@@ -197,5 +197,6 @@ func (s *Sandbox) stale(changed time.Time) bool {
 	}
 	h := fnv.New64a()
 	_ = binary.Write(h, binary.BigEndian, []int64{s.opts.Seed, changed.UnixNano()})
-	return age < time.Duration(int64(h.Sum64()>>1)%int64(2*time.Second))-time.Second
+	const least = time.Second / 5
+	return age < least+time.Duration(h.Sum64()%uint64(time.Second-least))
 }
