@@ -25,8 +25,7 @@ type stack struct {
 	Name    string    `json:"name"`
 	Status  string    `json:"status"`
 	Reason  string    `json:"reason,omitempty"`
-	Since   time.Time `json:"since"`         // of the status
-	Was     string    `json:"was,omitempty"` // the status before that moment
+	Since   time.Time `json:"since"` // of the status
 	Created time.Time `json:"created"`
 	Updated time.Time `json:"updated,omitzero"`
 	Deleted time.Time `json:"deleted,omitzero"`
@@ -46,6 +45,19 @@ type stack struct {
 	Last            *lastOperation            `json:"last,omitempty"`
 	Parent          string                    `json:"parent,omitempty"`
 	Root            string                    `json:"root,omitempty"`
+	old             *stackView                // before the moment Since; nil for a new stack
+}
+
+// stackView is what a stale describe shows.
+type stackView struct {
+	status, reason string
+	updated        time.Time
+	outputs        []stackOutput
+	version        stackVersion
+}
+
+func (st *stack) view() stackView {
+	return stackView{status: st.Status, reason: st.Reason, updated: st.Updated, outputs: st.Outputs, version: st.stackVersion}
 }
 
 // stackVersion is what a stack was last asked to be.
@@ -225,7 +237,8 @@ func (st *stack) busy() bool {
 func (s *Sandbox) setStatus(st *stack, status, reason string) {
 	now := s.now()
 	if !now.Equal(st.Since) {
-		st.Was, st.Since = st.Status, now
+		was := st.view()
+		st.old, st.Since = &was, now
 	}
 	st.Status, st.Reason = status, reason
 	s.addEvent(st, stackEvent{Status: status, Reason: reason, PhysicalID: st.ID})

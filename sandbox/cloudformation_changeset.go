@@ -287,11 +287,10 @@ func executeChangeSet(c *call) (obj, error) {
 		c.beginUpdate(st, cs.stackVersion, op)
 		return obj{}, nil
 	}
-	st.stackVersion = cs.stackVersion
-	st.DisableRollback = op.OnFailure == "DO_NOTHING"
-	st.Updated = c.now()
 	op.Kind = "create"
 	c.begin(st, op, "CREATE_IN_PROGRESS")
+	st.stackVersion, st.Updated = cs.stackVersion, c.now()
+	st.DisableRollback = op.OnFailure == "DO_NOTHING"
 	return obj{}, nil
 }
 

@@ -187,6 +187,26 @@ func TestUpdateRollsBack(tt *testing.T) {
 	t.want(t.update("s", named, "N=two", "D=new"), "UPDATE_COMPLETE")
 }
 
+func TestUpdateWithoutRollback(tt *testing.T) {
+	t := newCFN(tt, fails("P", "update", 1))
+	t.want(t.create("s", named, "N=one"), "CREATE_COMPLETE")
+	in := &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(named), Parameters: pairs([]string{"N=two"}), DisableRollback: aws.Bool(true)}
+	if _, err := t.UpdateStack(t.ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "UPDATE_FAILED")
+	if got := t.topics(); !slices.Equal(got, []string{"one", "two"}) {
+		t.Errorf("topics %v", got)
+	}
+	if _, err := t.UpdateStack(t.ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "UPDATE_COMPLETE")
+	if got := t.topics(); !slices.Equal(got, []string{"two"}) {
+		t.Errorf("topics %v", got)
+	}
+}
+
 func TestRollbackFailsAndContinues(tt *testing.T) {
 	t := newCFN(tt, sandbox.Options{Faults: []sandbox.Fault{
 		{Kind: "fail", Resource: "C", On: "update", Message: "it broke", Count: 1},

@@ -106,7 +106,7 @@ func (st *stack) relink() {
 func (s *Sandbox) advance(st *stack) {
 	for st.Op != nil && st.Op.Phase != "stalled" {
 		w := &work{call: s.callAs(st.Op.Who, "cloudformation", arnRegion(st.ID)), st: st, op: st.Op}
-		if st.Op.Tasks == nil && !w.open() {
+		if st.Op.Phase == "" && !w.open() {
 			continue
 		}
 		if w.finishTasks() || w.startTasks() {

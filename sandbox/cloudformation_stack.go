@@ -132,9 +132,8 @@ func (c *call) beginUpdate(st *stack, next stackVersion, op *stackOperation) {
 			op.Resources[id] = &saved
 		}
 	}
-	st.stackVersion = next
-	st.Updated = c.now()
 	c.begin(st, op, "UPDATE_IN_PROGRESS")
+	st.stackVersion, st.Updated = next, c.now()
 }
 
 func deleteStack(c *call) (obj, error) {
@@ -275,51 +274,48 @@ func newestKey(st *stack) string {
 	return fmt.Sprintf("%020d %s", 1<<62-st.Created.UnixNano(), st.ID)
 }
 
-// visibleStatus is what a describe shows: in an unkind sandbox now and then
-// still the status before the last change, for a short time after it.
-func (c *call) visibleStatus(st *stack) (status, reason string) {
-	if st.Was != "" && c.stale(st.Since) {
-		return st.Was, ""
+// visible is what a describe shows: in an unkind sandbox now and then still
+// what was before the last change, for a short time after it.
+func (c *call) visible(st *stack) stackView {
+	if st.old != nil && c.stale(st.Since) {
+		return *st.old
 	}
-	return st.Status, st.Reason
+	return st.view()
 }
 
 func (c *call) stackObj(st *stack) obj {
-	status, reason := c.visibleStatus(st)
+	v := c.visible(st)
 	o := obj{
-		"StackId": st.ID, "StackName": st.Name, "CreationTime": st.Created, "StackStatus": status,
-		"StackStatusReason": optional(reason), "DisableRollback": st.DisableRollback, "NotificationARNs": nonNil(st.Notifications),
-		"Capabilities": st.Capabilities, "RoleARN": optional(st.Role), "Tags": tagList(st.stackVersion.Tags),
+		"StackId": st.ID, "StackName": st.Name, "CreationTime": st.Created, "StackStatus": v.status,
+		"StackStatusReason": optional(v.reason), "DisableRollback": st.DisableRollback, "NotificationARNs": nonNil(v.version.Notifications),
+		"Capabilities": nil, "RoleARN": optional(v.version.Role), "Tags": tagList(v.version.Tags),
 		"EnableTerminationProtection": st.Protected, "RollbackConfiguration": obj{},
 		"DriftInformation": obj{"StackDriftStatus": "NOT_CHECKED"},
-		"ParentId":         optional(st.Parent), "RootId": optional(st.Root),
+		"ParentId":         optional(st.Parent), "RootId": optional(st.Root), "ChangeSetId": optional(st.lastExecuted()),
 	}
-	if len(st.Capabilities) == 0 {
-		o["Capabilities"] = nil
+	if len(v.version.Capabilities) > 0 {
+		o["Capabilities"] = v.version.Capabilities
 	}
-	if st.Template != "" {
-		t := c.keptTemplate(st.Template)
+	if v.version.Template != "" {
+		t := c.keptTemplate(v.version.Template)
 		o["Description"] = optional(t.description)
-		o["Parameters"] = shownParameters(t, st.Parameters)
+		o["Parameters"] = shownParameters(t, v.version.Parameters)
 	}
-	if !st.Updated.IsZero() {
-		o["LastUpdatedTime"] = st.Updated
+	if !v.updated.IsZero() {
+		o["LastUpdatedTime"] = v.updated
 	}
-	if !st.Deleted.IsZero() {
+	if !st.Deleted.IsZero() && v.status == "DELETE_COMPLETE" {
 		o["DeletionTime"] = st.Deleted
 	}
 	if st.Timeout > 0 {
 		o["TimeoutInMinutes"] = st.Timeout
 	}
-	if cs := st.lastExecuted(); cs != "" {
-		o["ChangeSetId"] = cs
-	}
 	var outputs []obj
-	for _, out := range st.Outputs {
+	for _, out := range v.outputs {
 		outputs = append(outputs, obj{"OutputKey": out.Key, "OutputValue": out.Value,
 			"Description": optional(out.Description), "ExportName": optional(out.Export)})
 	}
-	if len(outputs) > 0 && status != "CREATE_IN_PROGRESS" && status != "REVIEW_IN_PROGRESS" {
+	if len(outputs) > 0 {
 		o["Outputs"] = outputs
 	}
 	return o
