@@ -1,12 +1,7 @@
 package action
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"maps"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -14,216 +9,15 @@ import (
 
 	"axle"
 	"axle/internal/cfn"
-	"axle/internal/template"
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go/middleware"
 )
 
-// stackWorld is a CloudFormation to test against, and what was called there:
-// the sandbox, or the emulator at AXLE_WITNESS_ENDPOINT (ministack).
-type stackWorld struct {
-	t       *testing.T
-	witness bool
-	at      string // account
-	bodies  map[string][]byte
-	client  *cloudformation.Client
-	creds   aws.CredentialsProvider
-
-	mu     sync.Mutex
-	calls  []string
-	record map[string]recorded
-}
-
-type recorded struct {
-	digest string
-	at     time.Time
-}
-
-func newStackWorld(t *testing.T, opts sandbox.Options) *stackWorld {
-	w := &stackWorld{t: t, at: "222222222222", bodies: map[string][]byte{}, record: map[string]recorded{}}
-	endpoint := os.Getenv("AXLE_WITNESS_ENDPOINT")
-	if endpoint != "" { // access keys that look like account ids choose the account
-		var n int64
-		for _, c := range t.Name() {
-			n = (n*31 + int64(c)) % 1e9
-		}
-		w.witness, w.at = true, fmt.Sprintf("%012d", 1e11+n*100+int64(os.Getpid()%100))
-		w.creds = credentials.NewStaticCredentialsProvider(w.at, "secret", "")
-	} else {
-		opts.Organization = &sandbox.OrgFile{Accounts: []sandbox.OrgAccount{{ID: w.at, Name: "dev"}}}
-		s, err := sandbox.New(opts)
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := httptest.NewServer(s)
-		t.Cleanup(func() {
-			server.Close()
-			if err := s.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-		endpoint = server.URL
-		key, secret := s.Credentials()
-		door := sts.New(sts.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
-		w.creds = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(door, "arn:aws:iam::"+w.at+":role/OrganizationAccountAccessRole"))
-	}
-	w.client = cloudformation.New(cloudformation.Options{Region: "eu-west-1", BaseEndpoint: &endpoint})
-	return w
-}
-
-// CloudFormation implements cfn.Clients.
-func (w *stackWorld) CloudFormation(at axle.Target) (*cloudformation.Client, func(*cloudformation.Options)) {
-	return w.client, func(o *cloudformation.Options) {
-		o.Region, o.Credentials = at.Region, w.creds
-		o.APIOptions = append(o.APIOptions, func(s *middleware.Stack) error {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			w.calls = append(w.calls, s.ID())
-			return nil
-		})
-	}
-}
-
-func (w *stackWorld) Body(digest string) ([]byte, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if body, ok := w.bodies[digest]; ok {
-		return body, nil
-	}
-	return nil, fmt.Errorf("template %s: %w", digest, axle.ErrNotFound)
-}
-
-func (w *stackWorld) URL(context.Context, string, axle.Target) (string, error) {
-	return "", errors.New("no bucket here")
-}
-
-func (w *stackWorld) Digest(id string) (string, time.Time, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	r, ok := w.record[id]
-	return r.digest, r.at, ok
-}
-
-func (w *stackWorld) Remember(id, digest string, at time.Time) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.record[id] = recorded{digest, at}
-}
-
-// called returns the calls since the last time.
-func (w *stackWorld) called() []string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	calls := w.calls
-	w.calls = nil
-	return calls
-}
-
-// step is a stack step with a template's text.
-func (w *stackWorld) step(name, body string, more func(*axle.StackSpec)) *axle.Step {
-	tp, problems := template.Parse(name, []byte(body))
-	if err := problems.Err(); err != nil {
-		w.t.Fatal(err)
-	}
-	w.mu.Lock()
-	w.bodies[tp.Digest] = tp.Body
-	w.mu.Unlock()
-	spec := &axle.StackSpec{Project: "flights", Stack: name, StackName: "flights-" + name, Template: tp.Digest,
-		Tags: map[string]string{"team": "network"}, Defaults: tp.Defaults(nil), NoEcho: tp.NoEcho(), Opaque: tp.Opaque()}
-	if more != nil {
-		more(spec)
-	}
-	return &axle.Step{ID: "stack/" + name + "/" + w.account() + "/eu-west-1", Kind: "stack", Name: name,
-		Account: w.account(), AccountName: "dev", Region: "eu-west-1", Spec: &axle.Spec{Stack: spec}}
-}
-
-func (w *stackWorld) account() string { return w.at }
-
-type starter interface {
-	Start(context.Context, *axle.Step, axle.Inputs) (axle.Progress, error)
-	Check(context.Context, *axle.Step, string) (axle.Progress, error)
-}
-
-// do drives a step to its end, as the engine does.
-func (w *stackWorld) do(a starter, step *axle.Step, in axle.Inputs) (axle.Result, error) {
-	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
-	defer cancel()
-	token := ""
-	var again interface{ Transient() bool }
-	for range 100 {
-		var p axle.Progress
-		var err error
-		if token == "" {
-			p, err = a.Start(ctx, step, in)
-		} else {
-			p, err = a.Check(ctx, step, token)
-		}
-		switch {
-		case errors.Is(err, axle.ErrNotFound) && token != "":
-			token = ""
-			continue
-		case errors.As(err, &again) && again.Transient():
-			continue
-		case err != nil || p.Done:
-			return p.Result, err
-		}
-		token = p.Token
-	}
-	w.t.Fatal("the step doesn't come to an end")
-	return axle.Result{}, nil
-}
-
-func (w *stackWorld) driver() *cfn.Driver { return cfn.New(w, w, nil) }
-
-func (w *stackWorld) must(a starter, step *axle.Step, in axle.Inputs) axle.Result {
-	w.t.Helper()
-	res, err := w.do(a, step, in)
-	if err != nil {
-		w.t.Fatalf("%s: %v", step.ID, err)
-	}
-	return res
-}
-
-func values(kv ...string) axle.Inputs {
-	in := axle.Inputs{Values: map[string]string{}}
-	for i := 0; i < len(kv); i += 2 {
-		in.Values[kv[i]] = kv[i+1]
-	}
-	return in
-}
-
-func (w *stackWorld) fails(a starter, step *axle.Step, in axle.Inputs, code, text string) *axle.Failure {
-	w.t.Helper()
-	res, err := w.do(a, step, in)
-	var f *axle.Failure
-	if !errors.As(err, &f) || f.Code != code || !strings.Contains(f.Message, text) {
-		w.t.Fatalf("%s: got %+v, %v (%#v); want failure %s with %q", step.ID, res, err, f, code, text)
-	}
-	return f
-}
-
-const topicTemplate = `Parameters:
-  Title: {Type: String, Default: a}
-Resources:
-  Topic:
-    Type: AWS::SNS::Topic
-    Properties: {DisplayName: !Ref Title}
-  Param:
-    Type: AWS::SSM::Parameter
-    Properties: {Type: String, Name: !Sub "/${AWS::StackName}/title", Value: !Ref Title}
-Outputs:
-  TopicArn: {Value: !Ref Topic}
-`
-
 func TestStackLife(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "20261121-090000-abcd")
 	step := w.step("topic", topicTemplate, nil)
@@ -283,6 +77,7 @@ func TestStackLife(t *testing.T) {
 // TestStackUnkind: stale answers, short pages, throttled calls, and stacks that
 // take their time.
 func TestStackUnkind(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{Unkind: true, Seed: 3, StackTime: 2 * time.Second})
 	if w.witness {
 		t.Skip("only the sandbox can be unkind")
@@ -312,6 +107,7 @@ func TestStackUnkind(t *testing.T) {
 }
 
 func TestStackMemory(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(cfn.New(w, w, w), "r1")
 	step := w.step("topic", topicTemplate, nil)
@@ -323,6 +119,7 @@ func TestStackMemory(t *testing.T) {
 }
 
 func TestStackFailure(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "r1")
 	broken := w.step("broken", strings.Replace(topicTemplate, "Type: String, Name", "Type: Nonsense, Name", 1), nil)
@@ -352,6 +149,7 @@ func TestStackFailure(t *testing.T) {
 }
 
 func TestStackNotOurs(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	step := w.step("theirs", topicTemplate, nil)
 	client, opt := w.CloudFormation(step.Target())
@@ -373,6 +171,7 @@ func TestStackNotOurs(t *testing.T) {
 }
 
 func TestStackPreview(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	step := w.step("topic", topicTemplate, nil)
 	preview := NewStackPreview(w.driver(), "r1")
@@ -431,6 +230,7 @@ func TestStackPreview(t *testing.T) {
 }
 
 func TestStackUnreviewed(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "r1")
 	step := w.step("topic", topicTemplate, nil)
@@ -448,6 +248,7 @@ func TestStackUnreviewed(t *testing.T) {
 }
 
 func TestStackSecret(t *testing.T) {
+	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "r1")
 	body := strings.Replace(topicTemplate, "Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true}\n", 1)
@@ -461,83 +262,5 @@ func TestStackSecret(t *testing.T) {
 	}
 	if calls := w.called(); !strings.Contains(strings.Join(calls, " "), "CreateChangeSet") {
 		t.Errorf("a secret's stack was unchanged without a change set: %v", calls)
-	}
-}
-
-// TestStackCrash leaves a step after each call and goes on with what was
-// journaled: the stack is made once, and the step's end is the same.
-func TestStackCrash(t *testing.T) {
-	w := newStackWorld(t, sandbox.Options{})
-	for _, lost := range []string{"start", "changeset", "execute"} {
-		step := w.step("crash"+lost, topicTemplate, nil)
-		ctx := t.Context()
-		first := NewStack(w.driver(), "r1")
-		p, err := first.Start(ctx, step, values())
-		if err != nil || !strings.HasPrefix(p.Token, "changeset:") {
-			t.Fatalf("%s: %+v %v", lost, p, err)
-		}
-		token := p.Token
-		switch lost {
-		case "start": // the token never came to the journal
-			token = ""
-		case "changeset": // executed, but not journaled
-			if _, err := first.Check(ctx, step, token); err != nil {
-				t.Fatal(err)
-			}
-		case "execute":
-			if p, err = first.Check(ctx, step, token); err != nil {
-				t.Fatal(err)
-			}
-			token = p.Token
-		}
-		second := NewStack(w.driver(), "r1")
-		if token == "" {
-			p, err = second.Start(ctx, step, values())
-			token = p.Token
-		}
-		for err == nil && !p.Done {
-			p, err = second.Check(ctx, step, token)
-			token = p.Token
-		}
-		if err != nil || p.Result.Change != axle.Create || p.Result.Outputs["TopicArn"] == "" {
-			t.Errorf("lost at %s: %+v, %v", lost, p.Result, err)
-		}
-	}
-	stacks, err := w.driver().List(t.Context(), w.step("x", topicTemplate, nil).Target(), "flights")
-	names := map[string]int{}
-	for _, s := range stacks {
-		names[s.Name]++
-	}
-	if want := map[string]int{"flights-crashstart": 1, "flights-crashchangeset": 1, "flights-crashexecute": 1}; err != nil || !maps.Equal(names, want) {
-		t.Errorf("stacks: %v, %v", names, err)
-	}
-}
-
-func TestStackProtected(t *testing.T) {
-	w := newStackWorld(t, sandbox.Options{})
-	a := NewStack(w.driver(), "r1")
-	step := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = true })
-	w.must(a, step, values())
-	gone := *step
-	gone.Delete = true
-	if f := w.fails(a, &gone, values(), "Protected", "termination protection"); !f.Blocked || !strings.Contains(f.Hint, "protect: false") {
-		t.Errorf("%+v", f)
-	}
-	w.fails(NewStackPreview(w.driver(), "r1"), &gone, values(), "Protected", "")
-}
-
-func TestStackExportInUse(t *testing.T) {
-	w := newStackWorld(t, sandbox.Options{})
-	a := NewStack(w.driver(), "r1")
-	out := w.step("out", strings.Replace(topicTemplate, "{Value: !Ref Topic}", "{Value: !Ref Topic, Export: {Name: the-topic}}", 1), nil)
-	in := w.step("in", "Resources:\n  P: {Type: AWS::SSM::Parameter, Properties: {Type: String, Name: /in, Value: !ImportValue the-topic}}\n", nil)
-	w.must(a, out, values())
-	w.must(a, in, values())
-	gone := *out
-	gone.Delete = true
-	_, err := w.do(a, &gone, values())
-	var f *axle.Failure
-	if !errors.As(err, &f) || !strings.Contains(f.Message, "flights-in") || !w.witness && !strings.Contains(f.Hint, "flights-in") {
-		t.Errorf("deleting an export in use: %v, %+v", err, f)
 	}
 }

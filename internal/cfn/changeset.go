@@ -184,7 +184,10 @@ func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*C
 	start := time.Now()
 	// AWS takes some seconds, emulators none: what was seen last decides when
 	// to look first.
-	delay := d.poll.learned.first("change set", 50*time.Millisecond)
+	delay := 50 * time.Millisecond
+	if e := d.poll.learned.estimate("change set"); e.known {
+		delay = e.first()
+	}
 	var last time.Duration
 	for {
 		if err := pause(ctx, delay); err != nil {
@@ -200,7 +203,7 @@ func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*C
 			return out, nil
 		}
 		last = took
-		delay = min(max(took/3, 200*time.Millisecond), 5*time.Second)
+		delay = min(max(took/2, 100*time.Millisecond), 5*time.Second)
 	}
 }
 

@@ -100,7 +100,7 @@ func (p *poller) begin(id, key string) {
 
 func (p *poller) newOperation(key string) *operation {
 	op := &operation{key: key, start: time.Now()}
-	if _, known := p.learned.median(key); !known && p.scouts[key] == nil {
+	if !p.learned.estimate(key).known && p.scouts[key] == nil {
 		p.scouts[key] = op
 	}
 	return op
@@ -293,8 +293,7 @@ func (p *poller) due(pr *pair) (wait time.Duration, any bool) {
 
 func (p *poller) dueAt(w *watch) time.Time {
 	op := w.op
-	median, known := p.learned.median(op.key)
-	at := op.start.Add(next(op.looks, op.last, median, known, p.scouts[op.key] == op))
+	at := op.start.Add(next(op.looks, op.last, p.learned.estimate(op.key), p.scouts[op.key] == op))
 	if at.Before(op.until) {
 		return op.until
 	}

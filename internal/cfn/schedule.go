@@ -14,15 +14,22 @@ type learner struct {
 	samples map[string][]time.Duration // the latest few
 }
 
-const maxSamples = 5
+const maxSamples = 3
+
+// estimate is how long an operation takes, as far as is known.
+type estimate struct {
+	median time.Duration
+	known  bool
+	steady bool // the latest differ little
+}
 
 // add notes an operation that was still running after lower and had ended
 // after upper (both from its start; lower is 0 when the first look found it
 // ended).
 func (l *learner) add(key string, lower, upper time.Duration) {
 	sample := upper
-	if m, ok := l.median(key); ok {
-		sample = max(lower, min(m, upper)) // what is known, as far as it fits
+	if e := l.estimate(key); e.known { // what is known, as far as it fits, and a little less:
+		sample = max(lower, min(e.median, upper)*98/100) // no look before it would ever tell that it is too much
 	}
 	if lower == 0 && upper <= time.Second {
 		sample = 0 // at once, for all we can tell
@@ -36,23 +43,25 @@ func (l *learner) add(key string, lower, upper time.Duration) {
 	l.samples[key] = s[max(0, len(s)-maxSamples):]
 }
 
-func (l *learner) median(key string) (time.Duration, bool) {
+func (l *learner) estimate(key string) estimate {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if len(l.samples[key]) == 0 {
-		return 0, false
-	}
 	s := slices.Clone(l.samples[key])
+	l.mu.Unlock()
+	if len(s) == 0 {
+		return estimate{}
+	}
 	slices.Sort(s)
-	return s[len(s)/2], true
+	m := s[len(s)/2]
+	return estimate{median: m, known: true, steady: len(s) > 1 && s[len(s)-1]-s[0] <= m/8}
 }
 
-// first is when to look first.
-func (l *learner) first(key string, unknown time.Duration) time.Duration {
-	if m, ok := l.median(key); ok {
-		return m * 8 / 10
+// first is when to look first: a little before the end is expected, or where
+// that is always the same, then.
+func (e estimate) first() time.Duration {
+	if e.steady {
+		return e.median
 	}
-	return unknown
+	return e.median * 8 / 10
 }
 
 // The gaps between two looks, when nothing is learnt: short in the beginning,
@@ -68,16 +77,18 @@ const (
 )
 
 // next is when to look, counted from the operation's start. last is when the
-// last look was, median how long such operations take if known, and scout
-// whether this one shall find that out.
-func next(looks int, last, median time.Duration, known, scout bool) time.Duration {
+// last look was, and scout whether this operation shall find out how long such
+// ones take.
+func next(looks int, last time.Duration, e estimate, scout bool) time.Duration {
 	gap := min(max(last/10, shortGap), longestGap)
 	switch {
-	case known && looks == 0:
-		return median * 8 / 10
-	case known && last < median:
-		return max(median*102/100, last+shortGap/2)
-	case known, looks > 0 && scout:
+	case e.known && looks == 0:
+		return e.first()
+	case e.known && last < e.median:
+		return max(e.median*102/100, last+shortGap/2)
+	case e.known: // late: at first it can't be by much
+		return last + min(max(last-e.median, shortGap/2), gap)
+	case looks > 0 && scout:
 		return last + gap
 	case looks == 0 && scout:
 		return firstLook

@@ -134,7 +134,7 @@ func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.
 	}
 	f := &axle.Failure{Code: "NotOurs", Resource: s.Name, Blocked: true}
 	if !tagged && s.State() == Shell {
-		foreign, err := d.foreignChangeSet(ctx, t, s.ID)
+		foreign, err := d.foreignChangeSet(ctx, t, s.Name)
 		if err != nil || foreign == "" {
 			return err
 		}
@@ -158,13 +158,13 @@ func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.
 }
 
 // foreignChangeSet names a change set of the stack that isn't ours.
-func (d *Driver) foreignChangeSet(ctx context.Context, t axle.Target, stackID string) (string, error) {
+func (d *Driver) foreignChangeSet(ctx context.Context, t axle.Target, stack string) (string, error) {
 	client, opt := d.clients.CloudFormation(t)
-	pages := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: &stackID})
+	pages := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: &stack})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, opt)
 		if err != nil {
-			return "", called("list change sets of stack "+baseName(stackID), err)
+			return "", called("list change sets of stack "+stack, err)
 		}
 		for _, c := range page.Summaries {
 			if name := aws.ToString(c.ChangeSetName); !strings.HasPrefix(name, changeSetPrefix) {
