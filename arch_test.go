@@ -242,27 +242,62 @@ func TestPackageVariables(t *testing.T) {
 		if s.test {
 			continue
 		}
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			assign, ok := n.(*ast.AssignStmt)
-			if !ok || assign.Tok == token.DEFINE {
+		for _, d := range s.file.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok {
+				continue
+			}
+			local := declared(fn)
+			ast.Inspect(fn, func(n ast.Node) bool {
+				assign, ok := n.(*ast.AssignStmt)
+				if !ok || assign.Tok == token.DEFINE {
+					return true
+				}
+				for _, l := range assign.Lhs {
+					id, ok := l.(*ast.Ident)
+					if !ok || id.Name == "_" || local[id.Name] {
+						continue
+					}
+					if _, global := vars[s.dir][id.Name]; global {
+						t.Errorf("%s: package variable %s is assigned to", fset.Position(id.Pos()), id.Name)
+					}
+				}
 				return true
-			}
-			for _, l := range assign.Lhs {
-				id, ok := l.(*ast.Ident)
-				if !ok || id.Obj != nil && id.Obj.Kind == ast.Var && id.Obj.Decl != nil && !isPackageLevel(s.file, id.Obj) {
-					continue
-				}
-				if _, global := vars[s.dir][id.Name]; global && id.Name != "_" {
-					t.Errorf("%s: package variable %s is assigned to", fset.Position(id.Pos()), id.Name)
-				}
-			}
-			return true
-		})
+			})
+		}
 	}
 }
 
-func isPackageLevel(f *ast.File, obj *ast.Object) bool {
-	return f.Scope != nil && f.Scope.Lookup(obj.Name) == obj
+// declared are the names that a function declares anywhere in it.
+func declared(fn *ast.FuncDecl) map[string]bool {
+	names := map[string]bool{}
+	add := func(list ...ast.Expr) {
+		for _, e := range list {
+			if id, ok := e.(*ast.Ident); ok {
+				names[id.Name] = true
+			}
+		}
+	}
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.Field:
+			for _, id := range n.Names {
+				add(id)
+			}
+		case *ast.ValueSpec:
+			for _, id := range n.Names {
+				add(id)
+			}
+		case *ast.AssignStmt:
+			if n.Tok == token.DEFINE {
+				add(n.Lhs...)
+			}
+		case *ast.RangeStmt:
+			add(n.Key, n.Value)
+		}
+		return true
+	})
+	return names
 }
 
 func TestPackageComments(t *testing.T) {
