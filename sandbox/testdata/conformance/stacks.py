@@ -1,0 +1,138 @@
+"""CloudFormation and the tagging API. The sandbox's stacks take a moment, so
+that operations on what is in progress can be called too."""
+
+import json
+import time
+
+PARAMETER = {"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Ref": "V"}}}
+
+
+def template(**resources):
+    return json.dumps({
+        "Description": "conformance", "Parameters": {"V": {"Type": "String", "Default": "1", "Description": "v"}},
+        "Resources": resources or {"P": PARAMETER},
+        "Outputs": {"O": {"Value": {"Ref": next(iter(resources), "P")}, "Export": {"Name": {"Fn::Sub": "${AWS::StackName}-o"}}, "Description": "o"}},
+    })
+
+
+def wait(me, stack, *states):
+    for _ in range(500):
+        s = me.do("cloudformation", "DescribeStacks", StackName=stack)["Stacks"][0]["StackStatus"]
+        if not s.endswith("IN_PROGRESS"):
+            break
+        time.sleep(0.02)
+    if s not in states:
+        events = me.do("cloudformation", "DescribeStackEvents", StackName=stack)["StackEvents"]
+        why = [e.get("ResourceStatusReason", "") for e in events if e["ResourceStatus"].endswith("FAILED")]
+        me.world.checker.note("cloudformation:DescribeStacks", f"{stack} is {s}, want {states}: {why}")
+    return s
+
+
+def value(v):
+    return [{"ParameterKey": "V", "ParameterValue": v}]
+
+
+def exercise(world):
+    me = world.member
+    life(me)
+    change_sets(me)
+    imports(me)
+    stuck(world, me)
+    tags(me)
+
+
+def life(me):
+    c, s = "cloudformation", {"StackName": "conformance"}
+    me.do(c, "ValidateTemplate", TemplateBody=template())
+    me.fails("ValidationError", c, "ValidateTemplate", TemplateBody="{")
+    me.do(c, "GetTemplateSummary", TemplateBody=template())
+    stack = me.do(c, "CreateStack", **s, TemplateBody=template(), Tags=[{"Key": "a", "Value": "b"}])["StackId"]
+    me.do(c, "DescribeStacks", **s)
+    wait(me, "conformance", "CREATE_COMPLETE")
+    me.fails("AlreadyExistsException", c, "CreateStack", **s, TemplateBody=template())
+    me.fails("ValidationError", c, "DescribeStacks", StackName="nothing")
+    me.do(c, "ListStacks")
+    me.do(c, "DescribeStackEvents", **s)
+    me.do(c, "DescribeStackResources", **s)
+    me.do(c, "DescribeStackResource", **s, LogicalResourceId="P")
+    me.do(c, "ListStackResources", **s)
+    me.do(c, "GetTemplate", **s)
+    me.do(c, "GetTemplateSummary", **s)
+    me.do(c, "ListExports")
+    me.do(c, "SetStackPolicy", **s, StackPolicyBody=json.dumps(
+        {"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"}]}))
+    me.do(c, "GetStackPolicy", **s)
+    me.do(c, "UpdateTerminationProtection", **s, EnableTerminationProtection=True)
+    me.fails("ValidationError", c, "DeleteStack", **s)
+    me.do(c, "UpdateTerminationProtection", **s, EnableTerminationProtection=False)
+    me.do(c, "UpdateStack", **s, UsePreviousTemplate=True, Parameters=value("2"))
+    me.do(c, "CancelUpdateStack", **s)
+    wait(me, "conformance", "UPDATE_ROLLBACK_COMPLETE")
+    me.do(c, "DeleteStack", **s)
+    wait(me, stack, "DELETE_COMPLETE")
+    me.do(c, "DescribeStackEvents", StackName=stack)
+
+
+def change_sets(me):
+    c, s = "cloudformation", {"StackName": "changes", "ChangeSetName": "one"}
+    me.do(c, "CreateChangeSet", **s, ChangeSetType="CREATE", TemplateBody=template(), ClientToken="t")
+    ready(me, s)
+    me.do(c, "ListChangeSets", StackName="changes")
+    me.do(c, "ExecuteChangeSet", **s)
+    wait(me, "changes", "CREATE_COMPLETE")
+    s["ChangeSetName"] = "two"
+    me.do(c, "CreateChangeSet", **s, UsePreviousTemplate=True, Parameters=value("3"), IncludeNestedStacks=False)
+    ready(me, s)
+    me.do(c, "DescribeChangeSet", **s, IncludePropertyValues=True)
+    me.do(c, "DeleteChangeSet", **s)
+    me.fails("ChangeSetNotFound", c, "DescribeChangeSet", **s)
+    s["ChangeSetName"] = "empty"
+    me.do(c, "CreateChangeSet", **s, UsePreviousTemplate=True)
+    ready(me, s)
+    me.fails("InvalidChangeSetStatus", c, "ExecuteChangeSet", **s)
+
+
+def ready(me, names):
+    for _ in range(500):
+        s = me.do("cloudformation", "DescribeChangeSet", **names).get("Status")
+        if s in ("CREATE_COMPLETE", "FAILED", None):
+            return
+        time.sleep(0.02)
+
+
+def imports(me):
+    reader = template(P={"Type": "AWS::SSM::Parameter", "Properties": {"Type": "String", "Value": {"Fn::ImportValue": "changes-o"}}})
+    me.do("cloudformation", "CreateStack", StackName="reader", TemplateBody=reader)
+    wait(me, "reader", "CREATE_COMPLETE")
+    me.do("cloudformation", "ListImports", ExportName="changes-o")
+
+
+def stuck(world, me):
+    """An update whose rollback fails as well: the stack's role loses its
+    permission between the first resource and the last."""
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
+    role = me.do("iam", "CreateRole", RoleName="stuck", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    allow = {"RoleName": "stuck", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
+    me.do("iam", "AttachRolePolicy", **allow)
+    chain = template(A=PARAMETER, B={**PARAMETER, "DependsOn": "A"}, C={**PARAMETER, "DependsOn": "B"})
+    me.do("cloudformation", "CreateStack", StackName="stuck", TemplateBody=chain, RoleARN=role)
+    wait(me, "stuck", "CREATE_COMPLETE")
+    me.do("cloudformation", "UpdateStack", StackName="stuck", UsePreviousTemplate=True, Parameters=value("2"))
+    for _ in range(500):
+        events = me.do("cloudformation", "DescribeStackEvents", StackName="stuck")["StackEvents"]
+        if any(e["LogicalResourceId"] == "A" and e["ResourceStatus"] == "UPDATE_COMPLETE" for e in events):
+            break
+        time.sleep(0.005)
+    me.do("iam", "DetachRolePolicy", **allow)
+    wait(me, "stuck", "UPDATE_ROLLBACK_FAILED")
+    me.do("iam", "AttachRolePolicy", **allow)
+    me.do("cloudformation", "ContinueUpdateRollback", StackName="stuck")
+    wait(me, "stuck", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def tags(me):
+    t = "resourcegroupstaggingapi"
+    me.do(t, "GetResources")
+    me.do(t, "GetTagKeys")
+    me.do(t, "GetTagValues", Key="Name")
