@@ -238,13 +238,22 @@ func targets(list []PlanTarget) string {
 	}
 	slices.Sort(order)
 	var parts []string
-	for _, r := range order {
-		names := byRegion[r]
-		if len(names) > 6 {
-			parts = append(parts, fmt.Sprintf("%s: %s and %d more accounts", r, strings.Join(names[:4], ", "), len(names)-4))
-			continue
+	for len(order) > 0 { // regions with the same accounts are named together
+		names := byRegion[order[0]]
+		var same, rest []string
+		for _, r := range order {
+			if slices.Equal(byRegion[r], names) {
+				same = append(same, r)
+			} else {
+				rest = append(rest, r)
+			}
 		}
-		parts = append(parts, r+": "+strings.Join(names, ", "))
+		order = rest
+		list := strings.Join(names, ", ")
+		if len(names) > 6 {
+			list = fmt.Sprintf("%s and %d more accounts", strings.Join(names[:4], ", "), len(names)-4)
+		}
+		parts = append(parts, strings.Join(same, ", ")+": "+list)
 	}
 	return strings.Join(parts, "; ")
 }
