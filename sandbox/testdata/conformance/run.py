@@ -50,6 +50,14 @@ class Caller:
             self.world.checker.note(f"{service}:{operation}", f"{type(e).__name__}: {e}")
         return {}
 
+    def tries(self, service, operation, region="eu-west-1", **arguments):
+        """Calls an operation that may come too late; says whether it worked."""
+        try:
+            self.client(service, region)._make_api_call(operation, arguments)
+        except ClientError:
+            return False
+        return True
+
     def fails(self, code, service, operation, region="eu-west-1", **arguments):
         """Calls an operation that must be refused with a code."""
         try:

@@ -37,7 +37,7 @@ def exercise(world):
     life(me)
     change_sets(me)
     imports(me)
-    stuck(world, me)
+    stuck(me)
     tags(me)
 
 
@@ -65,9 +65,12 @@ def life(me):
     me.do(c, "UpdateTerminationProtection", **s, EnableTerminationProtection=True)
     me.fails("ValidationError", c, "DeleteStack", **s)
     me.do(c, "UpdateTerminationProtection", **s, EnableTerminationProtection=False)
-    me.do(c, "UpdateStack", **s, UsePreviousTemplate=True, Parameters=value("2"))
-    me.do(c, "CancelUpdateStack", **s)
-    wait(me, "conformance", "UPDATE_ROLLBACK_COMPLETE")
+    for n in range(2, 12):
+        me.do(c, "UpdateStack", **s, UsePreviousTemplate=True, Parameters=value(str(n)))
+        if me.tries(c, "CancelUpdateStack", **s):
+            wait(me, "conformance", "UPDATE_ROLLBACK_COMPLETE")
+            break
+        wait(me, "conformance", "UPDATE_COMPLETE")  # this machine was too slow: again
     me.do(c, "DeleteStack", **s)
     wait(me, stack, "DELETE_COMPLETE")
     me.do(c, "DescribeStackEvents", StackName=stack)
@@ -107,28 +110,31 @@ def imports(me):
     me.do("cloudformation", "ListImports", ExportName="changes-o")
 
 
-def stuck(world, me):
-    """An update whose rollback fails as well: the stack's role loses its
-    permission between the first resource and the last."""
+def stuck(me):
+    """An update whose rollback fails as well: the topic's old policy names a
+    role that has been deleted since, so SNS doesn't take it back."""
     trust = json.dumps({"Version": "2012-10-17", "Statement": [
-        {"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]})
-    role = me.do("iam", "CreateRole", RoleName="stuck", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
-    allow = {"RoleName": "stuck", "PolicyArn": "arn:aws:iam::aws:policy/AdministratorAccess"}
-    me.do("iam", "AttachRolePolicy", **allow)
-    chain = template(A=PARAMETER, B={**PARAMETER, "DependsOn": "A"}, C={**PARAMETER, "DependsOn": "B"})
-    me.do("cloudformation", "CreateStack", StackName="stuck", TemplateBody=chain, RoleARN=role)
+        {"Effect": "Allow", "Principal": {"AWS": me.account}, "Action": "sts:AssumeRole"}]})
+    role = {"RoleName": "gone", "AssumeRolePolicyDocument": trust}
+    arn = me.do("iam", "CreateRole", **role)["Role"]["Arn"]
+    me.do("cloudformation", "CreateStack", StackName="stuck", TemplateBody=shared_topic(arn, "1"))
     wait(me, "stuck", "CREATE_COMPLETE")
-    me.do("cloudformation", "UpdateStack", StackName="stuck", UsePreviousTemplate=True, Parameters=value("2"))
-    for _ in range(500):
-        events = me.do("cloudformation", "DescribeStackEvents", StackName="stuck")["StackEvents"]
-        if any(e["LogicalResourceId"] == "A" and e["ResourceStatus"] == "UPDATE_COMPLETE" for e in events):
-            break
-        time.sleep(0.005)
-    me.do("iam", "DetachRolePolicy", **allow)
+    me.do("iam", "DeleteRole", RoleName="gone")
+    me.do("cloudformation", "UpdateStack", StackName="stuck", TemplateBody=shared_topic(me.account, ""))
     wait(me, "stuck", "UPDATE_ROLLBACK_FAILED")
-    me.do("iam", "AttachRolePolicy", **allow)
+    me.do("iam", "CreateRole", **role)
     me.do("cloudformation", "ContinueUpdateRollback", StackName="stuck")
     wait(me, "stuck", "UPDATE_ROLLBACK_COMPLETE")
+
+
+def shared_topic(principal, parameter):
+    """A topic with a policy, and then a parameter; an empty one fails."""
+    statement = {"Effect": "Allow", "Principal": {"AWS": principal}, "Action": "sns:Publish", "Resource": {"Ref": "T"}}
+    return template(
+        T={"Type": "AWS::SNS::Topic"},
+        TP={"Type": "AWS::SNS::TopicPolicy", "Properties": {
+            "Topics": [{"Ref": "T"}], "PolicyDocument": {"Version": "2012-10-17", "Statement": [statement]}}},
+        P={"Type": "AWS::SSM::Parameter", "DependsOn": "TP", "Properties": {"Type": "String", "Value": parameter}})
 
 
 def tags(me):
