@@ -58,9 +58,10 @@ type ChangeSet struct {
 	Executed bool
 }
 
-// Change sums the changes up.
+// Change sums the changes up. A conditional replacement rarely happens: it says
+// that a resource refers to another that changes.
 func (o Operation) Change(changes []axle.ResourceChange) axle.Change {
-	if o.Kind == axle.Update && slices.ContainsFunc(changes, func(c axle.ResourceChange) bool { return c.Replacement != "" }) {
+	if o.Kind == axle.Update && slices.ContainsFunc(changes, func(c axle.ResourceChange) bool { return c.Replacement == string(types.ReplacementTrue) }) {
 		return axle.Replace
 	}
 	return o.Kind
