@@ -94,7 +94,7 @@ func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
 			trusted = "arn:" + id.Partition + ":iam::" + trustedAccount + ":role/" + via
 		}
 	}
-	spoke := b.phase("spoke", role, accounts, body, map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted})
+	spoke := b.phase("spoke", role, accounts, body, map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted, "HubAccount": w.hub.Account.ID})
 	if ext := w.project.Access.ExternalID.Value; ext != "" {
 		spoke.Parameters["ExternalId"] = ext
 	}
