@@ -3,6 +3,7 @@ package sandbox
 import (
 	"maps"
 	"strings"
+	"time"
 )
 
 // ec2State is the network of one account in one region: every kind of resource
@@ -21,8 +22,9 @@ type ec2State struct {
 	Peerings    map[string]*peering          `json:"peerings,omitempty"`
 	Peered      map[string]place             `json:"peered,omitempty"`
 	Tags        map[string]map[string]string `json:"tags,omitempty"`
-	DHCP        string                       `json:"dhcp,omitempty"` // id of the default DHCP options
-	Tokens      map[string]string            `json:"tokens,omitempty"`
+	DHCP        string                       `json:"dhcp,omitempty"`   // id of the default DHCP options
+	Tokens      map[string]string            `json:"tokens,omitempty"` // resource by client token
+	Unseen      map[string]time.Time         `json:"-"`                // what descriptions show only from then on
 }
 
 // place is an account and a region.
@@ -149,6 +151,34 @@ func touchingIDs(param string) func(*call) []string {
 	}
 }
 
+// ec2Access asks for the operation's action on every resource, with the
+// condition keys that EC2 gives: the tags of what is there, the tags asked for
+// on what is made, and the two VPCs of a peering connection.
+func ec2Access(resources func(*call) []string) func(*call) ([]access, error) {
+	return func(c *call) ([]access, error) {
+		action := "ec2:" + c.Op
+		var out []access
+		for _, arn := range resources(c) {
+			kind, id, _ := strings.Cut(arn[strings.LastIndexByte(arn, ':')+1:], "/")
+			ctx := map[string][]string{"ec2:Region": {c.Region}}
+			if id == "*" {
+				maps.Copy(ctx, requestTags(c.tagsAsked(kind)))
+			}
+			for k, v := range c.ec2().Tags[id] {
+				ctx["aws:ResourceTag/"+k], ctx["ec2:ResourceTag/"+k] = []string{v}, []string{v}
+			}
+			if kind == "vpc-peering-connection" {
+				c.peeringConditions(id, ctx)
+			}
+			out = append(out, access{Action: action, Resource: arn, Context: ctx})
+		}
+		if len(out) == 0 {
+			out = []access{{Action: action}}
+		}
+		return out, nil
+	}
+}
+
 // idsIn reads an input that is one id or a list of them.
 func idsIn(in params, param string) []string {
 	if id := in.str(param); id != "" {
@@ -179,6 +209,9 @@ func (s *Sandbox) ec2Ops() map[string]operation {
 	}
 	for name, op := range all {
 		op.run = dryRun(op.run)
+		if op.resources != nil {
+			op.access, op.resources = ec2Access(op.resources), nil
+		}
 		all[name] = op
 	}
 	return all

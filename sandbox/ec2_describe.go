@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -30,7 +31,7 @@ func describe[T any](c *call, l listing[T]) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	chosen, err := candidates(l, ids)
+	chosen, err := candidates(c, l, ids)
 	if err != nil {
 		return nil, err
 	}
@@ -39,6 +40,9 @@ func describe[T any](c *call, l listing[T]) (obj, error) {
 		if matchAll(tests, l.all[id], id) {
 			found = append(found, id)
 		}
+	}
+	if len(ids) == 0 {
+		slices.Sort(found)
 	}
 	page, token, err := c.ec2Page(found, len(ids) > 0)
 	if err != nil {
@@ -59,24 +63,22 @@ func describe[T any](c *call, l listing[T]) (obj, error) {
 	return res, nil
 }
 
-// candidates are the ids that a call names, or all that can be seen.
-func candidates[T any](l listing[T], ids []string) ([]string, error) {
+// candidates are the ids that a call names, or all that can be seen, in no
+// order.
+func candidates[T any](c *call, l listing[T], ids []string) ([]string, error) {
+	seen := func(id string, v *T) bool { return !c.unseen(id) && (l.hidden == nil || !l.hidden(v)) }
 	if len(ids) == 0 {
-		ids = sortedKeys(l.all)
-		if l.hidden == nil {
-			return ids, nil
-		}
-		seen := ids[:0]
-		for _, id := range ids {
-			if !l.hidden(l.all[id]) {
-				seen = append(seen, id)
+		all := make([]string, 0, len(l.all))
+		for id, v := range l.all {
+			if seen(id, v) {
+				all = append(all, id)
 			}
 		}
-		return seen, nil
+		return all, nil
 	}
 	var gone []string
 	for _, id := range ids {
-		if v := l.all[id]; v == nil || l.hidden != nil && l.hidden(v) {
+		if v := l.all[id]; v == nil || !seen(id, v) {
 			gone = append(gone, id)
 		}
 	}
@@ -84,6 +86,26 @@ func candidates[T any](l listing[T], ids []string) ([]string, error) {
 		return nil, noSuch(l.prefix, gone...)
 	}
 	return ids, nil
+}
+
+// born notes that a resource was made. An unkind sandbox shows some of them
+// only a moment later, as EC2's descriptions lag behind its changes;
+// CloudFormation waits for that.
+func (c *call) born(id string) {
+	if c.opts.Unkind && c.Via == "" && c.random() < 0.3 {
+		put(&c.ec2().Unseen, id, c.soon())
+	}
+}
+
+// unseen says whether descriptions don't show a resource yet.
+func (c *call) unseen(id string) bool {
+	st := c.ec2()
+	until, ok := st.Unseen[id]
+	if ok && !c.now().Before(until) {
+		delete(st.Unseen, id)
+		return false
+	}
+	return ok
 }
 
 // filterTest is one filter of a call: what it reads and the values it accepts.

@@ -24,6 +24,7 @@ func createInternetGateway(c *call) (obj, error) {
 	}
 	g := &internetGateway{ID: "igw-" + c.id(17)}
 	put(&c.ec2().Gateways, g.ID, g)
+	c.born(g.ID)
 	if err := c.setTags(g.ID, tags); err != nil {
 		return nil, err
 	}

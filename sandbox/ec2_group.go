@@ -27,6 +27,7 @@ func ec2GroupOperations() map[string]operation {
 func (c *call) newGroup(vpc, name, description string) *securityGroup {
 	g := &securityGroup{ID: "sg-" + c.id(17), VPC: vpc, Name: name, Description: description}
 	put(&c.ec2().Groups, g.ID, g)
+	c.born(g.ID)
 	c.addRule(&groupRule{Group: g.ID, Egress: true, Protocol: "-1", From: -1, To: -1, CIDR: "0.0.0.0/0"})
 	return g
 }
@@ -103,10 +104,11 @@ func deleteGroup(c *call) (obj, error) {
 func describeGroups(c *call) (obj, error) {
 	names := c.In.strs("GroupName")
 	named := anyOf(names)
+	of := c.rulesByGroup()
 	rules := func(egress bool, read func(*groupRule) string) func(*securityGroup) []string {
 		return func(g *securityGroup) []string {
 			var out []string
-			for _, r := range c.rulesOf(g.ID, egress) {
+			for _, r := range of(g.ID, egress) {
 				if v := read(r); v != "" {
 					out = append(out, v)
 				}
@@ -137,7 +139,7 @@ func describeGroups(c *call) (obj, error) {
 		show: func(g *securityGroup) obj {
 			return obj{"groupId": g.ID, "groupName": g.Name, "groupDescription": g.Description, "vpcId": g.VPC,
 				"ownerId": c.Account.ID, "securityGroupArn": c.ec2ARN("security-group", g.ID),
-				"ipPermissions": permissions(c.rulesOf(g.ID, false)), "ipPermissionsEgress": permissions(c.rulesOf(g.ID, true))}
+				"ipPermissions": permissions(of(g.ID, false)), "ipPermissionsEgress": permissions(of(g.ID, true))}
 		},
 	})
 }

@@ -140,6 +140,21 @@ func (p *peering) has(v side) bool { return p.Requester.side == v || p.Accepter.
 // joins says whether a connection is between two VPCs, in either direction.
 func (p *peering) joins(a, b side) bool { return p.has(a) && p.has(b) && a != b }
 
+// peeringConditions adds the condition keys of a connection that is asked for
+// ("*") or there.
+func (c *call) peeringConditions(id string, ctx map[string][]string) {
+	arn := func(s side) []string { return []string{"arn:aws:ec2:" + s.Region + ":" + s.Account + ":vpc/" + s.VPC} }
+	if id == "*" {
+		ctx["ec2:RequesterVpc"] = arn(side{c.Account.ID, c.Region, c.In.str("VpcId")})
+		ctx["ec2:AccepterVpc"] = arn(side{c.In.or("PeerOwnerId", c.Account.ID), c.In.or("PeerRegion", c.Region), c.In.str("PeerVpcId")})
+		return
+	}
+	if p := c.peering(id); p != nil {
+		ctx["ec2:VpcPeeringConnectionID"] = []string{id}
+		ctx["ec2:RequesterVpc"], ctx["ec2:AccepterVpc"] = arn(p.Requester.side), arn(p.Accepter.side)
+	}
+}
+
 // soon is when something that AWS does asynchronously is done.
 func (c *call) soon() time.Time {
 	if !c.opts.Unkind {
@@ -184,6 +199,7 @@ func createPeering(c *call) (obj, error) {
 		Status: "initiating-request", Message: "Initiating Request to " + to.Account, Since: now, Next: c.soon(),
 		Expires: now.Add(7 * 24 * time.Hour).Truncate(time.Second)}
 	put(&st.Peerings, p.ID, p)
+	c.born(p.ID)
 	if to.place() != from.place() && c.vpcAt(to) != nil {
 		put(&c.account(to.Account).region(to.Region).EC2.Peered, p.ID, from.place())
 	}

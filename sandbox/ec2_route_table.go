@@ -34,6 +34,7 @@ func ec2RouteTableOperations() map[string]operation {
 func (c *call) newRouteTable(v *vpc) *routeTable {
 	t := &routeTable{ID: "rtb-" + c.id(17), VPC: v.ID}
 	put(&c.ec2().RouteTables, t.ID, t)
+	c.born(t.ID)
 	return t
 }
 

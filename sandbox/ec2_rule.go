@@ -58,6 +58,20 @@ func (c *call) rulesOf(group string, egress bool) []*groupRule {
 	return out
 }
 
+// rulesByGroup sorts out all rules once, for calls about many groups.
+func (c *call) rulesByGroup() func(group string, egress bool) []*groupRule {
+	type place struct {
+		group  string
+		egress bool
+	}
+	all := map[place][]*groupRule{}
+	for _, id := range sortedKeys(c.ec2().Rules) {
+		r := c.ec2().Rules[id]
+		all[place{r.Group, r.Egress}] = append(all[place{r.Group, r.Egress}], r)
+	}
+	return func(group string, egress bool) []*groupRule { return all[place{group, egress}] }
+}
+
 // same says whether two rules allow the same, whatever they are called.
 func (r *groupRule) same(o *groupRule) bool {
 	return r.Egress == o.Egress && r.Protocol == o.Protocol && r.From == o.From && r.To == o.To &&

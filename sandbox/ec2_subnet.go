@@ -62,6 +62,7 @@ func createSubnet(c *call) (obj, error) {
 	s := &subnet{ID: "subnet-" + c.id(17), VPC: v.ID, CIDR: cidr, Zone: zone, Hostname: "ip-name",
 		ACLAssociation: "aclassoc-" + c.id(17)}
 	put(&st.Subnets, s.ID, s)
+	c.born(s.ID)
 	if err := c.setTags(s.ID, tags); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,6 @@ func (c *call) checkTags(tags map[string]string) error {
 // specTags reads TagSpecification for a resource type, refusing other types.
 // Tagging at creation needs ec2:CreateTags too.
 func (c *call) specTags(kind string) (map[string]string, error) {
-	out := map[string]string{}
 	for _, spec := range c.In.list("TagSpecification") {
 		switch t := spec.str("ResourceType"); t {
 		case kind:
@@ -79,10 +78,8 @@ func (c *call) specTags(kind string) (map[string]string, error) {
 		default:
 			return nil, fail("InvalidParameterValue", "'%s' is not a valid taggable resource type for this operation.", t)
 		}
-		for k, v := range spec.tags("Tag") {
-			out[k] = v
-		}
 	}
+	out := c.tagsAsked(kind)
 	if len(out) == 0 {
 		return out, nil
 	}
@@ -92,6 +89,19 @@ func (c *call) specTags(kind string) (map[string]string, error) {
 	ctx := requestTags(out)
 	ctx["ec2:CreateAction"] = []string{c.Op}
 	return out, c.check(access{Action: "ec2:CreateTags", Resource: c.ec2ARN(kind, "*"), Context: ctx})
+}
+
+// tagsAsked are the tags of TagSpecification for a resource type.
+func (c *call) tagsAsked(kind string) map[string]string {
+	out := map[string]string{}
+	for _, spec := range c.In.list("TagSpecification") {
+		if spec.str("ResourceType") == kind {
+			for k, v := range spec.tags("Tag") {
+				out[k] = v
+			}
+		}
+	}
+	return out
 }
 
 // exists says whether an id names a resource that the caller's region shows.

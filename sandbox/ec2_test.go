@@ -194,6 +194,39 @@ func TestPaging(t *testing.T) {
 	refused(t, err, "InvalidParameterCombination", "")
 }
 
+// An unkind sandbox pages by two and shows some things late, but in the end all.
+func TestLateDescriptions(t *testing.T) {
+	ctx := context.Background()
+	c := newCloud(t, sandbox.Options{Unkind: true, Seed: 3})
+	dev := c.ec2(managementAccount, "eu-west-1") // a role would not be assumable yet
+	want := map[string]bool{}
+	for range 9 {
+		want[c.vpc(dev, "10.0.0.0/16")] = true
+	}
+	late := false
+	for deadline := time.Now().Add(10 * time.Second); ; late = true {
+		got := map[string]bool{}
+		for pages := ec2.NewDescribeVpcsPaginator(dev, &ec2.DescribeVpcsInput{}); pages.HasMorePages(); {
+			page := must[*ec2.DescribeVpcsOutput](t)(pages.NextPage(ctx))
+			if len(page.Vpcs) > 2 {
+				t.Fatalf("%d on a page", len(page.Vpcs))
+			}
+			for _, v := range page.Vpcs {
+				got[*v.VpcId] = true
+			}
+		}
+		if len(got) == len(want) {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d seen", len(got), len(want))
+		}
+	}
+	if !late {
+		t.Error("everything was seen at once")
+	}
+}
+
 func TestRoutes(t *testing.T) {
 	ctx := context.Background()
 	c := newCloud(t, sandbox.Options{})

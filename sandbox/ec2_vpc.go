@@ -73,6 +73,7 @@ func createVPC(c *call) (obj, error) {
 		return nil, fail("InvalidParameterValue", "Value (%s) for parameter instanceTenancy is invalid.", v.Tenancy)
 	}
 	put(&c.ec2().VPCs, v.ID, v)
+	c.born(v.ID)
 	c.furnish(v)
 	if err := c.setTags(v.ID, tags); err != nil {
 		return nil, err
