@@ -24,7 +24,7 @@ func Open(ctx context.Context, o Options) (*Work, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.connect(ctx); err != nil {
+	if err := w.connect(ctx, w.needsTags(), true); err != nil {
 		return nil, err
 	}
 	if err := w.fetchTemplates(ctx); err != nil {
@@ -33,8 +33,9 @@ func Open(ctx context.Context, o Options) (*Work, error) {
 	return w, nil
 }
 
-// connect opens the door to AWS and discovers the organization.
-func (w *Work) connect(ctx context.Context) error {
+// connect opens the door to AWS and discovers the organization. The hub must be
+// there, but for those that only look at the organization.
+func (w *Work) connect(ctx context.Context, tags, hub bool) error {
 	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
 		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
 	if err != nil {
@@ -44,17 +45,18 @@ func (w *Work) connect(ctx context.Context) error {
 	if w.identity, err = c.Identity(ctx); err != nil {
 		return err
 	}
-	if w.org, err = w.discover(ctx, w.needsTags()); err != nil {
+	if w.org, err = w.discover(ctx, tags); err != nil {
 		return err
 	}
 	c.Know(w.org.Accounts)
-	hub, problems := plan.FindHub(w.project, w.org)
-	if err := problems.Err(); err != nil {
+	found, problems := plan.FindHub(w.project, w.org)
+	if err := problems.Err(); err != nil && hub {
 		return err
+	} else if err == nil {
+		w.hub = found
 	}
-	w.hub = hub
-	if hub.Account.ID != "" {
-		c.UseHub(hub.Account.ID)
+	if w.hub.Account.ID != "" {
+		c.UseHub(w.hub.Account.ID)
 	}
 	return nil
 }
@@ -171,7 +173,7 @@ func OpenOrg(ctx context.Context, o Options, haveFile bool) (*Work, error) {
 		if err != nil {
 			return nil, err
 		}
-		return w, w.connectForOrg(ctx)
+		return w, w.connect(ctx, true, false)
 	}
 	w := &Work{opts: o, run: NewRunID(time.Now()), project: &config.Project{File: o.File, Dir: filepath.Dir(o.File), Organization: config.Organization{Kind: "aws"}}}
 	if o.Where != "" {
@@ -181,29 +183,7 @@ func OpenOrg(ctx context.Context, o Options, haveFile bool) (*Work, error) {
 		}
 		w.where = sel
 	}
-	return w, w.connectForOrg(ctx)
-}
-
-// connectForOrg is connect with tags always, and a hub that may be missing.
-func (w *Work) connectForOrg(ctx context.Context) error {
-	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
-		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
-	if err != nil {
-		return err
-	}
-	w.cloud = c
-	if w.identity, err = c.Identity(ctx); err != nil {
-		return err
-	}
-	if w.org, err = w.discover(ctx, true); err != nil {
-		return err
-	}
-	c.Know(w.org.Accounts)
-	if hub, problems := plan.FindHub(w.project, w.org); problems.Err() == nil && hub.Account.ID != "" {
-		w.hub = hub
-		c.UseHub(hub.Account.ID)
-	}
-	return nil
+	return w, w.connect(ctx, true, false)
 }
 
 // Account finds one account by id or name.

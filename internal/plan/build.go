@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"axle"
 	"axle/internal/config"
@@ -74,10 +73,9 @@ func (b *builder) finish() (*Plan, diag.List) {
 		b.problems.Sort()
 		return nil, b.problems
 	}
-	sorted, cycle := order(b.steps)
-	if cycle != nil {
-		b.problems.Add(diag.Pos{File: b.in.Project.File}, "break the circle: one of these must not need the other's outputs",
-			"steps need each other: %s", strings.Join(cycle, " -> "))
+	sorted, err := order(b.steps)
+	if err != nil {
+		b.problems.Add(diag.Pos{File: b.in.Project.File}, "break the circle: one of these must not need the other's outputs", "%v", err)
 		return nil, b.problems
 	}
 	b.plan.Steps = sorted

@@ -9,7 +9,6 @@ package plan
 
 import (
 	"bytes"
-	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -317,64 +316,21 @@ func stepName(id string) string {
 	return id
 }
 
-// order sorts steps topologically, deterministically: among those that are
-// ready, in the order given. It returns the ids of a cycle if there is one.
-func order(steps []axle.Step) (sorted []axle.Step, cycle []string) {
-	index := make(map[string]int, len(steps))
-	for i := range steps {
-		index[steps[i].ID] = i
+// order sorts the steps so that what is needed comes first. The error is a
+// *GraphError.
+func order(steps []axle.Step) ([]axle.Step, error) {
+	index, err := indexSteps(steps)
+	if err != nil {
+		return nil, err
 	}
-	waits := make([]int, len(steps))
-	users := make([][]int32, len(steps))
-	for i := range steps {
-		for _, need := range steps[i].Needs {
-			j := index[need]
-			waits[i]++
-			users[j] = append(users[j], int32(i))
-		}
+	g, _, err := newGraph(steps, index)
+	if err != nil {
+		return nil, err
 	}
-	ready := make([]int, 0, len(steps))
-	for i, w := range waits {
-		if w == 0 {
-			ready = append(ready, i)
-		}
+	places, _ := g.sort()
+	sorted := make([]axle.Step, len(steps))
+	for to, from := range places {
+		sorted[to] = steps[from]
 	}
-	sorted = make([]axle.Step, 0, len(steps))
-	for len(ready) > 0 { // rank by rank: wide graphs are shallow
-		var next []int
-		for _, i := range ready {
-			sorted = append(sorted, steps[i])
-			for _, u := range users[i] {
-				if waits[u]--; waits[u] == 0 {
-					next = append(next, int(u))
-				}
-			}
-		}
-		slices.SortFunc(next, cmp.Compare[int])
-		ready = next
-	}
-	if len(sorted) == len(steps) {
-		return sorted, nil
-	}
-	return nil, findCycle(steps, index, waits)
-}
-
-// findCycle walks needs among the steps that never became ready.
-func findCycle(steps []axle.Step, index map[string]int, waits []int) []string {
-	at := slices.IndexFunc(waits, func(w int) bool { return w > 0 })
-	seen := map[int]int{}
-	var path []string
-	for {
-		if from, again := seen[at]; again {
-			return append(path[from:], steps[at].ID)
-		}
-		seen[at] = len(path)
-		path = append(path, steps[at].ID)
-		for _, need := range steps[at].Needs {
-			if j := index[need]; waits[j] > 0 {
-				at = j
-				break
-			}
-		}
-	}
+	return sorted, nil
 }
