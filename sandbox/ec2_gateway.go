@@ -22,7 +22,7 @@ func createInternetGateway(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &internetGateway{ID: "igw-" + c.id(17)}
+	g := &internetGateway{ID: "igw-0" + c.id(16)}
 	put(&c.ec2().Gateways, g.ID, g)
 	c.born(g.ID)
 	if err := c.setTags(g.ID, tags); err != nil {

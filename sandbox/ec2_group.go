@@ -25,7 +25,7 @@ func ec2GroupOperations() map[string]operation {
 
 // newGroup makes a group with the rule that every group begins with: all may leave.
 func (c *call) newGroup(vpc, name, description string) *securityGroup {
-	g := &securityGroup{ID: "sg-" + c.id(17), VPC: vpc, Name: name, Description: description}
+	g := &securityGroup{ID: "sg-0" + c.id(16), VPC: vpc, Name: name, Description: description}
 	put(&c.ec2().Groups, g.ID, g)
 	c.born(g.ID)
 	c.addRule(&groupRule{Group: g.ID, Egress: true, Protocol: "-1", From: -1, To: -1, CIDR: "0.0.0.0/0"})

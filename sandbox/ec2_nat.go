@@ -46,7 +46,7 @@ func allocateAddress(c *call) (obj, error) {
 		return nil, fail("InvalidParameterValue", "Value (%s) for parameter domain is invalid.", d)
 	}
 	n := c.serial() // 198.18.0.0/15 is kept for benchmarks: no real host is named by accident
-	a := &elasticIP{ID: "eipalloc-" + c.id(17), Address: fmt.Sprintf("198.%d.%d.%d", 18+n>>16&1, n>>8&255, n&255)}
+	a := &elasticIP{ID: "eipalloc-0" + c.id(16), Address: fmt.Sprintf("198.%d.%d.%d", 18+n>>16&1, n>>8&255, n&255)}
 	put(&c.ec2().Addresses, a.ID, a)
 	return obj{"allocationId": a.ID, "publicIp": a.Address, "domain": "vpc", "networkBorderGroup": c.Region,
 		"publicIpv4Pool": "amazon"}, c.setTags(a.ID, tags)
@@ -160,7 +160,7 @@ func createNATGateway(c *call) (obj, error) {
 	host := s.CIDR.Addr().As4()
 	host[3] |= byte(4 + len(st.NATs)%8)
 	g.Private = fmt.Sprintf("%d.%d.%d.%d", host[0], host[1], host[2], host[3])
-	g.ID, g.Created, g.Ready = "nat-"+c.id(17), c.now(), c.soon()
+	g.ID, g.Created, g.Ready = "nat-0"+c.id(16), c.now(), c.soon()
 	put(&st.NATs, g.ID, g)
 	if err := c.setTags(g.ID, tags); err != nil {
 		return nil, err

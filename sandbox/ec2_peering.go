@@ -195,7 +195,7 @@ func createPeering(c *call) (obj, error) {
 		}
 	}
 	now := c.now()
-	p := &peering{ID: "pcx-" + c.id(17), Requester: peeringSide{side: from, CIDRs: v.cidrs()}, Accepter: peeringSide{side: to},
+	p := &peering{ID: "pcx-0" + c.id(16), Requester: peeringSide{side: from, CIDRs: v.cidrs()}, Accepter: peeringSide{side: to},
 		Status: "initiating-request", Message: "Initiating Request to " + to.Account, Since: now, Next: c.soon(),
 		Expires: now.Add(7 * 24 * time.Hour).Truncate(time.Second)}
 	put(&st.Peerings, p.ID, p)

@@ -195,7 +195,7 @@ func describeAccountAttributes(c *call) (obj, error) {
 func (c *call) dhcpOptions() string {
 	st := c.ec2()
 	if st.DHCP == "" {
-		st.DHCP = "dopt-" + c.id(17)
+		st.DHCP = "dopt-0" + c.id(16)
 	}
 	return st.DHCP
 }

@@ -32,7 +32,7 @@ func ec2RouteTableOperations() map[string]operation {
 
 // newRouteTable makes an empty table of a VPC.
 func (c *call) newRouteTable(v *vpc) *routeTable {
-	t := &routeTable{ID: "rtb-" + c.id(17), VPC: v.ID}
+	t := &routeTable{ID: "rtb-0" + c.id(16), VPC: v.ID}
 	put(&c.ec2().RouteTables, t.ID, t)
 	c.born(t.ID)
 	return t
@@ -204,7 +204,7 @@ func associateRouteTable(c *call) (obj, error) {
 			return obj{"associationId": b.ID, "associationState": obj{"state": "associated"}}, nil
 		}
 	}
-	a.ID = "rtbassoc-" + c.id(17)
+	a.ID = "rtbassoc-0" + c.id(16)
 	t.Associations = append(t.Associations, a)
 	return obj{"associationId": a.ID, "associationState": obj{"state": "associated"}}, nil
 }
@@ -240,7 +240,7 @@ func replaceRouteTableAssociation(c *call) (obj, error) {
 	}
 	if to != from {
 		from.drop(func(b tableAssociation) bool { return b.ID == id })
-		a.ID = "rtbassoc-" + c.id(17)
+		a.ID = "rtbassoc-0" + c.id(16)
 		to.Associations = append(to.Associations, a)
 		if a.Main {
 			st.VPCs[to.VPC].MainTable = to.ID

@@ -42,7 +42,7 @@ func ec2RuleOperations() map[string]operation {
 
 // addRule stores a rule under a new id.
 func (c *call) addRule(r *groupRule) {
-	r.ID = "sgr-" + c.id(17)
+	r.ID = "sgr-0" + c.id(16)
 	put(&c.ec2().Rules, r.ID, r)
 }
 

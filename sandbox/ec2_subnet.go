@@ -59,8 +59,8 @@ func createSubnet(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subnet{ID: "subnet-" + c.id(17), VPC: v.ID, CIDR: cidr, Zone: zone, Hostname: "ip-name",
-		ACLAssociation: "aclassoc-" + c.id(17)}
+	s := &subnet{ID: "subnet-0" + c.id(16), VPC: v.ID, CIDR: cidr, Zone: zone, Hostname: "ip-name",
+		ACLAssociation: "aclassoc-0" + c.id(16)}
 	put(&st.Subnets, s.ID, s)
 	c.born(s.ID)
 	if err := c.setTags(s.ID, tags); err != nil {

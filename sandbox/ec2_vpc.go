@@ -67,8 +67,8 @@ func createVPC(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &vpc{ID: "vpc-" + c.id(17), DNS: true, Tenancy: c.In.or("InstanceTenancy", "default"),
-		Blocks: []cidrBlock{{ID: "vpc-cidr-assoc-" + c.id(17), CIDR: cidr}}}
+	v := &vpc{ID: "vpc-0" + c.id(16), DNS: true, Tenancy: c.In.or("InstanceTenancy", "default"),
+		Blocks: []cidrBlock{{ID: "vpc-cidr-assoc-0" + c.id(16), CIDR: cidr}}}
 	if v.Tenancy != "default" && v.Tenancy != "dedicated" {
 		return nil, fail("InvalidParameterValue", "Value (%s) for parameter instanceTenancy is invalid.", v.Tenancy)
 	}
@@ -87,9 +87,9 @@ func createVPC(c *call) (obj, error) {
 // the default network ACL and the default security group.
 func (c *call) furnish(v *vpc) {
 	t := c.newRouteTable(v)
-	t.Associations = []tableAssociation{{ID: "rtbassoc-" + c.id(17), Main: true}}
+	t.Associations = []tableAssociation{{ID: "rtbassoc-0" + c.id(16), Main: true}}
 	v.MainTable = t.ID
-	v.ACL = "acl-" + c.id(17)
+	v.ACL = "acl-0" + c.id(16)
 	put(&c.ec2().ACLs, v.ACL, &networkACL{ID: v.ACL, VPC: v.ID})
 	g := c.newGroup(v.ID, "default", "default VPC security group")
 	v.Group = g.ID
@@ -274,7 +274,7 @@ func associateVPCBlock(c *call) (obj, error) {
 	if len(v.Blocks) >= 5 {
 		return nil, fail("CidrLimitExceeded", "This network '%s' has met its maximum number of allowed CIDRs: 5", v.ID)
 	}
-	b := cidrBlock{ID: "vpc-cidr-assoc-" + c.id(17), CIDR: cidr}
+	b := cidrBlock{ID: "vpc-cidr-assoc-0" + c.id(16), CIDR: cidr}
 	v.Blocks = append(v.Blocks, b)
 	return obj{"vpcId": v.ID, "cidrBlockAssociation": obj{"associationId": b.ID, "cidrBlock": cidr.String(),
 		"cidrBlockState": obj{"state": "associating"}}}, nil
