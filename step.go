@@ -43,16 +43,26 @@ type Spec struct {
 	Peering *PeeringSpec `json:"peering,omitempty"`
 }
 
+// Protection says whether a stack whose termination protection is now as given
+// has to be changed, and to what.
+func (s *StackSpec) Protection(now bool) (want, change bool) {
+	if s.Protect == nil {
+		return now, false
+	}
+	return *s.Protect, *s.Protect != now
+}
+
 // StackSpec is a stack of axle.yaml as CloudFormation wants it.
 type StackSpec struct {
-	Project       string            `json:"project"`
-	Stack         string            `json:"stack"`      // its name in axle.yaml
-	StackName     string            `json:"stack_name"` // its name in CloudFormation
-	Template      string            `json:"template"`   // digest, "sha256:..."
-	Tags          map[string]string `json:"tags,omitempty"`
-	Capabilities  []string          `json:"capabilities,omitempty"`
-	Protect       bool              `json:"protect,omitempty"`
-	ExecutionRole string            `json:"execution_role,omitempty"`
+	Project      string            `json:"project"`
+	Stack        string            `json:"stack"`      // its name in axle.yaml
+	StackName    string            `json:"stack_name"` // its name in CloudFormation
+	Template     string            `json:"template"`   // digest, "sha256:..."
+	Tags         map[string]string `json:"tags,omitempty"`
+	Capabilities []string          `json:"capabilities,omitempty"`
+	// Protect sets termination protection on or off; nil leaves it as it is.
+	Protect       *bool  `json:"protect,omitempty"`
+	ExecutionRole string `json:"execution_role,omitempty"`
 	// Defaults are the template's parameters that axle.yaml doesn't set and
 	// that have a default.
 	Defaults map[string]string `json:"defaults,omitempty"`

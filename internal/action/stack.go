@@ -137,7 +137,7 @@ func (a *Stack) startDelete(spec *axle.StackSpec, st *cfn.Stack) (axle.Progress,
 	switch {
 	case st == nil:
 		return axle.Progress{Done: true, Result: axle.Result{Change: axle.None}}, nil
-	case spec.Protect || st.Protected:
+	case st.Protected, spec.Protect != nil && *spec.Protect:
 		return axle.Progress{}, cfn.Protected(st.Name)
 	}
 	return axle.Progress{Token: phase{name: phaseDoomed, op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}.String()}, nil

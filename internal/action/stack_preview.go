@@ -78,7 +78,7 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 // previewUnchanged has the stack's outputs: they stay what they are.
 func (a *StackPreview) previewUnchanged(spec *axle.StackSpec, st *cfn.Stack) axle.Result {
 	res := axle.Result{Change: axle.None, Outputs: st.Outputs}
-	if st.Protected != spec.Protect {
+	if _, change := spec.Protection(st.Protected); change {
 		res.Change, res.Note = axle.Update, "termination protection only"
 	}
 	return res

@@ -73,7 +73,7 @@ func TestStackProtected(t *testing.T) {
 	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "r1")
-	step := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = true })
+	step := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = aws.Bool(true) })
 	w.must(a, step, values())
 	gone := *step
 	gone.Delete = true
@@ -203,7 +203,7 @@ func TestStackProtection(t *testing.T) {
 	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
 	a := NewStack(w.driver(), "r1")
-	on := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = true })
+	on := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = aws.Bool(true) })
 	w.must(a, on, values())
 	if calls := w.called(); len(calls) > 6 {
 		t.Errorf("a protected stack took %d calls: %v", len(calls), calls)

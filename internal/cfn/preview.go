@@ -51,8 +51,8 @@ func ChangeSetFailure(spec *axle.StackSpec, cs *ChangeSet) *axle.Failure {
 // termination protection, and our record of its template. It says whether
 // protection had to be changed.
 func (d *Driver) Finish(ctx context.Context, t axle.Target, spec *axle.StackSpec, st *Stack) (changed bool, err error) {
-	if st.Protected != spec.Protect {
-		if err := d.Protect(ctx, t, st.ID, spec.Protect); err != nil {
+	if want, change := spec.Protection(st.Protected); change {
+		if err := d.Protect(ctx, t, st.ID, want); err != nil {
 			return false, err
 		}
 		changed = true

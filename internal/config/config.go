@@ -104,8 +104,8 @@ type Stack struct {
 	Tags          []Parameter
 	DependsOn     []Text
 	Capabilities  []Text
-	StackName     Text // the default filled in, with the stack's own place
-	Protect       bool
+	StackName     Text  // the default filled in, with the stack's own place
+	Protect       *bool // nil: not said
 	ExecutionRole Text
 	// Rollout is checked, and not obeyed yet.
 	Rollout *Rollout

@@ -124,7 +124,7 @@ var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
 	{"capabilities", form{is: items, doc: "What CloudFormation is to be allowed to make.",
 		of: &form{choices: []string{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}}}, false},
 	{"stack_name", form{doc: "The stack's name in CloudFormation; <project>-<stack> otherwise.", match: stackName}, false},
-	{"protect", form{is: truth, doc: "Termination protection.", deflt: "false"}, false},
+	{"protect", form{is: truth, doc: "Termination protection, on or off. Left out: as it is."}, false},
 	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN.", match: roleOrNone}, false},
 	{"rollout", form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
 		{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},

@@ -108,7 +108,7 @@ func TestParseWhole(t *testing.T) {
 		{"capabilities", p.Stacks[1].Capabilities[0].Value, "CAPABILITY_NAMED_IAM"},
 		{"stack name", p.Stacks[1].StackName.Value, "my-stack"},
 		{"default stack name", p.Stacks[0].StackName.Value, "flights-hub-network"},
-		{"protect", p.Stacks[1].Protect && !p.Stacks[0].Protect, true},
+		{"protect", p.Stacks[1].Protect != nil && *p.Stacks[1].Protect && p.Stacks[0].Protect == nil, true},
 		{"execution role", p.Stacks[1].ExecutionRole.Value, "arn:aws:iam::111111111111:role/cfn"},
 		{"tags", p.Stacks[1].Tags[0].Name, "team"},
 		{"wave", p.Stacks[1].Rollout.Wave, Amount{25, true}},
@@ -408,7 +408,7 @@ stacks:
 	if d := cmp.Diff(map[string]string{"A": "1", "B": "3", "C": "4"}, got); d != "" {
 		t.Error(d)
 	}
-	if two.Protect || two.Template.Value != "x" || two.Targets == nil || p.Stacks[2].Targets.String() != `account.name != ""` {
+	if two.Protect == nil || *two.Protect || two.Template.Value != "x" || two.Targets == nil || p.Stacks[2].Targets.String() != `account.name != ""` {
 		t.Errorf("%+v", two)
 	}
 }

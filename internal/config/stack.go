@@ -23,7 +23,7 @@ func (p *parser) stack(e pair, targets *node) {
 		DependsOn:     n.get("depends_on").texts(),
 		Capabilities:  n.get("capabilities").texts(),
 		StackName:     n.get("stack_name").Text(),
-		Protect:       isTrue(n.get("protect")),
+		Protect:       given(n.get("protect")),
 		ExecutionRole: n.get("execution_role").Text(),
 		Rollout:       p.rollout(n.get("rollout"), e.key.text),
 	}
@@ -168,4 +168,13 @@ func (p *parser) sessionPolicy(t Text) {
 	if len(t.Value) > 2048 {
 		p.problems.Add(t.Pos, "shorten it", "session_policy has %d characters, and STS takes 2048", len(t.Value))
 	}
+}
+
+// given is a truth value that may have been left out.
+func given(n *node) *bool {
+	if n == nil || n.bad {
+		return nil
+	}
+	is := isTrue(n)
+	return &is
 }
