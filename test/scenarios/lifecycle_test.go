@@ -1,0 +1,5 @@
+//go:build scenarios
+
+package scenarios
+
+func lifecycle(w *world) {}
