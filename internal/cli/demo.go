@@ -32,9 +32,12 @@ const maxDemoAccounts = 240
 type demoFlags struct {
 	keep         bool
 	accounts     int
-	dir          string
+	dir, listen  string
 	stackSeconds float64
 }
+
+// keepListen is where the sandbox of a demo that is kept is served.
+const keepListen = "127.0.0.1:4566"
 
 func (a *App) demoCommand() *cobra.Command {
 	var f demoFlags
@@ -47,13 +50,14 @@ region, and VPC peering on both sides; then deploys again to show that nothing i
 left to change. Needs no AWS account, no credentials and no network.`,
 		Example: `  axle demo
   axle demo --accounts 100
-  axle demo --keep              leaves it running, to try awscli and axle on it`,
+  axle demo --keep --dir flights   leaves it running, to try awscli and axle on it`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.demo(cmd.Context(), f) },
 	}
 	cmd.Flags().BoolVar(&f.keep, "keep", false, "leave the sandbox running until Ctrl-C")
 	cmd.Flags().IntVar(&f.accounts, "accounts", 0, "workload accounts in all (default: the sample's 7)")
 	cmd.Flags().StringVar(&f.dir, "dir", "", "folder to put the sample project in (default: a new temporary one)")
+	cmd.Flags().StringVar(&f.listen, "listen", "", "address of the sandbox (default: a free port; with --keep "+keepListen+")")
 	cmd.Flags().Float64Var(&f.stackSeconds, "stack-seconds", 1, "seconds that a stack takes")
 	return cmd
 }
@@ -75,7 +79,13 @@ func (a *App) demo(ctx context.Context, f demoFlags) error {
 	if err != nil {
 		return err
 	}
-	box, err := serveSandbox("127.0.0.1:0", sandbox.Options{Organization: org, StackTime: time.Duration(f.stackSeconds * float64(time.Second)), Seed: 1})
+	if f.listen == "" {
+		f.listen = "127.0.0.1:0"
+		if f.keep {
+			f.listen = keepListen
+		}
+	}
+	box, err := serveSandbox(f.listen, sandbox.Options{Organization: org, StackTime: time.Duration(f.stackSeconds * float64(time.Second)), Seed: 1})
 	if err != nil {
 		return err
 	}
@@ -83,7 +93,7 @@ func (a *App) demo(ctx context.Context, f demoFlags) error {
 		return errors.Join(err, box.close())
 	}
 	a.flags.file = filepath.Join(dir, "axle.yaml")
-	err = a.demoRuns(ctx, box, dir)
+	err = a.demoRuns(ctx, f, box, dir)
 	if err == nil && f.keep {
 		a.note("\nThe sandbox keeps running. Ctrl-C ends it.")
 		waitCtx, release := interruptible(ctx)
@@ -94,7 +104,7 @@ func (a *App) demo(ctx context.Context, f demoFlags) error {
 }
 
 // demoRuns does what a user would do, one command after the other.
-func (a *App) demoRuns(ctx context.Context, box *server, dir string) error {
+func (a *App) demoRuns(ctx context.Context, f demoFlags, box *server, dir string) error {
 	view := &watcher{app: a}
 	ctx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
@@ -146,7 +156,8 @@ func (a *App) demoRuns(ctx context.Context, box *server, dir string) error {
 	}
 	r := report.NewRun(first.Run, first.Plan, first.Records)
 	return a.print(r, func(out io.Writer, st report.Style) {
-		demoSummary(out, r, report.NewRun(again.Run, again.Plan, again.Records), box, dir)
+		demoSummary(out, r, report.NewRun(again.Run, again.Plan, again.Records))
+		demoNext(out, f, box, dir)
 	})
 }
 
@@ -177,7 +188,7 @@ func (a *App) demoStep(d *control.Done, err error) error {
 	return nil
 }
 
-func demoSummary(out io.Writer, first, again *report.Run, box *server, dir string) {
+func demoSummary(out io.Writer, first, again *report.Run) {
 	peerings := 0
 	for _, s := range first.Steps {
 		if s.Kind == "peering-request" {
@@ -190,11 +201,23 @@ func demoSummary(out io.Writer, first, again *report.Run, box *server, dir strin
 			stacks++
 		}
 	}
-	fmt.Fprintf(out, "\n%d stacks and %d peering connections came up in %.1f s; the second deploy found all %d steps unchanged in %.1f s.\n",
-		stacks, peerings, first.Finished.Sub(first.Started).Seconds(), again.Counts.Unchanged, again.Finished.Sub(again.Started).Seconds())
+	fmt.Fprintf(out, "\n%d stacks and %d peering connections came up in %s; the second deploy found all %d steps unchanged in %s.\n",
+		stacks, peerings, first.Finished.Sub(first.Started).Round(100*time.Millisecond), again.Counts.Unchanged,
+		again.Finished.Sub(again.Started).Round(time.Millisecond))
+}
+
+// demoNext says what to try. A sandbox that isn't kept is gone when it is read.
+func demoNext(out io.Writer, f demoFlags, box *server, dir string) {
+	env := box.env()
 	fmt.Fprintf(out, "The project is in %s.\n", dir)
-	fmt.Fprintln(out, "\nTry next, with `axle demo --keep` running, in another shell:")
-	for _, v := range box.env() {
+	if f.keep {
+		fmt.Fprintln(out, "\nTry next, in another shell:")
+	} else {
+		dir = "flights"
+		env[0][1] = "http://" + keepListen
+		fmt.Fprintf(out, "\nTry next, with `axle demo --keep --dir %s` running in one shell, in another:\n", dir)
+	}
+	for _, v := range env {
 		fmt.Fprintf(out, "  export %s=%s\n", v[0], v[1])
 	}
 	fmt.Fprintf(out, "  cd %s\n", dir)
