@@ -18,11 +18,7 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -44,6 +40,9 @@ func TestMain(m *testing.M) {
 //	waitcalls SERVICE:OP N    waits until it has served that many
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
 //	waitfor FILE PATTERN  waits until a file that is being written has it
+//	look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets    prints what is there, through the SDK
+//	parameter ACCOUNT REGION NAME FILE    writes an SSM parameter
+//	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
 	found := 0
 	err := filepath.WalkDir("testdata/script", func(path string, d fs.DirEntry, err error) error {
@@ -68,6 +67,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
+			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
 		},
 	})
 }
@@ -162,11 +162,8 @@ func cmdTrust(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: trust ACCOUNT ROLE FILE")
 	}
 	ctx := context.Background()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion("eu-west-1"), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), "")))
-	ts.Check(err)
-	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), "arn:aws:iam::"+args[0]+":role/OrganizationAccountAccessRole"))
-	_, err = iam.NewFromConfig(cfg).UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &args[1], PolicyDocument: aws.String(ts.ReadFile(args[2]))})
+	client := iam.NewFromConfig(administrator(ts, ctx, args[0], "eu-west-1"))
+	_, err := client.UpdateAssumeRolePolicy(ctx, &iam.UpdateAssumeRolePolicyInput{RoleName: &args[1], PolicyDocument: aws.String(ts.ReadFile(args[2]))})
 	ts.Check(err)
 }
 

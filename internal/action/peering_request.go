@@ -202,13 +202,13 @@ func (s *peeringStep) previewRequest(retire []string) axle.Progress {
 }
 
 // previewUnknown tells what is likely while the VPCs aren't known yet: what is
-// there under our tags stays.
+// there under our tags stays. It gives no outputs: if a VPC is replaced, the
+// connection is too, and the steps that need it are known after it.
 func (s *peeringStep) previewUnknown(found []types.VpcPeeringConnection, after []string) axle.Progress {
 	p := s.previewRequest(nil)
 	for i := range found {
 		if live(&found[i]) {
 			p = done(axle.None)
-			p.Result.Outputs = map[string]string{"PeeringId": id(&found[i])}
 			break
 		}
 	}

@@ -1,9 +1,11 @@
 package plan
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"axle"
 	"axle/internal/config"
@@ -54,6 +56,7 @@ func Build(in Input) (*Plan, diag.List) {
 	if b.problems.Err() != nil {
 		return nil, b.problems
 	}
+	b.warnRegions()
 	for i := range in.Project.Stacks {
 		b.addStack(&in.Project.Stacks[i])
 	}
@@ -75,7 +78,7 @@ func (b *builder) finish() (*Plan, diag.List) {
 	}
 	sorted, err := order(b.steps)
 	if err != nil {
-		b.problems.Add(diag.Pos{File: b.in.Project.File}, "break the circle: one of these must not need the other's outputs", "%v", err)
+		b.problems.Add(b.whereNeeded(err), "break the circle: one of these must not need the other's outputs", "%v", err)
 		return nil, b.problems
 	}
 	b.plan.Steps = sorted
@@ -84,6 +87,34 @@ func (b *builder) finish() (*Plan, diag.List) {
 		b.plan.Accounts[sorted[i].Account] = b.accounts[sorted[i].Account]
 	}
 	return b.plan, b.problems
+}
+
+// whereNeeded finds the reference of axle.yaml that closes a circle of steps:
+// the first that names an account or region, since without those the circle is
+// one of stacks, which Check finds.
+func (b *builder) whereNeeded(err error) diag.Pos {
+	at := diag.Pos{File: b.in.Project.File}
+	var graph *GraphError
+	if !errors.As(err, &graph) {
+		return at
+	}
+	for i := 1; i < len(graph.Cycle); i++ {
+		user, needed := b.stack(stepName(graph.Cycle[i-1])), stepName(graph.Cycle[i])
+		if user == nil {
+			continue // of a peering: nothing needs one
+		}
+		for _, p := range slices.Concat(user.Parameters, user.Tags) {
+			for _, c := range p.Value.Calls() {
+				if firstArg(c) == needed && (c.Account != nil || c.Region != nil) {
+					return c.Pos
+				}
+			}
+		}
+		if at.Line == 0 {
+			at = user.Pos
+		}
+	}
+	return at
 }
 
 // spec is the part that all instances of a stack share.
@@ -148,7 +179,6 @@ func (b *builder) addStack(s *config.Stack) {
 		for _, d := range s.DependsOn {
 			b.dependOn(d, t, needs)
 		}
-		delete(needs, step.ID)
 		step.Needs = slices.Sorted(maps.Keys(needs))
 		b.steps = append(b.steps, step)
 	}
@@ -170,6 +200,9 @@ func (b *builder) dependOn(on config.Text, t axle.Target, needs map[string]bool)
 // no other stack, else bound to the steps that it refers to.
 func (b *builder) value(p *config.Parameter, stack string, t axle.Target, secret bool, needs map[string]bool) axle.Value {
 	sc := b.plan.scope(b.accounts[t.Account], t.Region)
+	if secret && strings.Contains(p.Value.String(), "vars") {
+		b.plan.secretVars = true
+	}
 	if text, ok := p.Value.Literal(); ok {
 		return axle.Value{Literal: text, Secret: secret}
 	}
@@ -185,7 +218,7 @@ func (b *builder) value(p *config.Parameter, stack string, t axle.Target, secret
 	for _, c := range calls {
 		ref, err := b.bind(c, sc, t, needs)
 		if err != nil && !b.in.Destroy {
-			hint := `say which: output("` + firstArg(c) + `", "` + secondArg(c) + `", {"account": ..., "region": ...}), or narrow the stack's targets`
+			hint := `say which, in quotes: '${{ output("` + firstArg(c) + `", "` + secondArg(c) + `", {"account": ..., "region": ...}) }}'; or narrow the stack's targets`
 			b.once(c.Pos, fmt.Sprintf("%s of stack %q", p.Name, stack), t, err, hint)
 			continue
 		}
@@ -282,6 +315,6 @@ func (b *builder) need(stack string, at axle.Target, needs map[string]bool) stri
 }
 
 func (b *builder) stack(name string) *config.Stack {
-	i := slices.IndexFunc(b.in.Project.Stacks, func(s config.Stack) bool { return s.Name == name })
-	return &b.in.Project.Stacks[i]
+	s, _ := b.in.Project.Stack(name)
+	return s
 }

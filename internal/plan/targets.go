@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -35,6 +36,8 @@ func FindHub(p *config.Project, org *axle.Organization) (Hub, diag.List) {
 		a, ok := org.Account(p.Hub.AccountID)
 		if !ok {
 			problems.Add(p.Hub.Pos, "axle org accounts lists what "+org.Source+" has", "hub account %s is not in the organization", p.Hub.AccountID)
+		} else if !a.Active() {
+			problems.Add(p.Hub.Pos, "choose an account that is ACTIVE", "hub account %s is %s", a.Label(), a.Status)
 		}
 		hub.Account = a
 		return hub, problems
@@ -178,4 +181,20 @@ func (b *builder) keep(a axle.Account, region string) (bool, error) {
 		return true, nil
 	}
 	return b.in.Where.Match(b.plan.scope(a, region))
+}
+
+// warnRegions tells of a --region that no stack is in: it is easily mistyped.
+func (b *builder) warnRegions() {
+	all := map[string]bool{}
+	for _, of := range b.instances {
+		for region := range of.byRegion {
+			all[region] = true
+		}
+	}
+	known := slices.Sorted(maps.Keys(all))
+	for _, r := range b.in.Regions {
+		if !all[r] && len(known) > 0 {
+			b.problems.Warn(diag.Pos{File: "--region"}, "", "--region %s: no stack is in it; they are in %s", r, strings.Join(known, ", "))
+		}
+	}
 }

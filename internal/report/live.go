@@ -182,8 +182,12 @@ func (l *Live) tell(g *liveGroup, s *axle.Step, r axle.Record) {
 		if r.Status == axle.Succeeded {
 			word = pastTense(r.Result.Change)
 		}
-		if l.preview && r.Status.OK() && r.Result.Change != axle.None {
+		switch {
+		case !l.preview || !r.Status.OK():
+		case r.Result.Change != axle.None:
 			word = "to " + string(r.Result.Change)
+		case len(r.Result.After) > 0:
+			word = "known after " + strings.Join(r.Result.After, ", ")
 		}
 		took := ""
 		if d := r.Finished.Sub(r.Started); !r.Started.IsZero() && d >= 10*time.Millisecond {

@@ -79,11 +79,15 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 	for i := range records {
 		byID[records[i].Step] = &records[i]
 	}
+	labels := make(map[string]string, len(p.Steps))
+	for i := range p.Steps {
+		labels[p.Steps[i].ID] = groupName(p.Steps[i].Kind, p.Steps[i].Name)
+	}
 	groups := map[string]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		ps := PlanStep{ID: s.ID, Kind: s.Kind, Name: s.Name, Account: s.Account, AccountName: s.AccountName, Region: s.Region, Needs: s.Needs}
-		ps.fill(byID[s.ID])
+		ps.fill(byID[s.ID], labels)
 		out.Steps = append(out.Steps, ps)
 		if s.Kind == plan.KindOutputs && ps.Error == nil {
 			continue // reading changes nothing
@@ -97,19 +101,26 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 			g := PlanGroup{Kind: s.Kind, Name: s.Name, Change: ps.Action, Changes: ps.Changes, After: ps.After, Note: ps.Note, Error: ps.Error}
 			out.Groups = append(out.Groups, g)
 		}
-		out.Groups[at].Targets = append(out.Groups[at].Targets, PlanTarget{s.Account, s.AccountName, s.Region})
+		g := &out.Groups[at]
+		g.Targets = append(g.Targets, PlanTarget{s.Account, s.AccountName, s.Region})
+		if g.Error != nil && ps.Error != nil && g.Error.Message != ps.Error.Message {
+			folded := *g.Error
+			folded.Message = fold(ps.Error.Message, ps.AccountName)
+			g.Error = &folded
+		}
 	}
 	return out
 }
 
-func (ps *PlanStep) fill(r *axle.Record) {
+// fill takes what the preview found; labels are the names of steps for people.
+func (ps *PlanStep) fill(r *axle.Record, labels map[string]string) {
 	switch {
 	case r == nil:
 		ps.Action = Blocked
 		ps.Error = &axle.Failure{Code: "NotPreviewed", Message: "the preview was stopped before it came to this step"}
 	case r.Status == axle.Skipped:
 		ps.Action = Blocked
-		ps.Error = &axle.Failure{Code: "Skipped", Message: "needs " + r.SkippedFor + ", which is blocked"}
+		ps.Error = &axle.Failure{Code: "Skipped", Message: "needs " + labels[r.SkippedFor] + ", which is blocked"}
 	case r.Failure != nil:
 		ps.Action, ps.Error = Blocked, r.Failure
 	default:
@@ -157,12 +168,17 @@ func (p *Plan) Text(w io.Writer, st Style) {
 	}
 	sign := map[string]string{"create": st.good.Render("+"), "update": st.warn.Render("~"), "replace": st.bad.Render("±"),
 		"delete": st.bad.Render("-"), "none": st.dim.Render("="), Blocked: st.bad.Render("✗")}
+	later := 0
 	for _, g := range p.Groups {
-		word := g.Change
-		if g.Change == string(axle.None) {
+		mark, word := sign[g.Change], g.Change
+		switch {
+		case g.later():
+			mark, word = st.warn.Render("?"), "known after "+strings.Join(g.After, ", ")
+			later += len(g.Targets)
+		case g.Change == string(axle.None):
 			word = "unchanged"
 		}
-		fmt.Fprintf(w, "%s %s  %s  %s\n", sign[g.Change], st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(targets(g.Targets)))
+		fmt.Fprintf(w, "%s %s  %s  %s\n", mark, st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(targets(g.Targets)))
 		p.changesText(w, st, &g)
 	}
 	s := p.Summary
@@ -170,7 +186,7 @@ func (p *Plan) Text(w io.Writer, st Style) {
 	for _, c := range []struct {
 		n    int
 		word string
-	}{{s.Create, "to create"}, {s.Update, "to update"}, {s.Replace, "to replace"}, {s.Delete, "to delete"}, {s.None, "unchanged"}, {s.Blocked, "blocked"}} {
+	}{{s.Create, "to create"}, {s.Update, "to update"}, {s.Replace, "to replace"}, {s.Delete, "to delete"}, {s.None - later, "unchanged"}, {later, "known later"}, {s.Blocked, "blocked"}} {
 		if c.n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
 		}
@@ -182,6 +198,10 @@ func (p *Plan) Text(w io.Writer, st Style) {
 		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)
 	}
 }
+
+// later says whether what is there may stay as it is: it depends on outputs
+// that change.
+func (g *PlanGroup) later() bool { return g.Change == string(axle.None) && len(g.After) > 0 }
 
 func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
 	if g.Error != nil {

@@ -131,13 +131,14 @@ func fold(message string, names ...string) string {
 	return strings.Join(strings.Fields(message), " ")
 }
 
-// causes folds the failures of steps. A cause that hit one target keeps its
-// words; the largest comes first.
+// causes folds the failures of steps. A cause that reads the same for all of
+// its targets keeps its words; the largest comes first.
 func causes(steps []RunStep) []Cause {
 	type group struct {
 		Cause
-		first string
-		names map[string]bool
+		first  string
+		differ bool // the words do, from target to target
+		names  map[string]bool
 	}
 	groups := map[string]*group{}
 	for i := range steps {
@@ -153,6 +154,7 @@ func causes(steps []RunStep) []Cause {
 			groups[key] = g
 		}
 		g.Count++
+		g.differ = g.differ || text != g.first
 		name := s.AccountName
 		if name == "" {
 			name = s.Account
@@ -164,7 +166,7 @@ func causes(steps []RunStep) []Cause {
 	}
 	out := make([]Cause, 0, len(groups))
 	for _, g := range groups {
-		if g.Count == 1 {
+		if !g.differ {
 			g.Cause.Cause = g.first
 		}
 		slices.Sort(g.Accounts)

@@ -1,0 +1,216 @@
+package axle_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/ssm"
+	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// administrator is the SDK's configuration for an account of the script's
+// sandbox, as one who sees and may do everything there.
+func administrator(ts *testscript.TestScript, ctx context.Context, account, region string) aws.Config {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
+		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), "")))
+	ts.Check(err)
+	me, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
+	ts.Check(err)
+	if account != *me.Account {
+		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), "arn:aws:iam::"+account+":role/OrganizationAccountAccessRole"))
+	}
+	return cfg
+}
+
+// cmdLook prints what there is of a kind in an account and region, through the
+// SDK: the scripts' own eyes.
+func cmdLook(ts *testscript.TestScript, neg bool, args []string) {
+	kinds := map[string]func(context.Context, aws.Config, io.Writer) error{
+		"stacks": lookStacks, "vpcs": lookVPCs, "peerings": lookPeerings, "routes": lookRoutes, "buckets": lookBuckets,
+	}
+	if neg || len(args) != 3 || kinds[args[2]] == nil {
+		ts.Fatalf("usage: look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets")
+	}
+	ctx := context.Background()
+	var out strings.Builder
+	ts.Check(kinds[args[2]](ctx, administrator(ts, ctx, args[0], args[1]), &out))
+	lines := strings.SplitAfter(out.String(), "\n")
+	slices.Sort(lines)
+	io.WriteString(ts.Stdout(), strings.Join(lines, ""))
+}
+
+// lookStacks has the stacks that are there, with the change sets left on them.
+func lookStacks(ctx context.Context, cfg aws.Config, out io.Writer) error {
+	client := cloudformation.NewFromConfig(cfg)
+	for p := cloudformation.NewListStacksPaginator(client, nil); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, s := range page.StackSummaries {
+			if s.StackStatus == cfntypes.StackStatusDeleteComplete {
+				continue
+			}
+			left := 0
+			for p := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: s.StackId}); p.HasMorePages(); {
+				sets, err := p.NextPage(ctx)
+				if err != nil {
+					return err
+				}
+				for _, set := range sets.Summaries {
+					if set.ExecutionStatus != cfntypes.ExecutionStatusExecuteComplete {
+						left++
+					}
+				}
+			}
+			fmt.Fprintf(out, "%s %s, %d change sets left\n", *s.StackName, s.StackStatus, left)
+		}
+	}
+	return nil
+}
+
+func lookVPCs(ctx context.Context, cfg aws.Config, out io.Writer) error {
+	for p := ec2.NewDescribeVpcsPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeVpcsInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, v := range page.Vpcs {
+			if !*v.IsDefault {
+				fmt.Fprintf(out, "%s %s\n", *v.CidrBlock, *v.VpcId)
+			}
+		}
+	}
+	return nil
+}
+
+// lookPeerings has the connections that aren't gone, from either side.
+func lookPeerings(ctx context.Context, cfg aws.Config, out io.Writer) error {
+	for p := ec2.NewDescribeVpcPeeringConnectionsPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeVpcPeeringConnectionsInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.VpcPeeringConnections {
+			if c.Status.Code != ec2types.VpcPeeringConnectionStateReasonCodeDeleted {
+				fmt.Fprintf(out, "%s/%s -> %s/%s %s\n", *c.RequesterVpcInfo.OwnerId, *c.RequesterVpcInfo.Region, *c.AccepterVpcInfo.OwnerId, *c.AccepterVpcInfo.Region, c.Status.Code)
+			}
+		}
+	}
+	return nil
+}
+
+// lookRoutes has the routes of VPCs that aren't the default one, but the local ones.
+func lookRoutes(ctx context.Context, cfg aws.Config, out io.Writer) error {
+	for p := ec2.NewDescribeRouteTablesPaginator(ec2.NewFromConfig(cfg), &ec2.DescribeRouteTablesInput{}); p.HasMorePages(); {
+		page, err := p.NextPage(ctx)
+		if err != nil {
+			return err
+		}
+		for _, t := range page.RouteTables {
+			for _, r := range t.Routes {
+				if id := aws.ToString(r.VpcPeeringConnectionId); id != "" {
+					fmt.Fprintf(out, "%s via peering %s\n", aws.ToString(r.DestinationCidrBlock), r.State)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func lookBuckets(ctx context.Context, cfg aws.Config, out io.Writer) error {
+	list, err := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }).ListBuckets(ctx, nil)
+	if err != nil {
+		return err
+	}
+	for _, b := range list.Buckets {
+		fmt.Fprintln(out, *b.Name)
+	}
+	return nil
+}
+
+// cmdParameter writes a file into an SSM parameter of the management account.
+func cmdParameter(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 4 {
+		ts.Fatalf("usage: parameter ACCOUNT REGION NAME FILE")
+	}
+	ctx := context.Background()
+	_, err := ssm.NewFromConfig(administrator(ts, ctx, args[0], args[1])).PutParameter(ctx, &ssm.PutParameterInput{
+		Name: &args[2], Value: aws.String(ts.ReadFile(args[3])), Type: ssmtypes.ParameterTypeString, Overwrite: aws.Bool(true)})
+	ts.Check(err)
+}
+
+// cmdJSON checks that a file is exactly one JSON document, and that what it has
+// at a path matches a pattern, all of it. A path is keys and indexes with dots
+// between them; length is that of a list.
+func cmdJSON(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 && len(args) != 3 || neg && len(args) == 1 {
+		ts.Fatalf("usage: [!] json FILE [PATH PATTERN]")
+	}
+	d := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		ts.Fatalf("%s isn't JSON: %v", args[0], err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		ts.Fatalf("%s has more than one JSON document", args[0])
+	}
+	if len(args) == 1 {
+		return
+	}
+	got := "(nothing)"
+	if v, ok := at(v, args[1]); ok {
+		got = fmt.Sprint(v)
+	}
+	matched, err := regexp.MatchString("^(?:"+args[2]+")$", got)
+	ts.Check(err)
+	if matched == neg {
+		ts.Fatalf("%s of %s is %q, want %q", args[1], args[0], got, args[2])
+	}
+}
+
+// at finds what a JSON document has at a path.
+func at(v any, path string) (any, bool) {
+	for _, key := range strings.Split(path, ".") {
+		switch in := v.(type) {
+		case map[string]any:
+			next, ok := in[key]
+			if !ok {
+				return nil, false
+			}
+			v = next
+		case []any:
+			if key == "length" {
+				return len(in), true
+			}
+			i, err := strconv.Atoi(key)
+			if err != nil || i < 0 || i >= len(in) {
+				return nil, false
+			}
+			v = in[i]
+		default:
+			return nil, false
+		}
+	}
+	return v, true
+}
