@@ -13,11 +13,10 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/pprof"
-	"strings"
-	"syscall"
 	"time"
 
 	"axle"
+	"axle/bench/process"
 	"axle/internal/engine"
 	"axle/internal/plan"
 	"axle/internal/store"
@@ -70,7 +69,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	defer func() { _ = s.Close() }()
 	steps := b.makeSteps()
 	runtime.GC()
-	before := peakRSS()
+	before := process.Peak(os.Getpid())
 	id := "bench-" + time.Now().Format("20060102-150405")
 	if err := s.CreateRun(ctx, axle.Run{ID: id, Project: "bench", Command: "deploy", Status: axle.RunRunning, Started: time.Now(), Steps: len(steps)}, nil); err != nil {
 		return err
@@ -90,7 +89,7 @@ func (b *bench) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	peak := peakRSS()
+	peak := process.Peak(os.Getpid())
 	if err := s.Close(); err != nil {
 		return err
 	}
@@ -171,21 +170,4 @@ func (b *bench) makeSteps() []axle.Step {
 		}
 	}
 	return steps
-}
-
-// peakRSS is the most memory that the process has held, in bytes.
-func peakRSS() int64 {
-	if status, err := os.ReadFile("/proc/self/status"); err == nil {
-		var kib int64
-		if _, rest, ok := strings.Cut(string(status), "VmHWM:"); ok {
-			if _, err := fmt.Sscan(rest, &kib); err == nil {
-				return kib << 10
-			}
-		}
-	}
-	var usage syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &usage) != nil {
-		return 0
-	}
-	return usage.Maxrss << 10
 }

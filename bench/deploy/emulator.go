@@ -1,0 +1,138 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+
+	"axle/sandbox"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
+	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
+)
+
+// emulator is a fresh organization for one tool, with its calls counted.
+type emulator struct {
+	env   []string // that point an AWS tool at it
+	calls func() map[string]int
+	close func() error
+}
+
+// startSandbox serves a sandbox from this process.
+func startSandbox(s *setting) (*emulator, error) {
+	box, err := sandbox.New(sandbox.Options{Accounts: s.accounts, Latency: s.latency, StackTime: s.stackTime, Seed: 1, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("serve the sandbox: %w", err), box.Close())
+	}
+	server := &http.Server{Handler: box}
+	go func() { _ = server.Serve(l) }() // ends with close
+	key, secret := box.Credentials()
+	return &emulator{
+		env:   environment("http://"+l.Addr().String(), key, secret),
+		calls: box.Calls,
+		close: func() error { return errors.Join(server.Close(), box.Close()) },
+	}, nil
+}
+
+func environment(url, key, secret string) []string {
+	return []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + secret,
+		"AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+}
+
+// startMoto starts moto, makes an organization in it, and counts calls on the
+// way to it.
+func startMoto(ctx context.Context, python, script string, accounts int) (*emulator, error) {
+	cmd := exec.CommandContext(ctx, python, script)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start moto: %w", err)
+	}
+	stop := func() error {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // it may have ended
+		_ = cmd.Wait()                          // by the signal
+		return nil
+	}
+	told, err := readExports(bufio.NewScanner(out))
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	count, err := newProxy(told["AWS_ENDPOINT_URL"])
+	if err != nil {
+		return nil, errors.Join(err, stop())
+	}
+	e := &emulator{env: environment(count.url, told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]), calls: count.Calls,
+		close: func() error { return errors.Join(count.close(), stop()) }}
+	if err := found(ctx, told, accounts); err != nil {
+		return nil, errors.Join(err, e.close())
+	}
+	return e, nil
+}
+
+// readExports reads the variables that the start script prints once it serves.
+func readExports(lines *bufio.Scanner) (map[string]string, error) {
+	told := map[string]string{}
+	for told["AWS_REGION"] == "" && lines.Scan() {
+		if name, value, ok := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "="); ok {
+			told[name] = value
+		}
+	}
+	if told["AWS_REGION"] == "" {
+		return nil, fmt.Errorf("moto didn't start: %w", errors.Join(lines.Err(), errors.New("its script ended")))
+	}
+	return told, nil
+}
+
+// found makes an organization of that many members.
+func found(ctx context.Context, told map[string]string, accounts int) error {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(told["AWS_REGION"]), config.WithBaseEndpoint(told["AWS_ENDPOINT_URL"]),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"], "")))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	client := organizations.NewFromConfig(cfg)
+	if _, err := client.CreateOrganization(ctx, &organizations.CreateOrganizationInput{FeatureSet: types.OrganizationFeatureSetAll}); err != nil {
+		return err
+	}
+	for i := range accounts {
+		_, err := client.CreateAccount(ctx, &organizations.CreateAccountInput{
+			AccountName: aws.String(fmt.Sprintf("bench-%d", i+1)), Email: aws.String(fmt.Sprintf("bench-%d@example.com", i+1))})
+		if err != nil {
+			return err
+		}
+	}
+	return warm(ctx, cfg)
+}
+
+// warm makes a stack and deletes it: moto loads the code of a service with its
+// first call, which no tool shall pay for.
+func warm(ctx context.Context, cfg aws.Config) error {
+	client := cloudformation.NewFromConfig(cfg)
+	name := aws.String("warm")
+	if _, err := client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: name, TemplateBody: aws.String(stackTemplate)}); err != nil {
+		return err
+	}
+	_, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: name})
+	return err
+}

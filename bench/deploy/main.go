@@ -1,0 +1,215 @@
+// Command deploy measures axle deploy beside bare scripts that do the least one
+// can do: the same small stack in every account of an organization, every tool
+// on a fresh emulator of its own, in turns, in one run on one machine. It counts
+// the calls where they arrive.
+//
+//	go run ./bench/deploy -suite moto -rounds 3
+//
+// Read the ratios, not the seconds.
+package main
+
+import (
+	"context"
+	_ "embed"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"axle/bench/process"
+)
+
+//go:embed stack.yaml
+var stackTemplate string
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b := &bench{}
+	flag.StringVar(&b.axle, "axle", "bin/axle", "axle, built")
+	flag.StringVar(&b.loop, "goloop", "bin/bench-goloop", "bench/goloop, built")
+	flag.StringVar(&b.python, "python", ".venv/bin/python", "Python with moto and boto3")
+	flag.StringVar(&b.moto, "moto", "test/witness/moto_start.py", "script that serves moto")
+	flag.StringVar(&b.boto3, "boto3", "bench/boto3_loop.py", "the boto3 script")
+	flag.IntVar(&b.rounds, "rounds", 3, "how often everything is done; medians are shown")
+	suite := flag.String("suite", "moto", "moto, sandbox, latency or regions")
+	accounts := flag.Int("accounts", 0, "how many accounts (default: the suite's)")
+	flag.Parse()
+	if err := b.run(ctx, *suite, *accounts); err != nil {
+		fmt.Fprintln(os.Stderr, "bench/deploy:", err)
+		os.Exit(1)
+	}
+}
+
+type bench struct {
+	axle, loop, python, moto, boto3 string
+	rounds                          int
+}
+
+// setting is what one table is about.
+type setting struct {
+	title              string
+	onMoto             bool
+	accounts           int
+	latency, stackTime time.Duration
+	regions            []string
+	tools              []tool
+	goals              []goal
+}
+
+// tool is a program under test with what it does in turn on one emulator.
+type tool struct {
+	name    string
+	targets int // 0: all
+	phases  []phase
+}
+
+type phase struct {
+	name    string
+	prepare func(dir string) error // may be nil
+	args    []string               // program and arguments
+}
+
+// sample is what one phase cost in one round.
+type sample struct {
+	process.Usage
+	calls map[string]int
+}
+
+// results are the samples by tool and phase.
+type results map[[2]string][]sample
+
+const (
+	first  = "first"
+	again  = "again"
+	anew   = "again, .axle gone"
+	remove = "destroy"
+)
+
+func (b *bench) run(ctx context.Context, suite string, accounts int) error {
+	if err := b.absolute(); err != nil {
+		return err
+	}
+	s, err := b.suite(suite)
+	if err != nil {
+		return err
+	}
+	if accounts > 0 {
+		s.accounts = accounts
+	}
+	all := results{}
+	for round := range b.rounds {
+		for i := range s.tools {
+			fmt.Fprintf(os.Stderr, "round %d: %s\n", round+1, s.tools[i].name)
+			if err := b.measure(ctx, s, &s.tools[i], all); err != nil {
+				return fmt.Errorf("%s: %w", s.tools[i].name, err)
+			}
+		}
+	}
+	s.print(os.Stdout, all, b.rounds)
+	return nil
+}
+
+// absolute makes the paths independent of the folder that tools run in.
+func (b *bench) absolute() error {
+	for _, p := range []*string{&b.axle, &b.loop, &b.python, &b.moto, &b.boto3} {
+		if _, err := os.Stat(*p); err != nil {
+			return fmt.Errorf("%w (sh bench/run.sh builds what is needed)", err)
+		}
+		abs, err := filepath.Abs(*p) // a venv's python is a link that must stay one
+		if err != nil {
+			return err
+		}
+		*p = abs
+	}
+	return nil
+}
+
+// measure runs one tool's phases on a fresh emulator, in a fresh folder.
+func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) error {
+	dir, err := os.MkdirTemp("", "axle-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	for name, text := range map[string]string{"stack.yaml": stackTemplate, "axle.yaml": project(s.regions)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	var e *emulator
+	if s.onMoto {
+		e, err = startMoto(ctx, b.python, b.moto, s.accounts)
+	} else {
+		e, err = startSandbox(s)
+	}
+	if err != nil {
+		return err
+	}
+	defer e.close()
+	for _, ph := range t.phases {
+		if ph.prepare != nil {
+			if err := ph.prepare(dir); err != nil {
+				return err
+			}
+		}
+		before := e.calls()
+		cmd := exec.CommandContext(ctx, ph.args[0], ph.args[1:]...)
+		cmd.Dir = dir
+		cmd.Env = append(os.Environ(), e.env...)
+		usage, err := process.Run(cmd)
+		if err != nil {
+			return fmt.Errorf("%s: %w", ph.name, err)
+		}
+		calls := e.calls()
+		for k, n := range before {
+			if calls[k] -= n; calls[k] == 0 {
+				delete(calls, k)
+			}
+		}
+		key := [2]string{t.name, ph.name}
+		all[key] = append(all[key], sample{usage, calls})
+	}
+	return nil
+}
+
+// project is the axle.yaml: one stack in every account but the management one,
+// entered by the role that Organizations makes, so that nothing is bootstrapped.
+func project(regions []string) string {
+	return `name: bench
+access: {role: OrganizationAccountAccessRole}
+regions: [` + strings.Join(regions, ", ") + `]
+stacks:
+  bench:
+    template: stack.yaml
+    targets: "!account.management"
+    capabilities: [CAPABILITY_IAM]
+`
+}
+
+// tools of the suites.
+
+func (b *bench) axleTool(name string, extra ...string) tool {
+	deploy := append([]string{b.axle, "deploy", "--yes", "--quiet", "--output", "json"}, extra...)
+	return tool{name: name, phases: []phase{
+		{name: first, args: deploy},
+		{name: again, args: deploy},
+		{name: anew, args: deploy, prepare: func(dir string) error { return os.RemoveAll(filepath.Join(dir, ".axle")) }},
+		{name: remove, args: append([]string{b.axle, "destroy", "--yes", "--quiet", "--output", "json"}, extra...)},
+	}}
+}
+
+func (b *bench) loopTool(workers int, regions []string) tool {
+	args := []string{b.loop, "-template", "stack.yaml", "-workers", strconv.Itoa(workers), "-regions", strings.Join(regions, ",")}
+	return tool{name: fmt.Sprintf("Go SDK loop, %d workers", workers), phases: []phase{{name: first, args: args}, {name: again, args: args}}}
+}
+
+func (b *bench) boto3Tool(workers int) tool {
+	args := []string{b.python, b.boto3, "--template", "stack.yaml", "--workers", strconv.Itoa(workers)}
+	return tool{name: fmt.Sprintf("boto3, %d threads", workers), phases: []phase{{name: first, args: args}, {name: again, args: args}}}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+)
+
+// constant are the operations whose number doesn't grow with the targets: who am
+// I, one look at each template, and discovery, which costs a call for some
+// accounts at a time. A target of its own each: AssumeRole is told apart.
+func constant(call string) bool {
+	return strings.HasPrefix(call, "organizations:") || strings.HasPrefix(call, "tagging:") ||
+		call == "sts:GetCallerIdentity" || call == "cloudformation:ValidateTemplate"
+}
+
+// calls splits the calls of the last round: for targets, AssumeRole, and the
+// constant rest.
+func (r results) calls(tool, phase string) (target, assume, rest int) {
+	samples := r[[2]string{tool, phase}]
+	if len(samples) == 0 {
+		return 0, 0, 0
+	}
+	for call, n := range samples[len(samples)-1].calls {
+		switch {
+		case call == "sts:AssumeRole":
+			assume += n
+		case constant(call):
+			rest += n
+		default:
+			target += n
+		}
+	}
+	return target, assume, rest
+}
+
+// wall is the median of the rounds.
+func (r results) wall(tool, phase string) time.Duration {
+	_, mid, _ := r.walls(tool, phase)
+	return mid
+}
+
+func (r results) walls(tool, phase string) (least, mid, most time.Duration) {
+	var d []time.Duration
+	for _, s := range r[[2]string{tool, phase}] {
+		d = append(d, s.Wall)
+	}
+	if len(d) == 0 {
+		return 0, 0, 0
+	}
+	slices.Sort(d)
+	return d[0], d[len(d)/2], d[len(d)-1]
+}
+
+// cpu is the median of the rounds.
+func (r results) cpu(tool, phase string) time.Duration {
+	var d []time.Duration
+	for _, s := range r[[2]string{tool, phase}] {
+		d = append(d, s.CPU)
+	}
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
+}
+
+// peak is the largest of the rounds, in bytes.
+func (r results) peak(tool, phase string) int64 {
+	var most int64
+	for _, s := range r[[2]string{tool, phase}] {
+		most = max(most, s.Peak)
+	}
+	return most
+}
+
+// targets is how many stacks a tool has.
+func (s *setting) targets(name string) int {
+	for _, t := range s.tools {
+		if t.name == name && t.targets > 0 {
+			return t.targets
+		}
+	}
+	return s.accounts * len(s.regions)
+}
+
+// print writes the table, what is constant in it, and how the goals were met.
+func (s *setting) print(out io.Writer, r results, rounds int) {
+	fmt.Fprintf(out, "\n%s: %d accounts; median of %d rounds, %d CPUs\n\n", s.title, s.accounts, rounds, runtime.NumCPU())
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "tool\tphase\tseconds\t(range)\tCPU s\tMiB\tcalls/target\tAssumeRole\tother calls")
+	for _, t := range s.tools {
+		for _, ph := range t.phases {
+			least, mid, most := r.walls(t.name, ph.name)
+			target, assume, rest := r.calls(t.name, ph.name)
+			fmt.Fprintf(w, "%s\t%s\t%.2f\t(%.2f-%.2f)\t%.2f\t%d\t%.2f\t%d\t%d\n", t.name, ph.name, mid.Seconds(), least.Seconds(), most.Seconds(),
+				r.cpu(t.name, ph.name).Seconds(), r.peak(t.name, ph.name)>>20, float64(target)/float64(s.targets(t.name)), assume, rest)
+		}
+	}
+	_ = w.Flush() // to a terminal or a file
+	fmt.Fprintln(out)
+	for _, ph := range []string{first, again, anew} {
+		samples := r[[2]string{s.tools[0].name, ph}]
+		if len(samples) == 0 {
+			continue
+		}
+		calls := samples[len(samples)-1].calls
+		var list []string
+		for _, k := range slices.Sorted(maps.Keys(calls)) {
+			list = append(list, fmt.Sprintf("%s %d", k, calls[k]))
+		}
+		fmt.Fprintf(out, "%s, %s: %s\n", s.tools[0].name, ph, strings.Join(list, ", "))
+	}
+	fmt.Fprintln(out)
+	for _, g := range s.goals {
+		got, word := g.of(s, r), "pass"
+		if got > g.bound {
+			word = "FAIL"
+		}
+		fmt.Fprintf(out, "%s  %s: %.2f%s (goal: at most %g%s)\n", word, g.text, got, g.unit, g.bound, g.unit)
+	}
+}
