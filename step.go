@@ -92,6 +92,8 @@ type Value struct {
 	Refs []Ref  `json:"refs,omitempty"`
 	// Secret values are never shown, journaled or logged.
 	Secret bool `json:"secret,omitempty"`
+	// Withheld: this was read from the journal, which doesn't have the secret.
+	Withheld bool `json:"withheld,omitempty"`
 }
 
 // A Ref is one output() or outputs() of an expression, resolved to steps.

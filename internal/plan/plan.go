@@ -11,8 +11,10 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"sync"
 
@@ -29,6 +31,8 @@ type Plan struct {
 	Env     string `json:"env,omitempty"`
 	Hub     Hub    `json:"hub"`
 	Vars    any    `json:"vars,omitempty"`
+	// NoVars: the journal doesn't have Vars, since a secret is among them.
+	NoVars bool `json:"no_vars,omitempty"`
 	// Accounts are those of the steps, by id, as they were when planned.
 	Accounts map[string]axle.Account `json:"accounts"`
 	// Specs are shared by the steps of one name: "stack/<name>", "peering/<name>".
@@ -38,7 +42,8 @@ type Plan struct {
 	// Steps are in topological order; equal ranks by name, account and region.
 	Steps []axle.Step `json:"steps"`
 
-	texts sync.Map // expression -> *expr.Text
+	secretVars bool     // a secret is made of Vars
+	texts      sync.Map // expression -> *expr.Text
 }
 
 // Hub is the account and region that the others hang on.
@@ -109,10 +114,14 @@ func Decode(data []byte) (*Plan, error) {
 	return p, nil
 }
 
-// redacted copies the plan without the text of its secrets.
+// redacted copies the plan without its secrets, and without the vars that any of
+// them is made of.
 func redacted(p *Plan) *Plan {
-	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Hub: p.Hub, Vars: p.Vars,
+	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
 		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Steps: p.Steps}
+	if p.secretVars {
+		out.Vars, out.NoVars = nil, true
+	}
 	if !slices.ContainsFunc(p.Steps, hasSecret) {
 		return out
 	}
@@ -122,17 +131,13 @@ func redacted(p *Plan) *Plan {
 		if !hasSecret(*s) {
 			continue
 		}
-		input := make(map[string]axle.Value, len(s.Input))
+		s.Input = maps.Clone(s.Input)
 		for k, v := range s.Input {
 			if v.Secret {
-				v.Literal = ""
-				if len(v.Refs) == 0 {
-					v.Expr = ""
-				}
+				v.Literal, v.Expr, v.Withheld = "", "", true
+				s.Input[k] = v
 			}
-			input[k] = v
 		}
-		s.Input = input
 	}
 	return out
 }
@@ -149,9 +154,9 @@ func hasSecret(s axle.Step) bool {
 // MissingSecrets says whether the plan was loaded from the journal, which never
 // holds secrets, and has some: they must be filled in from a plan made anew.
 func (p *Plan) MissingSecrets() bool {
-	return slices.ContainsFunc(p.Steps, func(s axle.Step) bool {
+	return p.NoVars || slices.ContainsFunc(p.Steps, func(s axle.Step) bool {
 		for _, v := range s.Input {
-			if v.Secret && v.Literal == "" && v.Expr == "" && len(v.Refs) == 0 {
+			if v.Withheld {
 				return true
 			}
 		}
@@ -159,8 +164,12 @@ func (p *Plan) MissingSecrets() bool {
 	})
 }
 
-// FillSecrets takes the secrets of a plan made anew from the files.
+// FillSecrets takes the secrets of a plan made anew from the files. One that the
+// files don't have any more stays missing: Inputs says so when it is needed.
 func (p *Plan) FillSecrets(fresh *Plan) {
+	if p.NoVars {
+		p.Vars, p.NoVars, p.secretVars = fresh.Vars, false, true
+	}
 	byID := make(map[string]*axle.Step, len(fresh.Steps))
 	for i := range fresh.Steps {
 		byID[fresh.Steps[i].ID] = &fresh.Steps[i]
@@ -171,8 +180,8 @@ func (p *Plan) FillSecrets(fresh *Plan) {
 			continue
 		}
 		for k, v := range p.Steps[i].Input {
-			if v.Secret && v.Literal == "" && v.Expr == "" {
-				p.Steps[i].Input[k] = from.Input[k]
+			if again, ok := from.Input[k]; ok && v.Withheld {
+				p.Steps[i].Input[k] = again
 			}
 		}
 	}
@@ -206,6 +215,9 @@ func (p *Plan) Inputs(s *axle.Step, outputs func(step string) (map[string]string
 }
 
 func (p *Plan) value(s *axle.Step, v axle.Value, outputs func(string) (map[string]string, bool)) (value string, after []string, err error) {
+	if v.Withheld {
+		return "", nil, errors.New("it is secret, so the journal doesn't have it, and axle.yaml doesn't give it any more")
+	}
 	if len(v.Refs) == 0 && v.Expr == "" {
 		return v.Literal, nil, nil
 	}
