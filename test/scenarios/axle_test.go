@@ -4,7 +4,6 @@ package scenarios
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 )
 
@@ -15,10 +14,11 @@ type run struct {
 	Steps       []struct {
 		ID, Kind, Name, Account, Region, Status, Action, Note string
 		Outputs                                               map[string]string
-		Error                                                 *struct{ Code, Message, Resource, Hint string }
+		Error                                                 *failure
 	}
-	Warnings []string
 }
+
+type failure struct{ Code, Message, Resource, Hint string }
 
 // axle runs axle and wants an exit code.
 func (w *world) axle(code int, args ...string) (stdout, stderr string) {
@@ -33,10 +33,16 @@ func (w *world) axle(code int, args ...string) (stdout, stderr string) {
 // run runs a command that changes something and reads its JSON.
 func (w *world) run(code int, args ...string) run {
 	w.t.Helper()
-	stdout, stderr := w.axle(code, append(args, "--yes", "--output", "json")...)
+	stdout, _ := w.axle(code, append(args, "--yes", "--output", "json")...)
+	return w.read(stdout)
+}
+
+// read reads the JSON of a run.
+func (w *world) read(stdout string) run {
+	w.t.Helper()
 	var r run
 	if err := json.Unmarshal([]byte(stdout), &r); err != nil {
-		w.t.Fatalf("axle %s: %v\n%s\n%s", strings.Join(args, " "), err, stdout, stderr)
+		w.t.Fatalf("%s: the JSON of a run: %v\n%s", w.name, err, stdout)
 	}
 	return r
 }
@@ -50,24 +56,13 @@ func (r run) actions() map[string]int {
 	return counts
 }
 
-// failures are the failed steps' errors, "code resource: message", sorted.
-func (r run) failures() []string {
-	var out []string
+// failures are those of the failed steps.
+func (r run) failures() []failure {
+	var out []failure
 	for _, s := range r.Steps {
 		if s.Error != nil {
-			out = append(out, s.Error.Code+" "+s.Error.Resource+": "+s.Error.Message)
+			out = append(out, *s.Error)
 		}
 	}
-	slices.Sort(out)
 	return out
-}
-
-// outputs are those of the step with an id.
-func (r run) outputs(id string) map[string]string {
-	for _, s := range r.Steps {
-		if s.ID == id {
-			return s.Outputs
-		}
-	}
-	return nil
 }
