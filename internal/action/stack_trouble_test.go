@@ -198,7 +198,7 @@ func TestStackDeadProtected(t *testing.T) {
 }
 
 // TestStackProtection: it follows axle.yaml both ways, without touching
-// anything else.
+// anything else, and stays as it is where axle.yaml doesn't say.
 func TestStackProtection(t *testing.T) {
 	t.Parallel()
 	w := newStackWorld(t, sandbox.Options{})
@@ -212,7 +212,11 @@ func TestStackProtection(t *testing.T) {
 	if calls := w.called(); len(calls) > 2 {
 		t.Errorf("an unchanged one took %v", calls)
 	}
-	off := w.step("kept", topicTemplate, nil)
+	unsaid := w.step("kept", topicTemplate, nil)
+	if res := w.must(a, unsaid, values()); res.Change != axle.None {
+		t.Errorf("not said: %+v", res)
+	}
+	off := w.step("kept", topicTemplate, func(s *axle.StackSpec) { s.Protect = aws.Bool(false) })
 	if res := w.must(NewStackPreview(w.driver(), "r1"), off, values()); res.Change != axle.Update || res.Note == "" {
 		t.Errorf("preview: %+v", res)
 	}

@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"fmt"
 )
 
@@ -97,15 +95,13 @@ func (s *SQLite) migrate(ctx context.Context) error {
 	})
 }
 
+// version reads the marks of the file, in one statement: another process may be
+// setting them. A file without marks is ours only if it is empty.
 func (s *SQLite) version(ctx context.Context) (app, version int, err error) {
-	err = s.conn.QueryRowContext(ctx, "SELECT a.application_id, u.user_version FROM pragma_application_id a, pragma_user_version u").Scan(&app, &version)
-	if app == 0 && version == 0 && err == nil {
-		// Neither mark: ours only if it is empty.
-		var table string
-		err = s.conn.QueryRowContext(ctx, "SELECT name FROM sqlite_master LIMIT 1").Scan(&table)
-		if errors.Is(err, sql.ErrNoRows) {
-			return 0, 0, nil
-		}
+	var tables int
+	err = s.conn.QueryRowContext(ctx, `SELECT t.n, a.application_id, u.user_version
+FROM (SELECT count(*) AS n FROM sqlite_master) t, pragma_application_id a, pragma_user_version u`).Scan(&tables, &app, &version)
+	if app == 0 && version == 0 && tables > 0 {
 		app = -1
 	}
 	return app, version, err
