@@ -112,7 +112,7 @@ func (l List) Error() string {
 // Nearest returns the candidate that is closest to s by edit distance, or ""
 // when none is near enough to be what was meant.
 func Nearest(s string, candidates []string) string {
-	best, bestDist := "", len(s)/2+2
+	best, bestDist := "", len(s)/3+2
 	for _, c := range candidates {
 		if d := distance(strings.ToLower(s), strings.ToLower(c)); d < bestDist || (d == bestDist && best != "" && c < best) {
 			best, bestDist = c, d

@@ -246,8 +246,27 @@ func (b *builder) once(pos diag.Pos, what string, t axle.Target, err error, hint
 	if b.reported[key]++; b.reported[key] > 1 {
 		return
 	}
+	var inside diag.Diagnostic
+	if errors.As(err, &inside) {
+		addFailure(&b.problems, err, pos, what)
+		return
+	}
 	account := b.accounts[t.Account]
 	b.problems.Add(pos, hint, "%s in %s %s: %v", what, account.Label(), t.Region, err)
+}
+
+// addFailure reports what went wrong in an expression: it knows its own place,
+// and names the account itself.
+func addFailure(problems *diag.List, err error, pos diag.Pos, what string) {
+	d := diag.Diagnostic{Summary: err.Error()}
+	errors.As(err, &d)
+	if d.Pos.Line == 0 {
+		d.Pos = pos
+	}
+	if what != "" {
+		d.Summary = what + ": " + d.Summary
+	}
+	*problems = append(*problems, d)
 }
 
 // bind resolves one call to the steps that it reads.

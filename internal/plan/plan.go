@@ -201,7 +201,7 @@ func (p *Plan) Inputs(s *axle.Step, outputs func(step string) (map[string]string
 		value, after, err := p.value(s, v, outputs)
 		switch {
 		case err != nil:
-			return in, fmt.Errorf("%s of %s in %s: %w", name, s.Name, s.Where(), err)
+			return in, inputError(name, s, err)
 		case len(after) > 0:
 			if in.Unknown == nil {
 				in.Unknown = map[string][]string{}
@@ -212,6 +212,16 @@ func (p *Plan) Inputs(s *axle.Step, outputs func(step string) (map[string]string
 		}
 	}
 	return in, nil
+}
+
+// inputError says which input of which step an error is about; that of an
+// expression names the target itself.
+func inputError(name string, s *axle.Step, err error) error {
+	var inside diag.Diagnostic
+	if errors.As(err, &inside) {
+		return fmt.Errorf("%s of %s: %w", name, s.Name, err)
+	}
+	return fmt.Errorf("%s of %s in %s: %w", name, s.Name, s.Where(), err)
 }
 
 func (p *Plan) value(s *axle.Step, v axle.Value, outputs func(string) (map[string]string, bool)) (value string, after []string, err error) {

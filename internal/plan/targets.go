@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -52,7 +53,7 @@ func FindHub(p *config.Project, org *axle.Organization) (Hub, diag.List) {
 		}
 		ok, err := p.Hub.Account.Match(expr.Scope{Account: a, Vars: p.Vars, Env: p.Env})
 		if err != nil {
-			problems.Add(p.Hub.Pos, "", "hub.account: %v", err)
+			addFailure(&problems, err, p.Hub.Pos, "hub.account")
 			return hub, problems
 		}
 		if ok {
@@ -99,7 +100,7 @@ func SelectAccounts(p *config.Project, s *config.Stack, hub Hub, org *axle.Organ
 		}
 		ok, err := s.Targets.Match(expr.Scope{Account: a, HubAccount: hub.Account, HubRegion: hub.Region, Vars: p.Vars, Env: p.Env})
 		if err != nil {
-			problems.Add(s.TargetsPos, "", "targets of stack %q for account %s: %v", s.Name, a.Label(), err)
+			addFailure(&problems, err, s.TargetsPos, fmt.Sprintf("targets of stack %q", s.Name))
 			return nil, problems
 		}
 		if ok {
@@ -155,7 +156,7 @@ func (b *builder) findInstances(s *config.Stack) (*instances, bool) {
 			out.all = append(out.all, t)
 			keep, err := b.keep(a, region)
 			if err != nil {
-				b.problems.Add(diag.Pos{File: "--where"}, "", "account %s: %v", a.Label(), err)
+				addFailure(&b.problems, err, diag.Pos{File: "--where"}, "")
 				return nil, false
 			}
 			if keep {
