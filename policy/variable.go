@@ -114,7 +114,7 @@ func (t template) expand(e *evaluation) (g glob, found truth) {
 		switch {
 		case known == maybe:
 			return "", maybe
-		case len(values) == 1 && !strings.ContainsAny(values[0], "\xff\xfe"):
+		case len(values) == 1 && strings.IndexByte(values[0], 0xff) < 0 && strings.IndexByte(values[0], 0xfe) < 0:
 			b.WriteString(values[0])
 		case len(values) == 0 && p.hasFall:
 			b.WriteString(p.fallback)

@@ -45,10 +45,6 @@ type stackTask struct {
 	Resource *stackResource `json:"resource,omitempty"` // what to delete
 }
 
-func (t *stackTask) ended() bool {
-	return t.State == "done" || t.State == "failed" || t.State == "blocked"
-}
-
 // work is an operation as it runs: the stack, and a call as its principal.
 type work struct {
 	*call

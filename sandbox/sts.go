@@ -166,9 +166,7 @@ func (c *call) openSession(role *iamRole, target *account, seconds int, policies
 		Policies: policies, SourceID: c.In.or("SourceIdentity", c.Who.SourceID),
 		Tags: c.sessionTags(role),
 	}
-	for _, k := range c.In.strs("TransitiveTagKeys") {
-		id.Transitive = append(id.Transitive, k)
-	}
+	id.Transitive = append(id.Transitive, c.In.strs("TransitiveTagKeys")...)
 	id.Transitive = append(id.Transitive, c.Who.Transitive...)
 	key := c.key("ASIA", 20)
 	c.keep(key, id)
