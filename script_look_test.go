@@ -3,8 +3,10 @@ package axle_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"os/exec"
 	"regexp"
 	"slices"
 	"strconv"
@@ -19,6 +21,7 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
@@ -29,9 +32,10 @@ import (
 // administrator is the SDK's configuration for an account of the script's
 // sandbox, as one who sees and may do everything there.
 func administrator(ts *testscript.TestScript, ctx context.Context, account, region string) aws.Config {
+	key, secret := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Credentials()
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
 		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"), ts.Getenv("AWS_SECRET_ACCESS_KEY"), "")))
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(key, secret, "")))
 	ts.Check(err)
 	me, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	ts.Check(err)
@@ -148,7 +152,59 @@ func lookBuckets(ctx context.Context, cfg aws.Config, out io.Writer) error {
 	return nil
 }
 
-// cmdParameter writes a file into an SSM parameter of the management account.
+// cmdAs makes the script go on as the administrator of a member account.
+func cmdAs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: as ACCOUNT")
+	}
+	ctx := context.Background()
+	c, err := administrator(ts, ctx, args[0], "eu-west-1").Credentials.Retrieve(ctx)
+	ts.Check(err)
+	ts.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
+	ts.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretAccessKey)
+	ts.Setenv("AWS_SESSION_TOKEN", c.SessionToken)
+}
+
+// cmdDelegate makes an account a delegated administrator.
+func cmdDelegate(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: delegate ACCOUNT")
+	}
+	ctx := context.Background()
+	client := organizations.NewFromConfig(administrator(ts, ctx, "111111111111", "us-east-1"))
+	service := "member.org.stacksets.cloudformation.amazonaws.com"
+	_, err := client.EnableAWSServiceAccess(ctx, &organizations.EnableAWSServiceAccessInput{ServicePrincipal: &service})
+	ts.Check(err)
+	_, err = client.RegisterDelegatedAdministrator(ctx, &organizations.RegisterDelegatedAdministratorInput{AccountId: &args[0], ServicePrincipal: &service})
+	ts.Check(err)
+}
+
+// cmdRemember puts how often an operation was called so far into $CALLS.
+func cmdRemember(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: remember SERVICE:OP")
+	}
+	ts.Setenv("CALLS", strconv.Itoa(boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Calls()[args[0]]))
+}
+
+// cmdExits runs a command and checks its exit code.
+func cmdExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND [ARG...]")
+	}
+	got := "0"
+	var exit *exec.ExitError
+	if err := ts.Exec(args[1], args[2:]...); errors.As(err, &exit) {
+		got = strconv.Itoa(exit.ExitCode())
+	} else {
+		ts.Check(err)
+	}
+	if got != args[0] {
+		ts.Fatalf("exit code %s, want %s", got, args[0])
+	}
+}
+
+// cmdParameter writes a file into an SSM parameter.
 func cmdParameter(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 4 {
 		ts.Fatalf("usage: parameter ACCOUNT REGION NAME FILE")

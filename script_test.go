@@ -36,12 +36,16 @@ func TestMain(m *testing.M) {
 //
 //	sandbox [-org FILE] [-kind] [-stack-seconds S] [-latency D] [-faults FILE] [-accounts N]
 //	        serves one and sets the AWS variables; unkind unless told otherwise
+//	exits CODE COMMAND...    runs a command and checks its exit code
 //	calls SERVICE:OP N    the sandbox has served exactly that many
+//	remember SERVICE:OP   puts how many those are into $CALLS
 //	waitcalls SERVICE:OP N    waits until it has served that many
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
 //	waitfor FILE PATTERN  waits until a file that is being written has it
 //	look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets    prints what is there, through the SDK
 //	parameter ACCOUNT REGION NAME FILE    writes an SSM parameter
+//	as ACCOUNT            goes on as the administrator of a member account
+//	delegate ACCOUNT      makes it a delegated administrator
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
 	found := 0
@@ -68,6 +72,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
+			"exits": cmdExits, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
 }

@@ -37,6 +37,7 @@ type App struct {
 	// Terminals: whether one can ask on In, and what Out and Err can show.
 	InTTY, OutTTY, ErrTTY bool
 
+	args   []string // the command line
 	flags  globals
 	answer bool // a JSON document has been written
 }
@@ -60,6 +61,7 @@ func New() *App {
 // Run runs a command line and returns the exit code.
 func (a *App) Run(ctx context.Context, args []string) int {
 	root := a.command()
+	a.args = args
 	root.SetArgs(args)
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -113,9 +115,43 @@ folder of your templates.`,
 			root.AddCommand(c)
 		}
 	}
+	root.DisableSuggestions = true // the hint has them
 	root.SetHelpCommandGroupID("more")
 	root.SetCompletionCommandGroupID("more")
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	refuseUnknown(root)
 	return root
+}
+
+// refuseUnknown makes cobra's own commands refuse what they don't know: as they
+// are they show some help and end well.
+func refuseUnknown(root *cobra.Command) {
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			c.Args = nil
+			c.RunE = func(cmd *cobra.Command, args []string) error {
+				if len(args) == 0 {
+					return cmd.Help()
+				}
+				return noArgs(cmd, args)
+			}
+		case "help":
+			c.Run = nil
+			c.RunE = func(_ *cobra.Command, args []string) error {
+				cmd, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = noArgs(cmd, rest)
+				}
+				if err != nil {
+					return err
+				}
+				cmd.InitDefaultHelpFlag()
+				return cmd.Help()
+			}
+		}
+	}
 }
 
 func (a *App) checkGlobals() error {
@@ -223,7 +259,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	if cmd.HasSubCommands() {
-		return &usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), `run "` + cmd.CommandPath() + ` --help"`}
+		return &usageError{fmt.Errorf("unknown command %q for %q", args[0], cmd.CommandPath()), didYouMean(cmd, args)}
 	}
 	return &usageError{fmt.Errorf("%s takes no arguments, got %q", cmd.CommandPath(), args[0]), ""}
 }

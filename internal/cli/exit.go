@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"axle"
+	"axle/internal/cloud"
 	"axle/internal/diag"
+	"axle/internal/store"
 
 	"github.com/spf13/cobra"
 )
@@ -79,6 +81,7 @@ func (a *App) exit(cmd *cobra.Command, err error) int {
 		usage *usageError
 		list  diag.List
 		fail  *axle.Failure
+		kept  *store.Error
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -95,13 +98,16 @@ func (a *App) exit(cmd *cobra.Command, err error) int {
 		}
 	case errors.As(err, &fail):
 		p.Error.Code, p.Error.Hint = fail.Code, fail.Hint
-		if fail.Blocked {
+		if fail.Blocked && !errors.Is(err, cloud.ErrNoCredentials) {
 			exit = exitBlocked
 		}
+	case errors.As(err, &kept):
+		p.Error.Code, p.Error.Hint = "Store", kept.Hint
+		p.Error.Message = strings.TrimSuffix(err.Error(), "\n  hint: "+kept.Hint)
 	case strings.HasPrefix(err.Error(), "unknown command"): // cobra's, not typed
-		exit, p.Error.Code, p.Error.Hint = exitUsage, "Usage", `run "`+cmd.Root().Name()+` --help" for the commands`
+		exit, p.Error.Code, p.Error.Hint = exitUsage, "Usage", didYouMean(cmd.Root(), a.args)
 	}
-	if a.json() && !a.answer {
+	if (a.json() || wantsJSON(a.args)) && !a.answer {
 		e := json.NewEncoder(a.Out)
 		e.SetIndent("", "  ")
 		e.SetEscapeHTML(false)
@@ -112,12 +118,37 @@ func (a *App) exit(cmd *cobra.Command, err error) int {
 	return exit
 }
 
+// wantsJSON says whether a command line asks for JSON: it may have been refused
+// before its flags were read.
+func wantsJSON(args []string) bool {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+		if arg == "--output=json" || arg == "--output" && i+1 < len(args) && args[i+1] == "json" {
+			return true
+		}
+	}
+	return false
+}
+
+// didYouMean is the hint for a command that there isn't.
+func didYouMean(cmd *cobra.Command, args []string) string {
+	cmd.SuggestionsMinimumDistance = 2
+	for _, arg := range args {
+		if near := cmd.SuggestionsFor(arg); len(near) > 0 {
+			return "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
+		}
+	}
+	return `run "` + cmd.CommandPath() + ` --help" for the commands`
+}
+
 // tell prints an error for people.
 func (a *App) tell(p problem) {
 	if list := p.Error.Diagnostics; len(list) > 0 {
 		fmt.Fprintln(a.Err, list.Error())
 		if n := len(list.Errors()); n > 1 {
-			fmt.Fprintf(a.Err, "%d errors; nothing was called\n", n)
+			fmt.Fprintf(a.Err, "%d errors; nothing was changed\n", n)
 		}
 		return
 	}

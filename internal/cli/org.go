@@ -148,5 +148,5 @@ func explain(w *control.Work, sel *expr.Selector, account axle.Account) (*report
 }
 
 func clause(c expr.Clause) report.Clause {
-	return report.Clause{Text: strings.TrimSpace(c.Op + " " + c.Text), Holds: c.True, Depth: c.Depth}
+	return report.Clause{Text: strings.TrimSpace(c.Op + " " + c.Text), Holds: c.True, Depth: c.Depth, Because: c.Because}
 }

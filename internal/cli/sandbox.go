@@ -70,7 +70,7 @@ func (f sandboxFlags) options(log *slog.Logger) (sandbox.Options, error) {
 	if f.org != "" {
 		src, err := os.ReadFile(f.org)
 		if err != nil {
-			return o, &usageError{err, "--org names a file like the one in docs/organization-file.md"}
+			return o, &usageError{err, "--org names an organization file; axle demo --dir NEW writes one, accounts.yaml"}
 		}
 		if o.Organization, err = sandbox.ParseOrgFile(f.org, src); err != nil {
 			return o, &usageError{err, ""}

@@ -156,12 +156,27 @@ func (w *Work) validate(ctx context.Context, p *plan.Plan) error {
 		g.Go(func() error {
 			for _, s := range steps {
 				err := driver.Validate(ctx, s.Target(), at.digest)
-				if err == nil || cfn.IsInvalidTemplate(err) {
-					return err
+				if err == nil {
+					return nil
+				}
+				if cfn.IsInvalidTemplate(err) {
+					return w.refusedTemplate(s, err)
 				}
 			}
 			return nil
 		})
 	}
 	return g.Wait()
+}
+
+// refusedTemplate says whose template CloudFormation refuses.
+func (w *Work) refusedTemplate(s *axle.Step, err error) error {
+	f := *asFailure(err)
+	f.Err = err
+	file := ""
+	if stack, ok := w.project.Stack(s.Name); ok {
+		file = " (" + stack.Template.Value + ")"
+	}
+	f.Message = fmt.Sprintf("stack %q%s in %s: %s", s.Name, file, s.Region, f.Message)
+	return &f
 }

@@ -8,7 +8,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -62,13 +64,17 @@ type Work struct {
 
 // Load reads and checks a project without calling anybody. The error is a
 // diag.List with all that is wrong.
-func Load(o Options) (*Work, error) {
+func Load(o Options) (*Work, error) { return load(o, true) }
+
+// load is Load; without stacks what axle.yaml says of them isn't held against
+// the templates.
+func load(o Options, stacks bool) (*Work, error) {
 	w := &Work{opts: o, run: o.run}
 	if w.run == "" {
 		w.run = NewRunID(time.Now())
 	}
 	project, problems := config.Load(o.File, o.Env)
-	if project != nil {
+	if project != nil && stacks {
 		var more diag.List
 		w.templates, more = loadTemplates(project)
 		problems = append(problems, more...)
@@ -158,6 +164,15 @@ func stateDir(file string) string { return filepath.Join(filepath.Dir(file), ".a
 // openStore opens the journal of the project's folder.
 func openStore(ctx context.Context, file string) (*store.SQLite, error) {
 	return store.Open(ctx, filepath.Join(stateDir(file), "axle.db"))
+}
+
+// readStore opens the journal to look something up: where there is none, none
+// is made, and the error is ErrNotFound.
+func readStore(ctx context.Context, file string) (*store.SQLite, error) {
+	if _, err := os.Stat(filepath.Join(stateDir(file), "axle.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the journal of %s: %w", file, axle.ErrNotFound)
+	}
+	return openStore(ctx, file)
 }
 
 // NewRunID makes the id of a run: sortable by time, unique, fit for names of

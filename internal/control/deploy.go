@@ -122,9 +122,9 @@ func lockedFailure(err error) error {
 // Resume goes on with a run: what ended well is kept, the rest is done.
 // The id may be a unique prefix, or empty for the latest run that isn't over.
 func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan struct{}) (*Done, *Work, error) {
-	db, err := openStore(ctx, o.File)
+	db, err := readStore(ctx, o.File)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, noRun(err, id, true)
 	}
 	defer db.Close()
 	run, body, err := findRun(ctx, db, id, true)
@@ -184,20 +184,33 @@ func findRun(ctx context.Context, db *store.SQLite, id string, resumable bool) (
 				}
 			}
 			if id == "" {
-				return axle.Run{}, nil, &axle.Failure{Code: "NothingToResume", Message: "no run has anything left to do", Hint: "axle runs lists them", Blocked: true}
+				return axle.Run{}, nil, noRun(axle.ErrNotFound, id, true)
 			}
 		}
 	}
 	run, body, err := db.Run(ctx, id)
-	if errors.Is(err, axle.ErrNotFound) {
-		return run, nil, &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists the runs of this folder's .axle", Blocked: true, Err: err}
+	return run, body, noRun(err, id, false)
+}
+
+// noRun explains that a run isn't there; other errors stay what they are.
+func noRun(err error, id string, resumable bool) error {
+	switch {
+	case !errors.Is(err, axle.ErrNotFound):
+		return err
+	case id == "" && resumable:
+		return &axle.Failure{Code: "NothingToResume", Message: "no run has anything left to do", Hint: "axle runs lists them", Blocked: true, Err: err}
+	case id == "" || id == "latest":
+		return &axle.Failure{Code: "UnknownRun", Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml", Blocked: true, Err: err}
 	}
-	return run, body, err
+	return &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists the runs of this folder's .axle", Blocked: true, Err: err}
 }
 
 // Runs lists the recorded runs, the newest first.
 func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
-	db, err := openStore(ctx, o.File)
+	db, err := readStore(ctx, o.File)
+	if errors.Is(err, axle.ErrNotFound) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -232,9 +245,9 @@ func standing(ctx context.Context, db *store.SQLite, run *axle.Run) error {
 
 // Show reads a run with its plan and records; the latest when id is empty.
 func Show(ctx context.Context, o Options, id string) (*Done, error) {
-	db, err := openStore(ctx, o.File)
+	db, err := readStore(ctx, o.File)
 	if err != nil {
-		return nil, err
+		return nil, noRun(err, id, false)
 	}
 	defer db.Close()
 	run, body, err := findRun(ctx, db, id, false)
@@ -257,9 +270,9 @@ func Show(ctx context.Context, o Options, id string) (*Done, error) {
 
 // Cancel gives up a run that was interrupted or failed: it can't be resumed.
 func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
-	db, err := openStore(ctx, o.File)
+	db, err := readStore(ctx, o.File)
 	if err != nil {
-		return nil, err
+		return nil, noRun(err, id, true)
 	}
 	defer db.Close()
 	run, _, err := findRun(ctx, db, id, true)

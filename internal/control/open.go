@@ -169,7 +169,7 @@ func (w *Work) Scope(a axle.Account) expr.Scope {
 // and axle init: axle.yaml is used when there is one.
 func OpenOrg(ctx context.Context, o Options, haveFile bool) (*Work, error) {
 	if haveFile {
-		w, err := Load(o)
+		w, err := load(o, false)
 		if err != nil {
 			return nil, err
 		}
@@ -203,6 +203,10 @@ func (w *Work) Account(idOrName string) (axle.Account, error) {
 // Credentials are temporary credentials for an account, by the access rules.
 func (w *Work) Credentials(ctx context.Context, account axle.Account) (Credentials, error) {
 	c, err := w.cloud.Credentials(ctx, account)
+	var f *axle.Failure
+	if errors.As(err, &f) && !account.Active() {
+		f.Hint = "the account is " + account.Status + ": nobody can enter it"
+	}
 	if err != nil {
 		return Credentials{}, err
 	}

@@ -36,7 +36,7 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 		w.warn("%s", d.Summary)
 	}
 	if len(p.Steps) == 0 {
-		w.warn("no stack has a target here; nothing is done")
+		w.warn("no stack has a target here")
 	}
 	return p, nil
 }

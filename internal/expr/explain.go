@@ -49,7 +49,7 @@ func (s *Selector) explain(sp span, op string, depth int, sc Scope, out *[]Claus
 		*out = append(*out, Clause{text, holds, depth, op, part.because(&sc)})
 		return nil
 	}
-	if depth > 0 || op != "" {
+	if whole := trim(s.expr.source, span{0, len(s.expr.source)}); sp != whole {
 		*out = append(*out, Clause{text, holds, depth, op, nil})
 		depth++
 	}

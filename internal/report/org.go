@@ -111,6 +111,8 @@ type Clause struct {
 	Text  string `json:"text"`
 	Holds bool   `json:"holds"`
 	Depth int    `json:"depth,omitempty"`
+	// Because has what the clause looks at, such as account.tags["env"] = "dev".
+	Because []string `json:"because,omitempty"`
 }
 
 // Text prints the explanation.
@@ -129,7 +131,11 @@ func (e *Explanation) Text(w io.Writer, st Style) {
 		if c.Holds {
 			mark = st.good.Render("✓")
 		}
-		fmt.Fprintf(w, "  %s%s %s\n", strings.Repeat("  ", c.Depth), mark, c.Text)
+		because := ""
+		if len(c.Because) > 0 {
+			because = "  " + st.dim.Render("("+strings.Join(c.Because, ", ")+")")
+		}
+		fmt.Fprintf(w, "  %s%s %s%s\n", strings.Repeat("  ", c.Depth), mark, c.Text, because)
 	}
 	fmt.Fprintf(w, "  %s\n", st.dim.Render(fmt.Sprintf("ou %s, status %s, tags %s", e.Account.OU, e.Account.Status, Tags(e.Account.Tags))))
 }
