@@ -140,7 +140,7 @@ func (a *Stack) startDelete(spec *axle.StackSpec, st *cfn.Stack) (axle.Progress,
 	case st.Protected, spec.Protect != nil && *spec.Protect:
 		return axle.Progress{}, cfn.Protected(st.Name)
 	}
-	return axle.Progress{Token: phase{name: phaseDoomed, op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}.String()}, nil
+	return axle.Progress{Token: phase{name: phaseDoomed, since: time.Now(), op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}.String()}, nil
 }
 
 // Check goes on from where the token says.

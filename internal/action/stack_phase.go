@@ -25,7 +25,7 @@ type phase struct {
 	op     cfn.Operation
 	change axle.Change // what the step's result will say
 	note   string
-	since  time.Time // of phaseWait: when the waiting began
+	since  time.Time // of phaseWait: when the waiting began; of a deletion: when it was decided
 }
 
 // String is the token: phase:stack|change set|kind|since|change|note. ARNs
@@ -58,6 +58,9 @@ func parsePhase(token string) (phase, error) {
 		op: cfn.Operation{StackID: f[0], ChangeSet: f[1], Kind: axle.Change(f[2])}}
 	if since != 0 {
 		p.since = time.Unix(0, since)
+		if p.op.Kind == axle.Delete {
+			p.op.Request = f[3]
+		}
 	}
 	return p, nil
 }

@@ -124,6 +124,10 @@ type Operation struct {
 	ChangeSet string
 	// Digest of the template, to learn how long it takes.
 	Digest string
+	// Request tells a deletion from an earlier one of the same stack that failed:
+	// CloudFormation takes a client token that it knows for the same request, and
+	// does nothing.
+	Request string
 }
 
 // shell is the deletion of a stack that has nothing but change sets.

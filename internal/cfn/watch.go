@@ -113,7 +113,10 @@ func (d *Driver) executed(ctx context.Context, t axle.Target, op Operation, st *
 	case err != nil:
 		return false, called("describe change set "+baseName(op.ChangeSet), err)
 	}
-	return out.ExecutionStatus == types.ExecutionStatusExecuteComplete || out.ExecutionStatus == types.ExecutionStatusExecuteFailed, nil
+	over := out.ExecutionStatus == types.ExecutionStatusExecuteComplete || out.ExecutionStatus == types.ExecutionStatusExecuteFailed
+	// The stack was described before the change set: an answer from before the
+	// execution names another one, and has the outputs of then.
+	return over && (st.ChangeSet == "" || st.ChangeSet == op.ChangeSet || seen.elapsed > appears), nil
 }
 
 func isGone(st *Stack, err error) bool {
