@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bytes"
 	_ "embed"
 	"fmt"
 	"io"
@@ -11,7 +10,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"text/template"
 
 	"axle"
 	"axle/internal/config"
@@ -21,10 +19,10 @@ import (
 	"github.com/spf13/cobra"
 )
 
-//go:embed init.yaml.tmpl
-var initSource string
-
-var initTemplate = template.Must(template.New("init").Parse(initSource))
+// initFrame is the axle.yaml of axle init, with places in <>.
+//
+//go:embed init.yaml
+var initFrame string
 
 func (a *App) initCommand() *cobra.Command {
 	var force bool
@@ -65,32 +63,21 @@ to .axle/axle.schema.json beside it.`,
 	return cmd
 }
 
-// initProject is what axle.yaml is filled with.
-type initProject struct {
-	Name, Hub, Region, Schema string
-	Example                   string // an OU path that has accounts
-	Accounts                  int
-}
-
 func (a *App) writeProject(w *control.Work) error {
 	dir, err := filepath.Abs(filepath.Dir(a.flags.file))
 	if err != nil {
 		return fmt.Errorf("find the folder of %s: %w", a.flags.file, err)
 	}
 	org := w.Organization()
-	p := initProject{Name: projectName(filepath.Base(dir)), Hub: guessHub(org), Region: w.Region(), Schema: ".axle/axle.schema.json",
-		Example: guessOU(org), Accounts: len(org.Accounts)}
-	var b bytes.Buffer
-	if err := initTemplate.Execute(&b, p); err != nil {
-		return fmt.Errorf("write %s: %w", a.flags.file, err)
-	}
+	body := strings.NewReplacer("<schema>", ".axle/axle.schema.json", "<name>", projectName(filepath.Base(dir)),
+		"<accounts>", fmt.Sprint(len(org.Accounts)), "<hub>", guessHub(org), "<region>", w.Region(), "<ou>", guessOU(org)).Replace(initFrame)
 	if err := os.MkdirAll(filepath.Join(dir, ".axle"), 0o700); err != nil {
 		return fmt.Errorf("make the folder for the schema: %w", err)
 	}
 	if err := os.WriteFile(filepath.Join(dir, ".axle", "axle.schema.json"), config.Schema(), 0o644); err != nil {
 		return fmt.Errorf("write the schema: %w", err)
 	}
-	if err := os.WriteFile(a.flags.file, b.Bytes(), 0o644); err != nil {
+	if err := os.WriteFile(a.flags.file, []byte(body), 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", a.flags.file, err)
 	}
 	return nil

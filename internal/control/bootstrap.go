@@ -100,13 +100,9 @@ func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
 	}
 	b.Phases = append(b.Phases, spoke)
 	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
-		hub, err := hubBody(w.project)
-		if err != nil {
-			return nil, err
-		}
 		trust := append([]string{principalARN(id)}, o.Trust...)
 		slices.Sort(trust)
-		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hub,
+		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project),
 			map[string]string{paramAccount: id.Account, "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
 	}
 	return b, nil

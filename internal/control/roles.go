@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	texttemplate "text/template"
 
 	"axle/internal/cloud"
 	"axle/internal/config"
@@ -15,16 +14,12 @@ import (
 	"axle/policy"
 )
 
-// The roles of bootstrap, as templates of templates: what differs between
-// projects is the list of actions.
+// The roles of bootstrap: the frames of their templates, with places in <>.
 var (
-	//go:embed roles/spoke.yaml.tmpl
-	spokeSource string
-	//go:embed roles/hub.yaml.tmpl
-	hubSource string
-
-	spokeTemplate = texttemplate.Must(texttemplate.New("spoke").Parse(spokeSource))
-	hubTemplate   = texttemplate.Must(texttemplate.New("hub").Parse(hubSource))
+	//go:embed roles/spoke.yaml
+	spokeFrame string
+	//go:embed roles/hub.yaml
+	hubFrame string
 )
 
 // What the steps themselves call in a target, beside what CloudFormation calls
@@ -63,16 +58,9 @@ const maxInline = 9000
 // maxManaged is what one managed policy may have (6,144 characters).
 const maxManaged = 5800
 
-// spokeRole is what the template of the spoke role is filled with.
-type spokeRole struct {
-	Project string
-	Stacks  []string   // names in CloudFormation
-	Steps   []string   // actions on those
-	Read    []string   // on anything
-	Inline  [][]string // what the resources and peerings need
-	Managed [][]string // the same, when it is too long for inline policies
-	Bucket  bool
-}
+// artifactActions are what keeping large templates in the hub's bucket takes.
+var artifactActions = []string{"s3:CreateBucket", "s3:GetBucketPolicy", "s3:GetObject", "s3:ListBucket", "s3:PutBucketOwnershipControls",
+	"s3:PutBucketPolicy", "s3:PutBucketPublicAccessBlock", "s3:PutEncryptionConfiguration", "s3:PutObject"}
 
 // spokeBody is the template of the spoke role, with the actions that the
 // project's templates need. unknown are resource types whose needs aren't known.
@@ -103,24 +91,53 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 			set[a] = true
 		}
 	}
-	role := spokeRole{Project: w.Project(), Stacks: slices.Sorted(maps.Keys(names)), Steps: stackActions, Read: readActions, Bucket: large}
-	needed := slices.Sorted(maps.Keys(set))
-	if size := len(strings.Join(needed, `","`)); size <= maxInline {
-		if size > 0 {
-			role.Inline = [][]string{needed}
+	statements := ""
+	if len(names) > 0 {
+		var arns []string
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			arns = append(arns, "!Sub arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/"+name+"/*")
 		}
-	} else {
-		role.Managed = chunk(needed, maxManaged)
+		statements += statement(14, "StacksOfTheProject", stackActions, arns)
 	}
-	if len(role.Managed) > 10 {
+	statements += statement(14, "Look", readActions, []string{`"*"`})
+	resources := ""
+	if large {
+		statements += statement(14, "LargeTemplates", []string{"s3:GetObject"}, []string{"!Sub arn:${AWS::Partition}:s3:::axle-artifacts-${HubAccount}-*/*"})
+		resources += policyResource("Artifacts", "AWS::IAM::Policy", "    Condition: IsHub\n", "      PolicyName: axle-artifacts\n",
+			statement(10, "BucketForLargeTemplates", artifactActions, []string{"!Sub arn:${AWS::Partition}:s3:::axle-artifacts-${AWS::AccountId}-*",
+				"!Sub arn:${AWS::Partition}:s3:::axle-artifacts-${AWS::AccountId}-*/*"}))
+	}
+	policies := ""
+	needed := slices.Sorted(maps.Keys(set))
+	switch chunks := chunk(needed, maxManaged); {
+	case len(needed) == 0:
+	case len(strings.Join(needed, `","`)) <= maxInline:
+		policies = "        - PolicyName: axle-resources\n          PolicyDocument:\n            Version: \"2012-10-17\"\n            Statement:\n" +
+			statement(14, "WhatTheTemplatesNeed", needed, []string{`"*"`})
+	case len(chunks) > 10:
 		return nil, nil, configError(w.project.Name.Pos, "give the stacks an execution_role, or bootstrap parts of the project apart",
 			"the project's templates need %d actions, more than the managed policies of one role can hold", len(needed))
+	default:
+		for i, actions := range chunks {
+			resources += policyResource(fmt.Sprintf("Resources%d", i), "AWS::IAM::ManagedPolicy", "",
+				"      Description: What the templates of project <project> need\n", statement(10, "WhatTheTemplatesNeed", actions, []string{`"*"`}))
+		}
 	}
-	var b bytes.Buffer
-	if err := spokeTemplate.Execute(&b, role); err != nil {
-		return nil, nil, fmt.Errorf("write the template of the spoke role: %w", err)
-	}
-	return b.Bytes(), unknown, nil
+	text := strings.NewReplacer("# <statements>\n", statements, "# <policies>\n", policies, "# <resources>\n", resources).Replace(spokeFrame)
+	return []byte(strings.ReplaceAll(text, "<project>", w.Project())), unknown, nil
+}
+
+// statement writes an Allow statement as an item of a YAML list.
+func statement(indent int, sid string, actions, resources []string) string {
+	in := strings.Repeat(" ", indent)
+	items := func(list []string) string { return "\n" + in + "    - " + strings.Join(list, "\n"+in+"    - ") + "\n" }
+	return in + "- Sid: " + sid + "\n" + in + "  Effect: Allow\n" + in + "  Action:" + items(actions) + in + "  Resource:" + items(resources)
+}
+
+// policyResource writes a policy of the role as a resource of its own.
+func policyResource(name, kind, condition, about, statements string) string {
+	return "  " + name + ":\n    Type: " + kind + "\n" + condition + "    Properties:\n" + about +
+		"      Roles: [!Ref Role]\n      PolicyDocument:\n        Version: \"2012-10-17\"\n        Statement:\n" + statements
 }
 
 // templateActions are the actions that CloudFormation needs to read a template.
@@ -158,18 +175,9 @@ func chunk(actions []string, size int) [][]string {
 	return out
 }
 
-// hubRole is what the template of the hub role is filled with.
-type hubRole struct {
-	Project string
-	Spoke   string // name of the spoke role
-}
-
-func hubBody(p *config.Project) ([]byte, error) {
-	var b bytes.Buffer
-	if err := hubTemplate.Execute(&b, hubRole{Project: p.Name.Value, Spoke: roleName(p.Access.Role.Value)}); err != nil {
-		return nil, fmt.Errorf("write the template of the hub role: %w", err)
-	}
-	return b.Bytes(), nil
+// hubBody is the template of the hub role.
+func hubBody(p *config.Project) []byte {
+	return []byte(strings.NewReplacer("<project>", p.Name.Value, "<spoke>", roleName(p.Access.Role.Value)).Replace(hubFrame))
 }
 
 // roleName is the name in a role given by name, path and name, or ARN.
