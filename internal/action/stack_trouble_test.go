@@ -98,6 +98,12 @@ func TestStackExportInUse(t *testing.T) {
 	if !errors.As(err, &f) || !strings.Contains(f.Message, "flights-in") || !w.witness && !strings.Contains(f.Hint, "flights-in") {
 		t.Errorf("deleting an export in use: %v, %+v", err, f)
 	}
+	importer := *in
+	importer.Delete = true
+	w.must(a, &importer, values())
+	if res := w.must(a, &gone, values()); res.Change != axle.Delete { // not the same request again
+		t.Errorf("deleting it now that nobody imports it: %+v", res)
+	}
 }
 
 // TestStackBusy: somebody else's update is waited for, then ours follows.
