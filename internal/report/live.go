@@ -270,11 +270,11 @@ func (l *Live) erase() {
 // run or failed first.
 func (l *Live) draw(now time.Time) {
 	width, height := l.size()
-	if width <= 0 {
+	if width <= 0 || height <= 0 {
 		width, height = 80, 24
 	}
 	shown := slices.Clone(l.groups)
-	if room := max(height-4, 3); len(shown) > room {
+	if room := max(height-3, 0); len(shown) > room { // under them the foot and the cursor
 		slices.SortStableFunc(shown, func(a, b *liveGroup) int { return weight(b) - weight(a) })
 		shown = shown[:room]
 	}

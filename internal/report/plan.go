@@ -217,11 +217,11 @@ func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
 		fmt.Fprintf(w, "    %s\n", st.dim.Render("details known after "+strings.Join(g.After, ", ")))
 	}
 	var rows [][]string
-	for i, c := range g.Changes {
-		if i == 20 && len(g.Changes) > 22 {
-			rows = append(rows, []string{"", st.dim.Render(fmt.Sprintf("and %d more resources (--output json has all)", len(g.Changes)-i))})
-			break
-		}
+	shown := g.Changes
+	if len(shown) > 22 {
+		shown = shown[:20]
+	}
+	for _, c := range shown {
 		sign, note := "~", strings.Join(c.Properties, ", ")
 		switch {
 		case c.Action == "Add":
@@ -229,13 +229,23 @@ func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
 		case c.Action == "Remove":
 			sign, note = "-", st.bad.Render("deleted")
 		case c.Replacement == "True":
-			sign, note = "±", st.bad.Render("replaced")+" "+note
+			sign, note = "±", st.bad.Render("replaced")+because(note)
 		case c.Replacement == "Conditional":
-			note = st.warn.Render("may be replaced") + " " + note
+			note = st.warn.Render("may be replaced") + because(note)
 		}
 		rows = append(rows, []string{sign, c.LogicalID, st.dim.Render(c.Type), note})
 	}
 	columns(w, "    ", rows)
+	if more := len(g.Changes) - len(shown); more > 0 {
+		fmt.Fprintf(w, "    %s\n", st.dim.Render(fmt.Sprintf("and %d more resources (--output json has all)", more)))
+	}
+}
+
+func because(properties string) string {
+	if properties == "" {
+		return ""
+	}
+	return " because of " + properties
 }
 
 // targets names a few targets, and counts many.
@@ -274,6 +284,9 @@ func targets(list []PlanTarget) string {
 			list = fmt.Sprintf("%s and %d more accounts", strings.Join(names[:4], ", "), len(names)-4)
 		}
 		parts = append(parts, strings.Join(same, ", ")+": "+list)
+	}
+	if n := len(times); n > 6 {
+		return fmt.Sprintf("%d targets in %s", n, strings.Join(parts, "; "))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -3,7 +3,7 @@ package report
 import (
 	"fmt"
 	"io"
-	"regexp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -105,90 +105,6 @@ func (r *Run) count(st axle.Status) {
 	}
 }
 
-// What differs from target to target in messages of one cause.
-var (
-	digits12 = regexp.MustCompile(`\b[0-9]{12}\b`)
-	hexIDs   = regexp.MustCompile(`\b((?:[a-z]+-)[0-9a-f]{8,17}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`)
-	regions  = regexp.MustCompile(`\b[a-z]{2}(-[a-z]+)+-[0-9]\b`)
-	sessions = regexp.MustCompile(`(assumed-role/[^/ ]+/)[^ ,:]+`)
-	requests = regexp.MustCompile(`(?i)\(?(Service: [^)]*|request ?id: ?[^),; ]+)\)?`)
-)
-
-// fold removes from a message what names one target, so that the same cause in
-// many targets is one line. names are the target's own.
-func fold(message string, names ...string) string {
-	for _, n := range names {
-		if len(n) > 2 {
-			message = strings.ReplaceAll(message, n, "<account>")
-		}
-	}
-	message = digits12.ReplaceAllString(message, "<account>")
-	message = hexIDs.ReplaceAllString(message, "<id>")
-	message = regions.ReplaceAllString(message, "<region>")
-	message = sessions.ReplaceAllString(message, "${1}<session>")
-	message = requests.ReplaceAllString(message, "")
-	message = strings.ReplaceAll(message, "<account> (<account>)", "<account>")
-	return strings.Join(strings.Fields(message), " ")
-}
-
-// causes folds the failures of steps. A cause that reads the same for all of
-// its targets keeps its words; the largest comes first.
-func causes(steps []RunStep) []Cause {
-	type group struct {
-		Cause
-		first  string
-		differ bool // the words do, from target to target
-		names  map[string]bool
-	}
-	groups := map[string]*group{}
-	for i := range steps {
-		s := &steps[i]
-		if s.Status != axle.Failed || s.Error == nil {
-			continue
-		}
-		text := failureText(s.Error)
-		key := s.Error.Code + "\x00" + fold(text, s.AccountName)
-		g := groups[key]
-		if g == nil {
-			g = &group{Cause: Cause{Cause: fold(text, s.AccountName), Hint: s.Error.Hint}, first: text, names: map[string]bool{}}
-			groups[key] = g
-		}
-		g.Count++
-		g.differ = g.differ || text != g.first
-		name := s.AccountName
-		if name == "" {
-			name = s.Account
-		}
-		if !g.names[name] {
-			g.names[name] = true
-			g.Accounts = append(g.Accounts, name)
-		}
-	}
-	out := make([]Cause, 0, len(groups))
-	for _, g := range groups {
-		if !g.differ {
-			g.Cause.Cause = g.first
-		}
-		slices.Sort(g.Accounts)
-		out = append(out, g.Cause)
-	}
-	slices.SortFunc(out, func(a, b Cause) int {
-		if a.Count != b.Count {
-			return b.Count - a.Count
-		}
-		return strings.Compare(a.Cause, b.Cause)
-	})
-	return out
-}
-
-// failureText is what failed and why; many messages name the resource already.
-func failureText(f *axle.Failure) string {
-	if f.Resource == "" || strings.Contains(f.Message, f.Resource) {
-		return f.Message
-	}
-	return f.Resource + ": " + f.Message
-}
-
 // Text prints the summary of a run: by stack, the causes, what to do next.
 func (r *Run) Text(w io.Writer, st Style) {
 	took := ""
@@ -211,7 +127,7 @@ func (r *Run) Text(w io.Writer, st Style) {
 		if r.Command == "bootstrap" {
 			next = "axle bootstrap --yes"
 		}
-		fmt.Fprintf(w, "What is left can go on: %s\n", st.bold.Render(next))
+		fmt.Fprintf(w, "To go on with what is left: %s\n", st.bold.Render(next))
 	}
 }
 
@@ -244,6 +160,7 @@ func (r *Run) groupRows(st Style) [][]string {
 	type group struct {
 		name    string
 		counts  map[string]int
+		blamed  map[string]bool // steps that kept others from beginning
 		longest time.Duration
 		worst   axle.Status
 		total   int
@@ -255,7 +172,7 @@ func (r *Run) groupRows(st Style) [][]string {
 		key := groupName(s.Kind, s.Name)
 		g := groups[key]
 		if g == nil {
-			g = &group{name: key, counts: map[string]int{}, worst: axle.Unchanged}
+			g = &group{name: key, counts: map[string]int{}, blamed: map[string]bool{}, worst: axle.Unchanged}
 			groups[key] = g
 			order = append(order, g)
 		}
@@ -265,6 +182,9 @@ func (r *Run) groupRows(st Style) [][]string {
 			word = pastTense(s.Action)
 		}
 		g.counts[word]++
+		if s.SkippedFor != "" {
+			g.blamed[s.SkippedFor] = true
+		}
 		if worse(s.Status, g.worst) {
 			g.worst = s.Status
 		}
@@ -280,13 +200,31 @@ func (r *Run) groupRows(st Style) [][]string {
 				parts = append(parts, fmt.Sprintf("%d %s", n, word))
 			}
 		}
-		row := []string{st.mark(g.worst), g.name, strings.Join(parts, ", ")}
+		row := []string{st.mark(g.worst), g.name, strings.Join(parts, ", "), ""}
 		if g.longest >= 10*time.Millisecond {
-			row = append(row, st.dim.Render("longest "+duration(g.longest)))
+			row[3] = st.dim.Render("longest " + duration(g.longest))
+		}
+		if len(g.blamed) > 0 {
+			row[3] = st.dim.Render("needs " + r.blamed(g.blamed))
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// blamed names one of the steps that others had needed, and counts the rest.
+func (r *Run) blamed(ids map[string]bool) string {
+	first := slices.Min(slices.Collect(maps.Keys(ids)))
+	name := first
+	for i := range r.Steps {
+		if s := &r.Steps[i]; s.ID == first {
+			name = groupName(s.Kind, s.Name) + " in " + (axle.Account{ID: s.Account, Name: s.AccountName}).Label() + " " + s.Region
+		}
+	}
+	if len(ids) > 1 {
+		name += fmt.Sprintf(" and %d more", len(ids)-1)
+	}
+	return name
 }
 
 // groupName is how steps of one kind and name are counted together.
@@ -321,17 +259,4 @@ func pastTense(c axle.Change) string {
 func worse(a, b axle.Status) bool {
 	rank := []axle.Status{axle.Unchanged, axle.Succeeded, axle.Pending, axle.Running, axle.Cancelled, axle.Skipped, axle.Failed}
 	return slices.Index(rank, a) > slices.Index(rank, b)
-}
-
-func (r *Run) causesText(w io.Writer, st Style) {
-	for _, c := range r.Causes {
-		where := strings.Join(c.Accounts, ", ")
-		if len(c.Accounts) > 5 {
-			where = strings.Join(c.Accounts[:4], ", ") + fmt.Sprintf(" and %d more", len(c.Accounts)-4)
-		}
-		fmt.Fprintf(w, "%s %s in %s: %s\n", st.bad.Render("✗"), plural(c.Count, "step"), where, c.Cause)
-		if c.Hint != "" {
-			fmt.Fprintf(w, "  hint: %s\n", c.Hint)
-		}
-	}
 }
