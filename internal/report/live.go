@@ -50,22 +50,29 @@ type liveGroup struct {
 // NewLive shows the run of steps on w. size gives the size of the terminal; nil
 // when w isn't one. now is the time that the run, or its preview, begins.
 func NewLive(w io.Writer, st Style, steps []axle.Step, preview bool, size func() (int, int), now time.Time) *Live {
-	l := &Live{w: w, st: st, preview: preview, size: size, started: now, byName: map[string]*liveGroup{}, causes: map[string]int{},
+	l := &Live{w: w, st: st, preview: preview, size: size, started: now, causes: map[string]int{},
 		small: len(steps) <= 60, stop: make(chan struct{})}
-	for i := range steps {
-		name := groupName(steps[i].Kind, steps[i].Name)
-		g := l.byName[name]
-		if g == nil {
-			g = &liveGroup{name: name}
-			l.byName[name] = g
-			l.groups = append(l.groups, g)
-		}
-		g.total++
-	}
+	l.groups, l.byName = groupsOf(steps)
 	if size != nil {
 		l.done.Go(l.redraw)
 	}
 	return l
+}
+
+// groupsOf counts the steps by stack or peering, in their order.
+func groupsOf(steps []axle.Step) (groups []*liveGroup, byName map[string]*liveGroup) {
+	byName = map[string]*liveGroup{}
+	for i := range steps {
+		name := groupName(steps[i].Kind, steps[i].Name)
+		g := byName[name]
+		if g == nil {
+			g = &liveGroup{name: name}
+			byName[name] = g
+			groups = append(groups, g)
+		}
+		g.total++
+	}
+	return groups, byName
 }
 
 // redraw draws the block several times a second until Close.
