@@ -37,12 +37,17 @@ func OrgTree(w io.Writer, st Style, org *axle.Organization) {
 	walk = func(path, indent string) {
 		list := accounts[path]
 		slices.SortFunc(list, func(a, b axle.Account) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
-		for i, a := range list {
-			if i == 20 && len(list) > 24 {
-				fmt.Fprintf(w, "%s%s\n", indent, st.dim.Render(fmt.Sprintf("... %d more accounts (axle org accounts lists all)", len(list)-i)))
-				break
-			}
-			fmt.Fprintf(w, "%s%s  %s%s\n", indent, a.Name, st.dim.Render(a.ID), accountNotes(st, a))
+		shown := list
+		if len(shown) > 24 {
+			shown = shown[:20]
+		}
+		var rows [][]string
+		for _, a := range shown {
+			rows = append(rows, []string{a.Name, st.dim.Render(a.ID), accountNotes(st, a)})
+		}
+		columns(w, indent, rows)
+		if more := len(list) - len(shown); more > 0 {
+			fmt.Fprintf(w, "%s%s\n", indent, st.dim.Render(fmt.Sprintf("... %d more accounts (axle org accounts lists all)", more)))
 		}
 		for _, ou := range children[path] {
 			fmt.Fprintf(w, "%s%s\n", indent, st.bold.Render(ou.Name+"/"))
@@ -70,10 +75,7 @@ func accountNotes(st Style, a axle.Account) string {
 	if t := Tags(a.Tags); t != "" {
 		notes = append(notes, st.dim.Render(t))
 	}
-	if len(notes) == 0 {
-		return ""
-	}
-	return "  " + strings.Join(notes, "  ")
+	return strings.Join(notes, "  ")
 }
 
 // Tags prints tags as key=value, sorted.
@@ -137,5 +139,14 @@ func (e *Explanation) Text(w io.Writer, st Style) {
 		}
 		fmt.Fprintf(w, "  %s%s %s%s\n", strings.Repeat("  ", c.Depth), mark, c.Text, because)
 	}
-	fmt.Fprintf(w, "  %s\n", st.dim.Render(fmt.Sprintf("ou %s, status %s, tags %s", e.Account.OU, e.Account.Status, Tags(e.Account.Tags))))
+	facts := "ou " + e.Account.OU + ", status " + e.Account.Status
+	for _, t := range []struct {
+		word string
+		tags map[string]string
+	}{{"tags", e.Account.Tags}, {"ou_tags", e.Account.OUTags}} {
+		if len(t.tags) > 0 {
+			facts += ", " + t.word + " " + Tags(t.tags)
+		}
+	}
+	fmt.Fprintf(w, "  %s\n", st.dim.Render(facts))
 }

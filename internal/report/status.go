@@ -159,13 +159,16 @@ func Runs(w io.Writer, st Style, runs []axle.Run) {
 		fmt.Fprintln(w, "No runs yet: axle deploy makes the first.")
 		return
 	}
-	rows := [][]string{{st.dim.Render("RUN"), st.dim.Render("COMMAND"), st.dim.Render("STATUS"), st.dim.Render("STEPS"), st.dim.Render("STARTED"), st.dim.Render("TOOK")}}
+	rows := [][]string{{"RUN", "COMMAND", "ENV", "STATUS", "STEPS", "STARTED", "TOOK"}}
+	for i := range rows[0] {
+		rows[0][i] = st.dim.Render(rows[0][i])
+	}
 	for _, r := range runs {
 		took := ""
 		if !r.Finished.IsZero() {
 			took = duration(r.Finished.Sub(r.Started))
 		}
-		rows = append(rows, []string{r.ID, r.Command, string(r.Status), fmt.Sprint(r.Steps), r.Started.Local().Format("2006-01-02 15:04:05"), took})
+		rows = append(rows, []string{r.ID, r.Command, r.Env, string(r.Status), fmt.Sprint(r.Steps), r.Started.Local().Format("2006-01-02 15:04:05"), took})
 	}
 	columns(w, "", rows)
 }
