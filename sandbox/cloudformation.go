@@ -51,13 +51,14 @@ type stack struct {
 // stackView is what a stale describe shows.
 type stackView struct {
 	status, reason string
+	changeSet      string // executed last
 	updated        time.Time
 	outputs        []stackOutput
 	version        stackVersion
 }
 
 func (st *stack) view() stackView {
-	return stackView{status: st.Status, reason: st.Reason, updated: st.Updated, outputs: st.Outputs, version: st.stackVersion}
+	return stackView{status: st.Status, reason: st.Reason, changeSet: st.lastExecuted(), updated: st.Updated, outputs: st.Outputs, version: st.stackVersion}
 }
 
 // stackVersion is what a stack was last asked to be.

@@ -271,9 +271,10 @@ func executeChangeSet(c *call) (obj, error) {
 			return nil, err
 		}
 	}
-	cs.Execution = "EXECUTE_IN_PROGRESS"
 	for _, other := range st.ChangeSets {
-		other.outdate()
+		if other != cs {
+			other.outdate()
+		}
 	}
 	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
 		DropNew: c.In.bool("RetainExceptOnCreate")}
@@ -285,12 +286,13 @@ func executeChangeSet(c *call) (obj, error) {
 	}
 	if cs.Type == "UPDATE" {
 		c.beginUpdate(st, cs.stackVersion, op)
-		return obj{}, nil
+	} else {
+		op.Kind = "create"
+		c.begin(st, op, "CREATE_IN_PROGRESS")
+		st.stackVersion, st.Updated = cs.stackVersion, c.now()
+		st.DisableRollback = op.OnFailure == "DO_NOTHING"
 	}
-	op.Kind = "create"
-	c.begin(st, op, "CREATE_IN_PROGRESS")
-	st.stackVersion, st.Updated = cs.stackVersion, c.now()
-	st.DisableRollback = op.OnFailure == "DO_NOTHING"
+	cs.Execution = "EXECUTE_IN_PROGRESS" // after begin: stale answers name the one before
 	return obj{}, nil
 }
 

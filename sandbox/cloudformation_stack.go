@@ -291,7 +291,7 @@ func (c *call) stackObj(st *stack) obj {
 		"Capabilities": nil, "RoleARN": optional(v.version.Role), "Tags": tagList(v.version.Tags),
 		"EnableTerminationProtection": st.Protected, "RollbackConfiguration": obj{},
 		"DriftInformation": obj{"StackDriftStatus": "NOT_CHECKED"},
-		"ParentId":         optional(st.Parent), "RootId": optional(st.Root), "ChangeSetId": optional(st.lastExecuted()),
+		"ParentId":         optional(st.Parent), "RootId": optional(st.Root), "ChangeSetId": optional(v.changeSet),
 	}
 	if len(v.version.Capabilities) > 0 {
 		o["Capabilities"] = v.version.Capabilities
