@@ -100,6 +100,7 @@ func (a *StackPreview) guess(ctx context.Context, step *axle.Step, in axle.Input
 	spec := step.Spec.Stack
 	res := axle.Result{Change: axle.Create, After: after(in)}
 	if st == nil || st.State() == cfn.Shell {
+		res.Changes = a.additions(spec.Template)
 		return res, nil
 	}
 	w := want(spec, in)

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"log/slog"
 	"sync"
 
 	"axle"
@@ -70,6 +71,8 @@ type pair struct {
 	retryer  aws.Retryer
 	lane     *lane
 	attempts func(*stack) error
+	target   axle.Target
+	log      *slog.Logger
 }
 
 // caller is the part of a source that a call needs.
@@ -94,7 +97,7 @@ func (c *Cloud) newPair(src caller, t axle.Target) *pair {
 	if !ok {
 		l, _ = c.lanes.LoadOrStore(t, newLane())
 	}
-	p := &pair{source: src, retryer: c.retryer, lane: l.(*lane)}
+	p := &pair{source: src, retryer: c.retryer, lane: l.(*lane), target: t, log: c.log}
 	p.attempts = p.watch
 	return p
 }

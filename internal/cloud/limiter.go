@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -186,13 +187,18 @@ func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	if _, err := w.pair.source.Retrieve(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 	}
-	limit := w.pair.lane.limit(awsmiddleware.GetServiceID(ctx) + ":" + awsmiddleware.GetOperationName(ctx))
+	api := awsmiddleware.GetServiceID(ctx) + ":" + awsmiddleware.GetOperationName(ctx)
+	limit := w.pair.lane.limit(api)
 	if err := limit.wait(ctx); err != nil {
 		return middleware.FinalizeOutput{}, middleware.Metadata{}, err
 	}
 	sent := time.Now()
 	generation := w.pair.source.generation()
 	out, meta, err := next.HandleFinalize(ctx, in)
+	if log := w.pair.log; log.Enabled(ctx, slog.LevelDebug) {
+		log.Debug("called", "api", api, "account", w.pair.target.Account, "region", w.pair.target.Region,
+			"took", time.Since(sent).Round(time.Millisecond), "error", err)
+	}
 	if err == nil {
 		return out, meta, nil
 	}
