@@ -35,7 +35,7 @@ demo:
 	$(GO) run ./cmd/axle demo
 
 docs: build
-	$(GO) run ./cmd/axle docs docs/commands
+	bin/axle docs docs/commands
 
 lint:
 	test -z "$$(gofmt -l . | tee /dev/stderr)"

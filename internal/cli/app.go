@@ -108,7 +108,7 @@ folder of your templates.`,
 		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
 		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.cancelCommand()},
 		"look":  {a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.runsCommand(), a.showCommand()},
-		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.versionCommand()},
+		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.docsCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {
 			c.GroupID = group
