@@ -72,7 +72,11 @@ with --trust, may assume the hub role.`,
 // and deployed by hand.
 func bootstrapText(out io.Writer, b *control.Bootstrap) {
 	for i, p := range b.Phases {
-		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %d accounts:\n", i+1, p.Role, p.StackName, p.Region, len(p.Accounts))
+		accounts := "1 account"
+		if n := len(p.Accounts); n != 1 {
+			accounts = fmt.Sprintf("%d accounts", n)
+		}
+		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %s:\n", i+1, p.Role, p.StackName, p.Region, accounts)
 		for _, account := range p.Accounts {
 			fmt.Fprintf(out, "#   %s\n", account.Label())
 		}

@@ -180,7 +180,7 @@ var sides = []struct{ says, side, hint string }{
 	{"with an explicit deny in a resource control policy", "resource control policy", "a resource control policy denies it: ask who runs the organization"},
 	{"with an explicit deny in an identity-based policy", "identity policy", "an identity policy of the caller denies it"},
 	{"with an explicit deny in a resource-based policy", "resource policy", "the resource's own policy denies it"},
-	{"with an explicit deny in a role trust policy", "trust policy", "the role's trust policy denies it"},
+	{"with an explicit deny in the role trust policy", "trust policy", "the role's trust policy denies it"},
 	{"with an explicit deny in a permissions boundary", "permissions boundary", "the caller's permissions boundary denies it"},
 	{"with an explicit deny in a session policy", "session policy", "the session policy (access.session_policy) denies it"},
 	{"with an explicit deny in a VPC endpoint policy", "VPC endpoint policy", "the VPC endpoint's policy denies it"},

@@ -192,12 +192,30 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 		}
 		interrupted = err
 	}
+	b.explainEntry(done.Records)
 	done.Run.Steps, done.Run.Finished = len(whole.Steps), time.Now()
 	done.Run.Status = engine.Status(done.Records)
 	if interrupted != nil {
 		done.Run.Status = axle.RunInterrupted
 	}
 	return done, interrupted
+}
+
+// explainEntry says what to do about accounts that couldn't be entered: the
+// roles to enter them with are what bootstrap would have made.
+func (b *Bootstrap) explainEntry(records []axle.Record) {
+	by := "bootstrap was called by " + principalARN(b.id)
+	for _, r := range records {
+		if r.Failure == nil || !strings.HasSuffix(r.Failure.Resource, "/"+b.entry) {
+			continue
+		}
+		account, _ := b.w.org.Account(strings.Split(r.Step, "/")[2])
+		why := "the role must be there and trust account " + b.id.Account + " (" + by + ")"
+		if account.JoinedMethod == "INVITED" {
+			why = account.Label() + " was invited into the organization, which made no such role there"
+		}
+		r.Failure.Hint = fmt.Sprintf("%s: make the role there, or name another that lets you in with --entry-role; or sign in to the account and deploy phase 1, which axle bootstrap prints, as stack %s", why, b.Phases[0].StackName)
+	}
 }
 
 func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
