@@ -54,11 +54,15 @@ will have them. Nothing is left behind in any account.`,
 	return cmd
 }
 
+// planExit is the exit code of a plan. What is blocked, because an account can't
+// be entered for one, is never a success.
 func planExit(p *report.Plan, detailed bool) error {
 	s := p.Summary
 	switch {
 	case s.Blocked > 0 && !s.Pending() && s.None == 0:
 		return codeError(exitBlocked)
+	case s.Blocked > 0:
+		return codeError(exitPartial)
 	case s.Pending() && detailed:
 		return codeError(exitPending)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"strings"
 	"time"
 
 	"axle"
@@ -143,6 +144,7 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	if p.Project != w.Project() {
 		return nil, w, &axle.Failure{Code: "OtherProject", Blocked: true, Message: fmt.Sprintf("run %s is of project %q, and %s is of %q", run.ID, p.Project, o.File, w.Project())}
 	}
+	w.warnChanged(p)
 	if p.MissingSecrets() {
 		fresh, err := w.build(ctx, p.Command == "destroy")
 		if err != nil {
@@ -164,6 +166,29 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	}
 	done, err := w.drive(ctx, db, run, p, records, watch, stop)
 	return done, w, err
+}
+
+// warnChanged tells of stacks that axle.yaml or their templates say something
+// else of now: a run goes on as it was planned.
+func (w *Work) warnChanged(p *plan.Plan) {
+	var changed []string
+	for i := range w.project.Stacks {
+		s := &w.project.Stacks[i]
+		spec, t := p.Specs["stack/"+s.Name], w.templates[s.Name]
+		if spec == nil || spec.Stack == nil || p.Command == "destroy" {
+			continue
+		}
+		same := len(s.Capabilities) == len(spec.Stack.Capabilities) && s.ExecutionRole.Value == spec.Stack.ExecutionRole
+		for j := range s.Capabilities {
+			same = same && s.Capabilities[j].Value == spec.Stack.Capabilities[j]
+		}
+		if !same || t != nil && t.Digest != spec.Stack.Template {
+			changed = append(changed, s.Name)
+		}
+	}
+	if len(changed) > 0 {
+		w.warn("changed since the run was planned: %s; resume goes on with what was planned, axle deploy plans anew", strings.Join(changed, ", "))
+	}
 }
 
 // findRun finds a run by id or prefix. Without an id it is the latest, or the
