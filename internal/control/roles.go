@@ -66,17 +66,20 @@ var artifactActions = []string{"s3:CreateBucket", "s3:GetBucketPolicy", "s3:GetO
 // project's templates need. unknown are resource types whose needs aren't known.
 func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err error) {
 	var types, own []string
-	names := map[string]bool{}
+	names, execution := map[string]bool{}, map[string]bool{}
 	large := false
 	for i := range w.project.Stacks {
 		s := &w.project.Stacks[i]
 		names[s.StackName.Value] = true
-		if t := w.templates[s.Name]; t != nil && s.ExecutionRole.Value == "" {
+		t := w.templates[s.Name]
+		large = large || t != nil && len(t.Body) > inlineTemplate
+		if role := s.ExecutionRole.Value; role != "" {
+			execution[roleARN(role)] = true
+		} else if t != nil {
 			for _, r := range t.Resources {
 				types = append(types, r.Type)
 			}
 			own = append(own, templateActions(t)...)
-			large = large || len(t.Body) > inlineTemplate
 		}
 	}
 	actions, unknown := policy.ActionsFor(types)
@@ -98,6 +101,10 @@ func spokeBody(w *Work, allow []string) (body []byte, unknown []string, err erro
 			arns = append(arns, "!Sub arn:${AWS::Partition}:cloudformation:*:${AWS::AccountId}:stack/"+name+"/*")
 		}
 		statements += statement(14, "StacksOfTheProject", stackActions, arns)
+	}
+	if len(execution) > 0 {
+		statements += statement(14, "RolesForCloudFormation", []string{"iam:PassRole"}, slices.Sorted(maps.Keys(execution))) +
+			"                Condition: {StringEquals: {\"iam:PassedToService\": cloudformation.amazonaws.com}}\n"
 	}
 	statements += statement(14, "Look", readActions, []string{`"*"`})
 	resources := ""
@@ -178,6 +185,15 @@ func chunk(actions []string, size int) [][]string {
 // hubBody is the template of the hub role.
 func hubBody(p *config.Project) []byte {
 	return []byte(strings.NewReplacer("<project>", p.Name.Value, "<spoke>", roleName(p.Access.Role.Value)).Replace(hubFrame))
+}
+
+// roleARN is a role of the account, or one given by its ARN, in the words of a
+// template.
+func roleARN(role string) string {
+	if strings.HasPrefix(role, "arn:") {
+		return role
+	}
+	return "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/" + strings.TrimPrefix(role, "/")
 }
 
 // roleName is the name in a role given by name, path and name, or ARN.

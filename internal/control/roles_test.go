@@ -1,0 +1,132 @@
+package control
+
+import (
+	"strings"
+	"testing"
+
+	"axle/internal/cloud"
+	"axle/internal/config"
+	"axle/internal/template"
+)
+
+// opened is a project with templates, as spokeBody needs it.
+func opened(t *testing.T, yaml string, templates map[string]string) *Work {
+	t.Helper()
+	p, problems := config.Parse("axle.yaml", []byte(yaml), "")
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	w := &Work{project: p, templates: map[string]*template.Template{}}
+	for name, body := range templates {
+		parsed, problems := template.Parse(name+".yaml", []byte(body))
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		w.templates[name] = parsed
+	}
+	return w
+}
+
+const rolesProject = `
+name: p
+hub: {account: "111111111111", region: eu-west-1}
+regions: [eu-west-1]
+stacks:
+  one: {template: one.yaml, targets: hub}
+  two: {template: two.yaml, targets: hub, stack_name: other%s}
+`
+
+func TestSpokeBody(t *testing.T) {
+	one := "Resources:\n  T: {Type: AWS::SNS::Topic}\n"
+	two := "Parameters:\n  Z: {Type: 'List<AWS::EC2::AvailabilityZone::Name>', Default: x}\nResources:\n  S: {Type: AWS::SSM::Parameter}\n  X: {Type: Made::Up::Type}\n  L: {Type: AWS::SNS::Topic, Properties: {TopicName: '{{resolve:ssm:/n}}'}}\n"
+	large := one + "# " + strings.Repeat("x", 60_000) + "\n"
+	for _, tt := range []struct {
+		name, more string
+		one, two   string
+		allow      []string
+		has, not   []string
+		unknown    []string
+	}{
+		{"what the templates need", "", one, two, []string{"logs:*"},
+			[]string{"sns:CreateTopic", "ssm:PutParameter", "ssm:GetParameters", "ec2:DescribeAvailabilityZones", "logs:*", "stack/p-one/*", "stack/other/*", "cloudformation:CreateChangeSet"},
+			[]string{"ec2:CreateRoute", "s3:", "iam:PassRole", "<"}, []string{"Made::Up::Type"}},
+		{"an execution role works instead", ", execution_role: worker", one, two, nil,
+			[]string{"sns:CreateTopic", "iam:PassRole", "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/worker", `"iam:PassedToService": cloudformation.amazonaws.com`},
+			[]string{"ssm:PutParameter"}, nil},
+		{"one of another account", ", execution_role: 'arn:aws:iam::111111111111:role/path/worker'", one, two, nil, []string{"- arn:aws:iam::111111111111:role/path/worker"}, nil, nil},
+		{"a large template, also with an execution role", ", execution_role: worker", one, large, nil, []string{"s3:GetObject", "axle-artifacts-${HubAccount}-*/*", "Condition: IsHub"}, nil, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := opened(t, strings.Replace(rolesProject, "%s", tt.more, 1), map[string]string{"one": tt.one, "two": tt.two})
+			body, unknown, err := spokeBody(w, tt.allow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, "unknown types", unknown, tt.unknown)
+			for _, want := range tt.has {
+				if !strings.Contains(string(body), want) {
+					t.Errorf("nothing of %s in\n%s", want, body)
+				}
+			}
+			for _, not := range tt.not {
+				if strings.Contains(string(body), not) {
+					t.Errorf("%s in\n%s", not, body)
+				}
+			}
+			if parsed, problems := template.Parse("spoke.yaml", body); problems.Err() != nil || parsed.Resources["Role"].Type != "AWS::IAM::Role" {
+				t.Errorf("not a template: %v\n%s", problems, body)
+			}
+		})
+	}
+}
+
+// Many actions go into managed policies, none longer than IAM takes.
+func TestSpokeBodyOfManyActions(t *testing.T) {
+	w := opened(t, strings.Replace(rolesProject, "%s", "", 1), nil)
+	var allow []string
+	for i := range 500 {
+		allow = append(allow, "service:Action"+strings.Repeat("x", 20)+string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	body, _, err := spokeBody(w, allow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, problems := template.Parse("spoke.yaml", body)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(string(body), "AWS::IAM::ManagedPolicy"); n < 2 || n > 10 || parsed.Resources["Resources1"].Type == "" {
+		t.Errorf("%d managed policies", n)
+	}
+	for i := range 1500 {
+		allow = append(allow, "service:Other"+strings.Repeat("y", 25)+string(rune('a'+i%26))+string(rune('a'+i/26)))
+	}
+	if _, _, err = spokeBody(w, allow); err == nil || !strings.Contains(err.Error(), "more than the managed policies of one role can hold") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestChunk(t *testing.T) {
+	actions := []string{"a:1", "b:22", "c:333", "d:4444"}
+	same(t, "chunks", chunk(actions, 14), [][]string{{"a:1", "b:22"}, {"c:333"}, {"d:4444"}})
+	same(t, "none", chunk(nil, 14), [][]string(nil))
+	same(t, "one that is too long by itself", chunk([]string{"service:Action"}, 5), [][]string{{"service:Action"}})
+}
+
+func TestPrincipalARN(t *testing.T) {
+	for arn, want := range map[string]string{
+		"arn:aws:iam::111111111111:user/alice":                                   "arn:aws:iam::111111111111:user/alice",
+		"arn:aws:sts::111111111111:assumed-role/admin/alice":                     "arn:aws:iam::111111111111:role/admin",
+		"arn:aws:sts::111111111111:assumed-role/AWSReservedSSO_Admin_0123/alice": "arn:aws:iam::111111111111:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Admin_0123",
+		"arn:aws-cn:sts::111111111111:assumed-role/admin/alice":                  "arn:aws-cn:iam::111111111111:role/admin",
+		"arn:aws:iam::111111111111:root":                                         "arn:aws:iam::111111111111:root",
+	} {
+		partition := strings.Split(arn, ":")[1]
+		if got := principalARN(cloud.Identity{Account: "111111111111", ARN: arn, Partition: partition}); got != want {
+			t.Errorf("%s: got %s, want %s", arn, got, want)
+		}
+	}
+	for role, want := range map[string]string{"axle-spoke": "axle-spoke", "path/to/role": "role", "arn:aws:iam::111111111111:role/path/role": "role"} {
+		same(t, role, roleName(role), want)
+	}
+}
