@@ -17,6 +17,15 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
 
+const (
+	// learnChangeSet is what the durations of change sets are learnt as.
+	learnChangeSet = "change set"
+	// patienceChangeSet is how long change sets wait for another one's duration.
+	patienceChangeSet = 10 * time.Second
+	// shortestDelay is that between two looks at a change set.
+	shortestDelay = 50 * time.Millisecond
+)
+
 // changeSetPrefix begins the name of every change set of ours.
 const changeSetPrefix = "axle-"
 
@@ -184,9 +193,21 @@ func (d *Driver) template(ctx context.Context, t axle.Target, digest string) (bo
 func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*ChangeSet, error) {
 	start := time.Now()
 	// AWS takes some seconds, emulators none: what was seen last decides when
-	// to look first.
-	delay := 50 * time.Millisecond
-	if e := d.poll.learned.estimate("change set"); e.known {
+	// to look first, and of many that begin together one finds it out.
+	ready, done := d.poll.learned.scout(learnChangeSet)
+	defer done()
+	select {
+	case <-ready:
+	case <-time.After(patienceChangeSet):
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	waited := time.Since(start)
+	delay := shortestDelay
+	switch e := d.poll.learned.estimate(learnChangeSet); {
+	case e.known && waited > shortestDelay: // for the other, which may have begun earlier
+		delay = max(e.median-waited, shortestDelay)
+	case e.known:
 		delay = e.first()
 	}
 	var last time.Duration
@@ -194,17 +215,17 @@ func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*C
 		if err := pause(ctx, delay); err != nil {
 			return nil, err
 		}
-		out, done, err := d.lookAtChangeSet(ctx, t, op)
+		out, ended, err := d.lookAtChangeSet(ctx, t, op)
 		if err != nil && !(transient(err) && ctx.Err() == nil) {
 			return nil, err
 		}
 		took := time.Since(start)
-		if done {
-			d.poll.learned.add("change set", last, took)
+		if ended {
+			d.poll.learned.add(learnChangeSet, last, took)
 			return out, nil
 		}
 		last = took
-		delay = min(max(took/2, 100*time.Millisecond), 5*time.Second)
+		delay = min(max(took/4, shortestDelay), 5*time.Second)
 	}
 }
 

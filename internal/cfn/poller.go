@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -31,8 +32,10 @@ type poller struct {
 	// ops are the operations that were watched and haven't ended, by stack id:
 	// what was seen of them survives a caller that waits in several turns.
 	ops map[string]*operation
-	// scouts has, by what it is, the operation that finds out how long it takes.
+	// scouts has, by what it is, the operation that finds out how long it takes:
+	// always one, as that may change.
 	scouts map[string]*operation
+	begun  int // operations, for their spread
 }
 
 // pair is one account and region that somebody waits for.
@@ -49,6 +52,11 @@ type pair struct {
 type operation struct {
 	key   string
 	start time.Time
+	// spread is when, from 0 to 1, this one looks among those that needn't.
+	spread float64
+	// blind: when it began, nobody knew how long such ones take, so that others
+	// may be waiting for it to tell.
+	blind bool
 	looks int
 	last  time.Duration // of the last look that saw it run, from start
 	fails int           // looks in a row that were throttled or didn't get through
@@ -99,8 +107,10 @@ func (p *poller) begin(id, key string) {
 }
 
 func (p *poller) newOperation(key string) *operation {
-	op := &operation{key: key, start: time.Now()}
-	if !p.learned.estimate(key).known && p.scouts[key] == nil {
+	p.begun++
+	_, spread := math.Modf(float64(p.begun) * math.Phi) // evenly, however many there are
+	op := &operation{key: key, start: time.Now(), spread: spread, blind: !p.learned.estimate(key).known}
+	if p.scouts[key] == nil {
 		p.scouts[key] = op
 	}
 	return op
@@ -195,6 +205,9 @@ func (p *poller) drop(id string, op *operation) {
 	delete(p.ops, id)
 	if p.scouts[op.key] == op {
 		delete(p.scouts, op.key)
+		if !op.blind {
+			return
+		}
 		for _, pr := range p.pairs {
 			pr.nudge()
 		}
@@ -293,7 +306,7 @@ func (p *poller) due(pr *pair) (wait time.Duration, any bool) {
 
 func (p *poller) dueAt(w *watch) time.Time {
 	op := w.op
-	at := op.start.Add(next(op.looks, op.last, p.learned.estimate(op.key), p.scouts[op.key] == op))
+	at := op.start.Add(next(op.looks, op.last, p.learned.estimate(op.key), p.scouts[op.key] == op, op.spread))
 	if at.Before(op.until) {
 		return op.until
 	}

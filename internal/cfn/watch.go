@@ -87,7 +87,8 @@ func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack
 
 // Settle waits until nothing is happening to a stack any more, whoever began it.
 func (d *Driver) Settle(ctx context.Context, t axle.Target, stackID string) (*Stack, error) {
-	return d.poll.await(ctx, t, stackID, "settle", func(_ context.Context, st *Stack, _ sight) (bool, error) {
+	// Others' operations teach nothing about each other.
+	return d.poll.await(ctx, t, stackID, "settle "+stackID, func(_ context.Context, st *Stack, _ sight) (bool, error) {
 		return st == nil || st.State() != Busy, nil
 	})
 }
