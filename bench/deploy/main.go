@@ -11,12 +11,14 @@ package main
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,8 +41,10 @@ func main() {
 	flag.IntVar(&b.rounds, "rounds", 3, "how often everything is done; medians are shown")
 	suite := flag.String("suite", "moto", "moto, sandbox, latency or regions")
 	accounts := flag.Int("accounts", 0, "how many accounts (default: the suite's)")
+	stack := flag.Duration("stack-time", 0, "how long a stack takes on the sandbox (default: the suite's)")
+	only := flag.String("tool", "", "measure this one alone, such as axle")
 	flag.Parse()
-	if err := b.run(ctx, *suite, *accounts); err != nil {
+	if err := b.run(ctx, *suite, func(s *setting) { s.change(*accounts, *stack, *only) }); err != nil {
 		fmt.Fprintln(os.Stderr, "bench/deploy:", err)
 		os.Exit(1)
 	}
@@ -91,7 +95,21 @@ const (
 	remove = "destroy"
 )
 
-func (b *bench) run(ctx context.Context, suite string, accounts int) error {
+// change sets what the command line has of its own.
+func (s *setting) change(accounts int, stack time.Duration, only string) {
+	if accounts > 0 {
+		s.accounts = accounts
+	}
+	if stack > 0 {
+		s.stackTime = stack
+	}
+	if only != "" { // then there is nothing to compare it with
+		s.tools = slices.DeleteFunc(s.tools, func(t tool) bool { return t.name != only })
+		s.goals = nil
+	}
+}
+
+func (b *bench) run(ctx context.Context, suite string, change func(*setting)) error {
 	if err := b.absolute(); err != nil {
 		return err
 	}
@@ -99,8 +117,8 @@ func (b *bench) run(ctx context.Context, suite string, accounts int) error {
 	if err != nil {
 		return err
 	}
-	if accounts > 0 {
-		s.accounts = accounts
+	if change(s); len(s.tools) == 0 {
+		return errors.New("the suite has no such tool")
 	}
 	all := results{}
 	for round := range b.rounds {

@@ -34,15 +34,14 @@ func (b *bench) suite(name string) (*setting, error) {
 		return &setting{title: "sandbox, no latency", accounts: 100, regions: one, tools: []tool{axle, loop, boto3},
 			goals: append(calls, ratio("again, of the Go loop's", 1, axle.name, again, loop.name, again))}, nil
 	case "latency":
-		const stackTime = 5 * time.Second
 		alone := b.axleTool("axle, one account", "--where", `account.name == "tools"`)
 		alone.targets, alone.phases = 1, alone.phases[:1]
-		return &setting{title: "sandbox, 60 ms a call, 5 s a stack", accounts: 50, regions: one, latency: 60 * time.Millisecond, stackTime: stackTime,
+		return &setting{title: "sandbox, 60 ms a call", accounts: 50, regions: one, latency: 60 * time.Millisecond, stackTime: 5 * time.Second,
 			tools: []tool{axle, axle16, loop, boto3, alone},
 			goals: append(calls,
 				ratio("first deploy at 16, of the Go loop's", 1.1, axle16.name, first, loop.name, first),
-				goal{"first deploy at default settings, of one stack's 5 s", 2, "x", func(_ *setting, r results) float64 {
-					return r.wall(axle.name, first).Seconds() / stackTime.Seconds()
+				goal{"first deploy at default settings, of one stack's time", 2, "x", func(s *setting, r results) float64 {
+					return r.wall(axle.name, first).Seconds() / s.stackTime.Seconds()
 				}},
 				ratio("the same, of axle deploy for one account", 2, axle.name, first, alone.name, first),
 				ratio("again at 16, of the Go loop's", 1, axle16.name, again, loop.name, again),

@@ -91,7 +91,7 @@ func (s *setting) targets(name string) int {
 
 // print writes the table, what is constant in it, and how the goals were met.
 func (s *setting) print(out io.Writer, r results, rounds int) {
-	fmt.Fprintf(out, "\n%s: %d accounts; median of %d rounds, %d CPUs\n\n", s.title, s.accounts, rounds, runtime.NumCPU())
+	fmt.Fprintf(out, "\n%s: %d accounts, %s a stack; median of %d rounds, %d CPUs\n\n", s.title, s.accounts, s.stackTime, rounds, runtime.NumCPU())
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "tool\tphase\tseconds\t(range)\tCPU s\tMiB\tcalls/target\tAssumeRole\tother calls")
 	for _, t := range s.tools {
