@@ -133,7 +133,7 @@ func (d *Driver) adopt(ctx context.Context, t axle.Target, stack, name string, o
 			return true, nil
 		}
 	}
-	return false, d.deleteChangeSet(ctx, t, op.ChangeSet)
+	return false, d.deleteChangeSet(ctx, t, *op)
 }
 
 func (d *Driver) changeSetInput(ctx context.Context, t axle.Target, w Want, st *Stack, name string) (*cloudformation.CreateChangeSetInput, error) {
@@ -332,7 +332,7 @@ func token(op Operation) string {
 // new stack's change set is in.
 func (d *Driver) Discard(ctx context.Context, t axle.Target, op Operation) error {
 	if op.Kind != axle.Create {
-		return d.deleteChangeSet(ctx, t, op.ChangeSet)
+		return d.deleteChangeSet(ctx, t, op)
 	}
 	st, err := d.Describe(ctx, t, op.StackID)
 	switch {
@@ -341,7 +341,7 @@ func (d *Driver) Discard(ctx context.Context, t axle.Target, op Operation) error
 	case err != nil:
 		return err
 	case st.State() != Shell: // somebody made a stack of it meanwhile
-		return d.deleteChangeSet(ctx, t, op.ChangeSet)
+		return d.deleteChangeSet(ctx, t, op)
 	}
 	drop := shell
 	drop.StackID = op.StackID
@@ -352,11 +352,13 @@ func (d *Driver) Discard(ctx context.Context, t axle.Target, op Operation) error
 	return err
 }
 
-func (d *Driver) deleteChangeSet(ctx context.Context, t axle.Target, arn string) error {
+// deleteChangeSet names the stack too: without it the permission is asked for
+// the change set's ARN, not for the stack's.
+func (d *Driver) deleteChangeSet(ctx context.Context, t axle.Target, op Operation) error {
 	client, opt := d.clients.CloudFormation(t)
-	_, err := client.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: &arn}, opt)
+	_, err := client.DeleteChangeSet(ctx, &cloudformation.DeleteChangeSetInput{ChangeSetName: &op.ChangeSet, StackName: &op.StackID}, opt)
 	if err != nil && !noChangeSet(err) && !noStack(err) {
-		return called("delete change set "+baseName(arn), err)
+		return called("delete change set "+baseName(op.ChangeSet), err)
 	}
 	return nil
 }
