@@ -137,7 +137,11 @@ func didYouMean(cmd *cobra.Command, args []string) string {
 	cmd.SuggestionsMinimumDistance = 2
 	for _, arg := range args {
 		if near := cmd.SuggestionsFor(arg); len(near) > 0 {
-			return "did you mean " + cmd.CommandPath() + " " + near[0] + "?"
+			best := diag.Nearest(arg, near)
+			if best == "" {
+				best = near[0]
+			}
+			return "did you mean " + cmd.CommandPath() + " " + best + "?"
 		}
 	}
 	return `run "` + cmd.CommandPath() + ` --help" for the commands`

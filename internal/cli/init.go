@@ -90,7 +90,7 @@ func projectName(folder string) string {
 	if name == "" || !(name[0] >= 'a' && name[0] <= 'z' || name[0] >= 'A' && name[0] <= 'Z') {
 		name = "project-" + name
 	}
-	return strings.Trim(name, "-")
+	return strings.Trim(name[:min(len(name), 64)], "-") // as long as config lets it be
 }
 
 // guessHub looks for an account that others usually hang on; without one it is
@@ -115,7 +115,7 @@ func guessHub(org *axle.Organization) string {
 func guessOU(org *axle.Organization) string {
 	counts := map[string]int{}
 	for _, account := range org.Accounts {
-		if top, _, _ := strings.Cut(strings.TrimPrefix(account.OU, "/"), "/"); top != "" {
+		if top, _, _ := strings.Cut(strings.TrimPrefix(account.OU, "/"), "/"); top != "" && account.Active() {
 			counts["/"+top]++
 		}
 	}

@@ -57,7 +57,6 @@ that point an AWS tool at it, and runs until it is stopped.`,
 	fl.StringVar(&f.faults, "faults", "", "file with faults: throttle, deny, drop, fail a resource, expire credentials")
 	fl.BoolVar(&f.unkind, "unkind", false, "propagation delays, stale answers, small pages, an occasional throttle")
 	fl.Int64Var(&f.seed, "seed", 1, "seed of everything random")
-	cmd.MarkFlagsMutuallyExclusive("accounts", "org")
 	return cmd
 }
 
@@ -66,6 +65,9 @@ func (f sandboxFlags) options(log *slog.Logger) (sandbox.Options, error) {
 		StackTime: time.Duration(f.stackSeconds * float64(time.Second)), Seed: f.seed, Log: log}
 	if f.accounts < 0 || f.latency < 0 || f.stackSeconds < 0 {
 		return o, &usageError{errors.New("--accounts, --latency and --stack-seconds can't be negative"), ""}
+	}
+	if f.org != "" && f.accounts > 0 {
+		return o, &usageError{errors.New("--org and --accounts exclude each other"), "the file of --org has the accounts"}
 	}
 	if f.org != "" {
 		src, err := os.ReadFile(f.org)
