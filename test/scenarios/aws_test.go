@@ -15,6 +15,7 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -31,9 +32,15 @@ func (w *world) config(region string) aws.Config {
 // in is the SDK's configuration for one account, entered as Organizations
 // provides for.
 func (w *world) in(account, region string) aws.Config {
-	cfg := w.config(region)
-	cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), "arn:aws:iam::"+account+":role/OrganizationAccountAccessRole"))
-	return cfg
+	return as(w.config(region), "arn:aws:iam::"+account+":role/OrganizationAccountAccessRole")
+}
+
+// as is a configuration with the credentials of a role, which those that it had
+// assume.
+func as(cfg aws.Config, role string) aws.Config {
+	assumed := cfg
+	assumed.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), role))
+	return assumed
 }
 
 // must ends the scenario when a call of its own fails.
@@ -131,6 +138,33 @@ func (w *world) parameter(cfg aws.Config, name string) string {
 	return *must[*ssm.GetParameterOutput](w, "get parameter "+name)(ssm.NewFromConfig(cfg).GetParameter(w.t.Context(), &ssm.GetParameterInput{Name: &name})).Parameter.Value
 }
 
+const (
+	rootOf111 = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::111111111111:root"}, "Action": "sts:AssumeRole"}]}`
+	allowAll  = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`
+)
+
+// entryRole makes, as the account's root user, the role that Organizations makes
+// on AWS.
+func (w *world) entryRole(account string) {
+	w.t.Helper()
+	cfg := w.config("us-east-1")
+	cfg.Credentials = credentials.NewStaticCredentialsProvider(account, w.vars["AWS_SECRET_ACCESS_KEY"], "")
+	client, name := iam.NewFromConfig(cfg), aws.String("OrganizationAccountAccessRole")
+	must[*iam.CreateRoleOutput](w, "create role")(client.CreateRole(w.t.Context(), &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(rootOf111)}))
+	must[*iam.PutRolePolicyOutput](w, "put role policy")(client.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String("admin"), PolicyDocument: aws.String(allowAll)}))
+}
+
+// becomeUser goes on as an administrator of the management account: its root
+// user, which some witnesses begin with, can't assume roles on AWS.
+func (w *world) becomeUser() {
+	w.t.Helper()
+	client, name, ctx := iam.NewFromConfig(w.config("us-east-1")), aws.String("admin"), w.t.Context()
+	must[*iam.CreateUserOutput](w, "create user")(client.CreateUser(ctx, &iam.CreateUserInput{UserName: name}))
+	must[*iam.PutUserPolicyOutput](w, "put user policy")(client.PutUserPolicy(ctx, &iam.PutUserPolicyInput{UserName: name, PolicyName: name, PolicyDocument: aws.String(allowAll)}))
+	key := must[*iam.CreateAccessKeyOutput](w, "create access key")(client.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: name})).AccessKey
+	w.vars["AWS_ACCESS_KEY_ID"], w.vars["AWS_SECRET_ACCESS_KEY"] = *key.AccessKeyId, *key.SecretAccessKey
+}
+
 // builder makes an organization through the Organizations API.
 type builder struct {
 	w      *world
@@ -184,6 +218,9 @@ func (b *builder) account(ou, name string, tags map[string]string) string {
 	must[*organizations.MoveAccountOutput](b.w, "move account "+name)(b.client.MoveAccount(ctx,
 		&organizations.MoveAccountInput{AccountId: status.AccountId, SourceParentId: &b.root, DestinationParentId: &ou}))
 	b.tag(*status.AccountId, tags)
+	if b.w.gaps.noEntryRole {
+		b.w.entryRole(*status.AccountId)
+	}
 	return *status.AccountId
 }
 

@@ -3,6 +3,7 @@
 package scenarios
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -41,6 +44,9 @@ func (w *world) flights() flights {
 		f.spokes[b.account(s.ou, s.name, map[string]string{"env": s.env, "net": s.net, "team": s.team})] = s.spoke
 	}
 	b.account(prod, "legacy", map[string]string{"team": "booking"}) // without env: nobody's target
+	if w.gaps.noEntryRole {
+		w.becomeUser()
+	}
 	me := must[*sts.GetCallerIdentityOutput](w, "who am I")(sts.NewFromConfig(w.config(regions[0])).GetCallerIdentity(w.t.Context(), &sts.GetCallerIdentityInput{}))
 	f.management = *me.Account
 	return f
@@ -63,6 +69,7 @@ func organization(w *world) {
 	}
 	w.step("the organization, through its API", func() { f = w.flights() })
 	w.step("bootstrap", func() { w.run(0, "bootstrap") })
+	w.step("the roles allow what they should, and no more", func() { f.guarded(w) })
 	w.step("deploy", func() {
 		r := w.run(0, "deploy")
 		w.same("what the first deploy did", first, r.actions())
@@ -93,6 +100,34 @@ func organization(w *world) {
 		r := w.run(0, "destroy")
 		w.same("what the second destroy did", r.Counts.Unchanged, len(r.Steps))
 	})
+}
+
+// guarded checks that the spoke role can be entered through the hub's only, and
+// isn't an administrator, where anybody checks.
+func (f flights) guarded(w *world) {
+	w.t.Helper()
+	if w.gaps.anyRole {
+		return
+	}
+	caller := w.config(regions[0])
+	for account := range f.spokes {
+		spoke := "arn:aws:iam::" + account + ":role/axle-spoke"
+		_, err := as(caller, spoke).Credentials.Retrieve(w.t.Context())
+		w.denied("the spoke role without the hub's", err)
+		through := as(as(caller, "arn:aws:iam::"+f.tools+":role/axle-hub"), spoke)
+		w.same("stacks before", 1, len(w.stacks(through)))
+		_, err = iam.NewFromConfig(through).CreateUser(w.t.Context(), &iam.CreateUserInput{UserName: aws.String("intruder")})
+		w.denied("a user made by the spoke role", err)
+	}
+}
+
+// denied checks that an error is AWS's no.
+func (w *world) denied(what string, err error) {
+	w.t.Helper()
+	var api smithy.APIError
+	if !errors.As(err, &api) || api.ErrorCode() != "AccessDenied" {
+		w.t.Errorf("%s: %s wasn't denied: %v", w.name, what, err)
+	}
 }
 
 // same compares what is with what should be.

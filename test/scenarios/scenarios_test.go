@@ -52,7 +52,7 @@ func needVenv(t *testing.T, program string) string {
 // outputs and peering between accounts, from discovery to destruction.
 func TestOrganization(t *testing.T) {
 	alone := []string{"--org", filepath.Join("testdata", "alone.yaml")}
-	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), moto(), ministack()} {
+	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), moto(), ministack(), ministackIAM()} {
 		t.Run(w.name, func(t *testing.T) { organization(w.start(t)) })
 	}
 }

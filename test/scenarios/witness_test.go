@@ -29,6 +29,8 @@ type witness struct {
 type gaps struct {
 	outputsIgnored bool // a change set of outputs alone is said to be empty
 	noPeeringDNS   bool // peering connections have no options
+	noEntryRole    bool // accounts are made without OrganizationAccountAccessRole
+	anyRole        bool // anybody may assume any role, existing or not
 }
 
 func sandbox(args ...string) witness {
@@ -46,14 +48,21 @@ func unkindSandbox(args ...string) witness {
 }
 
 func moto() witness {
-	return witness{name: "moto", command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "moto", gaps: gaps{anyRole: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("moto_start.py"))
 	}}
 }
 
 func ministack() witness {
-	return witness{name: "ministack", gaps: gaps{outputsIgnored: true, noPeeringDNS: true}, command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "ministack", gaps: gaps{outputsIgnored: true, noPeeringDNS: true, anyRole: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("ministack_start.py"))
+	}}
+}
+
+// ministackIAM is ministack as it enforces IAM.
+func ministackIAM() witness {
+	return witness{name: "ministack-iam", gaps: gaps{noPeeringDNS: true, noEntryRole: true}, command: func(t *testing.T) *exec.Cmd {
+		return exec.Command(needVenv(t, "python"), script("ministack_start.py"), "--auth")
 	}}
 }
 
