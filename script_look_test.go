@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os/exec"
 	"regexp"
 	"slices"
@@ -177,6 +179,16 @@ func cmdDelegate(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	_, err = client.RegisterDelegatedAdministrator(ctx, &organizations.RegisterDelegatedAdministratorInput{AccountId: &args[0], ServicePrincipal: &service})
 	ts.Check(err)
+}
+
+// cmdStranger serves something that isn't AWS, and points the script at it.
+func cmdStranger(ts *testscript.TestScript, neg bool, args []string) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(http.StatusForbidden)
+		_, _ = io.WriteString(w, "<html><head><meta charset=utf-8></head><body>Blocked by the proxy</body></html>")
+	}))
+	ts.Defer(server.Close)
+	ts.Setenv("AWS_ENDPOINT_URL", server.URL)
 }
 
 // cmdRemember puts how often an operation was called so far into $CALLS.

@@ -46,6 +46,7 @@ func TestMain(m *testing.M) {
 //	parameter ACCOUNT REGION NAME FILE    writes an SSM parameter
 //	as ACCOUNT            goes on as the administrator of a member account
 //	delegate ACCOUNT      makes it a delegated administrator
+//	stranger              serves something that isn't AWS, and points the script at it
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
 	found := 0
@@ -72,7 +73,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
-			"exits": cmdExits, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
+			"exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 // This is the only place of the package that reads the text of AWS's messages;
@@ -50,6 +52,8 @@ func Translate(err error, what string, account axle.Account, region string) erro
 	switch {
 	case errors.Is(err, context.Canceled):
 		f.Code, said = CodeCancelled, "cancelled"
+	case foreign(err):
+		f.Code, said, f.Hint = CodeUnreachable, "the answer isn't one of AWS"+status(err), "something else answers there: check AWS_ENDPOINT_URL, HTTP_PROXY and HTTPS_PROXY"
 	case errors.As(err, &api):
 		f.Code, said = api.ErrorCode(), quote(api)
 		f.Code, f.Hint = explain(api, account, region)
@@ -65,6 +69,23 @@ func Translate(err error, what string, account axle.Account, region string) erro
 	}
 	f.Message = what + place(account, region) + ": " + said
 	return f
+}
+
+// foreign says that the answer came from something else than AWS, such as a
+// proxy: the SDK can't read it, or finds no code in it.
+func foreign(err error) bool {
+	var api smithy.APIError
+	var unread *smithy.DeserializationError
+	return errors.As(err, &unread) || errors.As(err, &api) && api.ErrorCode() == "UnknownError"
+}
+
+// status is the HTTP status of an answer, for people.
+func status(err error) string {
+	var answer *smithyhttp.ResponseError
+	if !errors.As(err, &answer) {
+		return ""
+	}
+	return fmt.Sprintf(" (HTTP %d %s)", answer.HTTPStatusCode(), http.StatusText(answer.HTTPStatusCode()))
 }
 
 // transientError says that the same call may succeed later.

@@ -177,6 +177,10 @@ func Load(path, env string) (*Project, diag.List) {
 		if errors.Is(err, fs.ErrNotExist) {
 			hint = "axle init writes one; -f names another"
 		}
+		var at *fs.PathError // the position names the path already
+		if errors.As(err, &at) {
+			err = at.Err
+		}
 		list.Add(diag.Pos{File: path}, hint, "%v", err)
 		return &Project{File: path, Dir: filepath.Dir(path)}, list
 	}
