@@ -75,8 +75,11 @@ func Translate(err error, what string, account axle.Account, region string) erro
 // proxy: the SDK can't read it, or finds no code in it.
 func foreign(err error) bool {
 	var api smithy.APIError
-	var unread *smithy.DeserializationError
-	return errors.As(err, &unread) || errors.As(err, &api) && api.ErrorCode() == "UnknownError"
+	if errors.As(err, &api) {
+		return api.ErrorCode() == "UnknownError"
+	}
+	var answer *smithyhttp.ResponseError
+	return errors.As(err, &answer) && !isTransient(err)
 }
 
 // status is the HTTP status of an answer, for people.
