@@ -1,7 +1,6 @@
 package plan_test
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -212,7 +211,7 @@ func TestDeterministic(t *testing.T) {
 	first := build(0)
 	for turn := range 4 {
 		if string(build(turn)) != string(first) {
-			t.Fatal(fmt.Sprintf("turn %d gives another plan", turn))
+			t.Fatalf("turn %d gives another plan", turn)
 		}
 	}
 }
