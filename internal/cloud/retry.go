@@ -66,7 +66,12 @@ type patience struct{ *retry.Standard }
 
 func (patience) RetryDelay(attempt int, err error) (time.Duration, error) {
 	base := throttled0
-	if !isThrottle(err) {
+	var renewed *renewedError
+	switch {
+	case errors.As(err, &renewed):
+		// Once a call, however often it was throttled before: the watcher sees to it.
+		return backoffBase, nil
+	case !isThrottle(err):
 		if attempt >= maxFaults {
 			return 0, err
 		}
