@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -33,7 +34,22 @@ func newTransport(concurrent int) *awshttp.BuildableClient {
 // is, each would copy the transport, and a pool with it.
 func freeze(client aws.HTTPClient) aws.HTTPClient {
 	if b, ok := client.(*awshttp.BuildableClient); ok {
-		return b.Freeze()
+		client = b.Freeze()
 	}
-	return client
+	return plainBodies{client}
+}
+
+// plainBodies hides that the SDK's request bodies can write themselves. Once it
+// is closed, which the SDK does when the response's header is there, such a body
+// says io.EOF for an error (smithy-go 1.28, safeWriteToReadCloser). When the
+// answer comes before net/http has looked whether there is more to send, it takes
+// that for a failed write and breaks the connection under the response's body.
+type plainBodies struct{ aws.HTTPClient }
+
+// Do implements aws.HTTPClient.
+func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if _, ok := r.Body.(io.WriterTo); ok && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return c.HTTPClient.Do(r)
 }
