@@ -34,7 +34,7 @@ func main() {
 	defer stop()
 	b := &bench{}
 	flag.StringVar(&b.axle, "axle", "bin/axle", "axle, built")
-	flag.StringVar(&b.loop, "goloop", "bin/bench-goloop", "bench/goloop, built")
+	flag.StringVar(&b.loop, "goloop", "bin/goloop", "bench/goloop, built")
 	flag.StringVar(&b.python, "python", ".venv/bin/python", "Python with moto and boto3")
 	flag.StringVar(&b.moto, "moto", "test/witness/moto_start.py", "script that serves moto")
 	flag.StringVar(&b.boto3, "boto3", "bench/boto3_loop.py", "the boto3 script")
@@ -137,7 +137,7 @@ func (b *bench) run(ctx context.Context, suite string, change func(*setting)) er
 func (b *bench) absolute() error {
 	for _, p := range []*string{&b.axle, &b.loop, &b.python, &b.moto, &b.boto3} {
 		if _, err := os.Stat(*p); err != nil {
-			return fmt.Errorf("%w (sh bench/run.sh builds what is needed)", err)
+			return fmt.Errorf("%w (make bench builds what is needed)", err)
 		}
 		abs, err := filepath.Abs(*p) // a venv's python is a link that must stay one
 		if err != nil {
