@@ -134,10 +134,10 @@ func (d *digests) Remember(stackID, digest string, updated time.Time) {
 	_ = d.db.Remember(d.ctx, stackID, digest, updated) // see above
 }
 
-// validate has CloudFormation look at every template, once in each region,
-// before anything is made. A target that can't be entered isn't the template's
+// validate has CloudFormation look at every template, once in each region that
+// it wasn't deployed in before, before anything is made. A target that can't be entered isn't the template's
 // fault: another one is tried, and the deploy itself will say why.
-func (w *Work) validate(ctx context.Context, p *plan.Plan) error {
+func (w *Work) validate(ctx context.Context, p *plan.Plan, db *store.SQLite) error {
 	type place struct{ digest, region string }
 	where := map[place][]*axle.Step{}
 	for i := range p.Steps {
@@ -153,6 +153,9 @@ func (w *Work) validate(ctx context.Context, p *plan.Plan) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(16)
 	for at, steps := range where {
+		if known, err := db.Deployed(ctx, at.digest, at.region); err == nil && known {
+			continue // accepted before; a record that can't be read costs a call
+		}
 		g.Go(func() error {
 			for _, s := range steps {
 				err := driver.Validate(ctx, s.Target(), at.digest)

@@ -57,7 +57,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 	}
 	defer w.unlock(unlock)
 	if !destroy {
-		if err := w.validate(ctx, p); err != nil {
+		if err := w.validate(ctx, p, db); err != nil {
 			return nil, err
 		}
 	}

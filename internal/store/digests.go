@@ -29,3 +29,14 @@ func (s *SQLite) Digest(ctx context.Context, stackID string) (string, time.Time,
 	}
 	return digest, moment(updated), true, nil
 }
+
+// Deployed is part of Store. The region is the fourth part of a stack's ARN.
+func (s *SQLite) Deployed(ctx context.Context, digest, region string) (bool, error) {
+	var found bool
+	err := s.readers.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM template WHERE digest = ? AND stack LIKE 'arn:%:cloudformation:' || ? || ':%')",
+		digest, region).Scan(&found)
+	if err != nil {
+		return false, s.explain("look whether template "+digest+" was deployed in "+region, err)
+	}
+	return found, nil
+}

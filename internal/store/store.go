@@ -49,6 +49,10 @@ type Store interface {
 	// Digest returns what Remember recorded of a stack.
 	Digest(ctx context.Context, stackID string) (digest string, updated time.Time, ok bool, err error)
 
+	// Deployed says whether a template was deployed in a region before, as far
+	// as Remember knows: CloudFormation has accepted it there.
+	Deployed(ctx context.Context, digest, region string) (bool, error)
+
 	Close() error
 }
 

@@ -254,6 +254,18 @@ func testDigests(t *testing.T, s store.Store) {
 			t.Errorf("digest: %q, %v, %v, %v", digest, got, ok, err)
 		}
 	}
+	stack := "arn:aws-cn:cloudformation:cn-north-1:222222222222:stack/a/1"
+	if err := s.Remember(t.Context(), stack, "sha256:there", start); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		digest, region string
+		want           bool
+	}{{"sha256:there", "cn-north-1", true}, {"sha256:there", "cn-northwest-1", false}, {"sha256:other", "cn-north-1", false}, {"sha256:there", "222222222222", false}} {
+		if got, err := s.Deployed(t.Context(), tt.digest, tt.region); err != nil || got != tt.want {
+			t.Errorf("deployed %s in %s: %v, %v", tt.digest, tt.region, got, err)
+		}
+	}
 }
 
 func testReopen(t *testing.T, open func() store.Store) {
