@@ -1,6 +1,6 @@
 // Package report turns results into what a person or a program reads: text for
-// a terminal, JSON, CSV and Markdown. It computes nothing that a command needs
-// to decide on and talks to nobody; the same input gives the same bytes.
+// a terminal, and JSON. It computes nothing that a command needs to decide on
+// and talks to nobody; the same input gives the same bytes.
 package report
 
 import (
