@@ -23,6 +23,7 @@ import (
 	cfntypes "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	ec2types "github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -154,17 +155,34 @@ func lookBuckets(ctx context.Context, cfg aws.Config, out io.Writer) error {
 	return nil
 }
 
-// cmdAs makes the script go on as the administrator of a member account.
+// cmdAs makes the script go on as the administrator of a member account, or as
+// another one with a role of its own, which is made, at a path of IAM.
 func cmdAs(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: as ACCOUNT")
+	if neg || len(args) < 1 || len(args) > 2 {
+		ts.Fatalf("usage: as ACCOUNT [/PATH/ROLE]")
 	}
 	ctx := context.Background()
-	c, err := administrator(ts, ctx, args[0], "eu-west-1").Credentials.Retrieve(ctx)
+	cfg := administrator(ts, ctx, args[0], "eu-west-1")
+	if len(args) == 2 {
+		cfg.Credentials = stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), makeRole(ts, ctx, cfg, args[0], args[1]))
+	}
+	c, err := cfg.Credentials.Retrieve(ctx)
 	ts.Check(err)
 	ts.Setenv("AWS_ACCESS_KEY_ID", c.AccessKeyID)
 	ts.Setenv("AWS_SECRET_ACCESS_KEY", c.SecretAccessKey)
 	ts.Setenv("AWS_SESSION_TOKEN", c.SessionToken)
+}
+
+// makeRole makes an administrator's role that its account trusts; its ARN.
+func makeRole(ts *testscript.TestScript, ctx context.Context, cfg aws.Config, account, path string) string {
+	at := strings.LastIndexByte(path, '/') + 1
+	client := iam.NewFromConfig(cfg)
+	trust := `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::` + account + `:root"}, "Action": "sts:AssumeRole"}]}`
+	out, err := client.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(path[at:]), Path: aws.String(path[:at]), AssumeRolePolicyDocument: &trust})
+	ts.Check(err)
+	_, err = client.AttachRolePolicy(ctx, &iam.AttachRolePolicyInput{RoleName: out.Role.RoleName, PolicyArn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")})
+	ts.Check(err)
+	return aws.ToString(out.Role.Arn)
 }
 
 // cmdDelegate makes an account a delegated administrator.

@@ -44,7 +44,7 @@ func TestMain(m *testing.M) {
 //	waitfor FILE PATTERN  waits until a file that is being written has it
 //	look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets    prints what is there, through the SDK
 //	parameter ACCOUNT REGION NAME FILE    writes an SSM parameter
-//	as ACCOUNT            goes on as the administrator of a member account
+//	as ACCOUNT [/PATH/ROLE] goes on as the administrator of a member account
 //	delegate ACCOUNT      makes it a delegated administrator
 //	stranger              serves something that isn't AWS, and points the script at it
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there

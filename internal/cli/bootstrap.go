@@ -42,7 +42,7 @@ with --trust, may assume the hub role.`,
 				release()
 				return err
 			}
-			b, err := w.PlanBootstrap(o)
+			b, err := w.PlanBootstrap(ctx, o)
 			release()
 			if err != nil {
 				return err

@@ -117,7 +117,7 @@ func (a *App) demoRuns(ctx context.Context, f demoFlags, box *server, dir string
 		report.OrgTree(a.Err, a.errStyle(), w.Organization())
 	}
 	a.heading("axle bootstrap --yes", "the roles: first in every account, then the hub's")
-	b, err := w.PlanBootstrap(control.BootstrapOptions{EntryRole: control.DefaultEntryRole})
+	b, err := w.PlanBootstrap(ctx, control.BootstrapOptions{EntryRole: control.DefaultEntryRole})
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
@@ -198,4 +199,27 @@ func (c *Cloud) Identity(ctx context.Context) (Identity, error) {
 		id.Partition = parts[1]
 		return id, nil
 	})
+}
+
+// CallerRole asks IAM for the ARN of the role that the caller is a session of:
+// the session's own ARN lacks the role's path. It is "" for users, and where the
+// caller may not ask.
+func (c *Cloud) CallerRole(ctx context.Context) string {
+	id, err := c.Identity(ctx)
+	if err != nil {
+		return ""
+	}
+	account, name, ok := id.Role()
+	if !ok {
+		return ""
+	}
+	client := c.clients.iam.in(c, c.region, func(cfg aws.Config) *iam.Client { return iam.NewFromConfig(cfg) })
+	p := c.newPair(c.base, axle.Target{Account: account, Region: c.region})
+	out, err := client.GetRole(ctx, &iam.GetRoleInput{RoleName: &name}, func(o *iam.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	})
+	if err != nil || out.Role == nil {
+		return ""
+	}
+	return aws.ToString(out.Role.Arn)
 }

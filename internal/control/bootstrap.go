@@ -67,8 +67,14 @@ type Bootstrap struct {
 // PlanBootstrap computes the roles and where they go: the spoke role in every
 // account of the project, the management and hub accounts included; then the
 // hub role in the hub account, when access.via names one.
-func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
+func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstrap, error) {
 	id := w.identity
+	for _, arn := range o.Trust {
+		if rootOf(arn) == "" {
+			return nil, &axle.Failure{Code: "BadTrust", Message: fmt.Sprintf("--trust can't be %q", arn), Blocked: true,
+				Hint: "the ARN of a user or role, such as arn:aws:iam::111111111111:role/ci"}
+		}
+	}
 	if w.hub.Account.ID == "" {
 		return nil, configError(w.project.Name.Pos, `such as hub: {account: account.name == "tools", region: eu-west-1}`, "bootstrap needs a hub, and axle.yaml has none")
 	}
@@ -85,7 +91,11 @@ func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
 		return nil, err
 	}
 	b := &Bootstrap{Project: w.Project(), Unknown: unknown, w: w, id: id, entry: o.EntryRole}
-	trusted, trustedAccount := principalARN(id), id.Account
+	caller := w.cloud.CallerRole(ctx)
+	if caller == "" {
+		caller = principalARN(id)
+	}
+	trusted, trustedAccount := caller, id.Account
 	via := w.project.Access.Via.Value
 	if via != "" && via != cloud.None {
 		trustedAccount = w.hub.Account.ID
@@ -100,10 +110,19 @@ func (w *Work) PlanBootstrap(o BootstrapOptions) (*Bootstrap, error) {
 	}
 	b.Phases = append(b.Phases, spoke)
 	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
-		trust := append([]string{principalARN(id)}, o.Trust...)
+		trust := append([]string{caller}, o.Trust...)
 		slices.Sort(trust)
+		var accounts []string
+		for _, arn := range trust {
+			root := rootOf(arn)
+			if root == "" { // a session of no role, such as a federated user's
+				root = "arn:" + id.Partition + ":iam::" + id.Account + ":root"
+			}
+			accounts = append(accounts, root)
+		}
+		slices.Sort(accounts)
 		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project),
-			map[string]string{paramAccount: id.Account, "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
+			map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
 	}
 	return b, nil
 }

@@ -117,7 +117,7 @@ Resources:
 		}
 		return w
 	}
-	b, err := open().PlanBootstrap(BootstrapOptions{EntryRole: DefaultEntryRole})
+	b, err := open().PlanBootstrap(t.Context(), BootstrapOptions{EntryRole: DefaultEntryRole})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -212,4 +213,16 @@ func principalARN(id cloud.Identity) string {
 		path = "aws-reserved/sso.amazonaws.com/*"
 	}
 	return "arn:" + id.Partition + ":iam::" + account + ":role/" + path + name
+}
+
+// principals are users and roles of an account, as --trust takes them.
+var principals = regexp.MustCompile(`^(arn:[a-z-]+:iam::[0-9]{12}:)((user|role)/\S+|root)$`)
+
+// rootOf is the ARN of a principal's account; "" when it isn't a principal's ARN.
+func rootOf(arn string) string {
+	m := principals.FindStringSubmatch(arn)
+	if m == nil {
+		return ""
+	}
+	return m[1] + "root"
 }
