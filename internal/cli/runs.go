@@ -67,7 +67,8 @@ func (a *App) resumeCommand() *cobra.Command {
 		Short: "Go on with a run that was interrupted, killed or partly failed",
 		Long: `Does what a run has left: steps that ended well are kept, those that were at work
 when it stopped are looked up and adopted, failed and skipped ones are tried again.
-Without RUN it is the latest run that isn't over.`,
+Without RUN it is the latest run. An older one may have been overtaken by it, and
+goes on, with what was planned then, only by its name.`,
 		Example: "  axle resume\n  axle resume r20261121-080501-3fa2c1",
 		Args:    maxArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

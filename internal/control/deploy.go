@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"axle"
+	"axle/internal/config"
 	"axle/internal/diag"
 	"axle/internal/engine"
 	"axle/internal/plan"
@@ -121,16 +122,21 @@ func lockedFailure(err error) error {
 }
 
 // Resume goes on with a run: what ended well is kept, the rest is done.
-// The id may be a unique prefix, or empty for the latest run that isn't over.
+// The id may be a unique prefix, or empty for the project's latest run: what
+// came before it may have been overtaken by it, and must be named.
 func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan struct{}) (*Done, *Work, error) {
 	db, err := readStore(ctx, o.File)
 	if err != nil {
 		return nil, nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, true)
+	project, _ := config.Load(o.File, "") // its mistakes are Open's to report
+	run, body, err := findRun(ctx, db, id, project.Name.Value, true)
 	if err != nil {
 		return nil, nil, err
+	}
+	if run.Status == axle.RunCancelled {
+		return nil, nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s was cancelled: it isn't resumed", run.ID), Hint: "axle deploy plans anew", Blocked: true}
 	}
 	o.Env, o.run = run.Env, run.ID
 	w, err := Open(ctx, o)
@@ -191,27 +197,19 @@ func (w *Work) warnChanged(p *plan.Plan) {
 	}
 }
 
-// findRun finds a run by id or prefix. Without an id it is the latest, or the
-// latest that can be resumed.
-func findRun(ctx context.Context, db *store.SQLite, id string, resumable bool) (axle.Run, []byte, error) {
+// findRun finds a run by id or prefix. Without an id it is the latest of the
+// project, or of all when project is empty; one that is to be resumed must not
+// be over.
+func findRun(ctx context.Context, db *store.SQLite, id, project string, resumable bool) (axle.Run, []byte, error) {
 	if id == "" {
-		id = "latest"
-		if resumable {
-			runs, err := db.Runs(ctx, "", 50)
-			if err != nil {
-				return axle.Run{}, nil, err
-			}
-			id = ""
-			for _, r := range runs {
-				if r.Status != axle.RunSucceeded && r.Status != axle.RunCancelled {
-					id = r.ID
-					break
-				}
-			}
-			if id == "" {
-				return axle.Run{}, nil, noRun(axle.ErrNotFound, id, true)
-			}
+		runs, err := db.Runs(ctx, project, 1)
+		if err != nil {
+			return axle.Run{}, nil, err
 		}
+		if len(runs) == 0 || resumable && (runs[0].Status == axle.RunSucceeded || runs[0].Status == axle.RunCancelled) {
+			return axle.Run{}, nil, noRun(axle.ErrNotFound, "", resumable)
+		}
+		id = runs[0].ID
 	}
 	run, body, err := db.Run(ctx, id)
 	return run, body, noRun(err, id, false)
@@ -223,7 +221,7 @@ func noRun(err error, id string, resumable bool) error {
 	case !errors.Is(err, axle.ErrNotFound):
 		return err
 	case id == "" && resumable:
-		return &axle.Failure{Code: "NothingToResume", Message: "no run has anything left to do", Hint: "axle runs lists them", Blocked: true, Err: err}
+		return &axle.Failure{Code: "NothingToResume", Message: "the latest run has nothing left to do", Hint: "an older one goes on only by its name, with what was planned then: axle runs lists them", Blocked: true, Err: err}
 	case id == "" || id == "latest":
 		return &axle.Failure{Code: "UnknownRun", Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml", Blocked: true, Err: err}
 	}
@@ -275,7 +273,7 @@ func Show(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, false)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, false)
+	run, body, err := findRun(ctx, db, id, "", false)
 	if err != nil {
 		return nil, err
 	}
@@ -300,7 +298,7 @@ func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	run, _, err := findRun(ctx, db, id, true)
+	run, _, err := findRun(ctx, db, id, "", true)
 	if err != nil {
 		return nil, err
 	}
