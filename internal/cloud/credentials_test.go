@@ -225,6 +225,27 @@ func TestExpiredSessionIsReplacedWithinACall(t *testing.T) {
 	}
 }
 
+// A session that expires again while a call is repeated is renewed again.
+func TestExpiredTwice(t *testing.T) {
+	w := newWire(t)
+	left := 2
+	w.refuse = func(_, action string, _ url.Values) (string, string) {
+		if action == "DescribeVpcs" && left > 0 {
+			left--
+			return "ExpiredToken", "The security token included in the request is expired"
+		}
+		return "", ""
+	}
+	c := w.cloud(t, Access{For: all(spoke("axle-spoke"))})
+	client, opt := c.EC2(axle.Target{Account: dev.ID, Region: "us-east-1"})
+	if _, err := client.DescribeVpcs(context.Background(), &ec2.DescribeVpcsInput{}, opt); err != nil {
+		t.Fatal(err)
+	}
+	if n := w.count("AKIDBASE AssumeRole"); n != 3 {
+		t.Errorf("AssumeRole called %d times, want 3", n)
+	}
+}
+
 func TestExpiredForGood(t *testing.T) {
 	w := newWire(t)
 	w.refuse = func(_, action string, _ url.Values) (string, string) {
@@ -236,7 +257,7 @@ func TestExpiredForGood(t *testing.T) {
 	c := w.cloud(t, Access{For: all(spoke("axle-spoke"))})
 	client, opt := c.EC2(axle.Target{Account: dev.ID, Region: "us-east-1"})
 	_, err := client.DescribeVpcs(context.Background(), &ec2.DescribeVpcsInput{}, opt)
-	if !isExpired(err) || w.count("222222222222-axle-spoke DescribeVpcs") != 2 {
+	if !isExpired(err) || w.count("222222222222-axle-spoke DescribeVpcs") != 1+maxRenewals {
 		t.Errorf("got %v after %v", err, w.calls)
 	}
 }

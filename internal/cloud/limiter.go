@@ -174,7 +174,7 @@ func (p *pair) watch(s *stack) error {
 // watcher waits for the lane before each attempt and learns from its outcome.
 type watcher struct {
 	pair    *pair
-	renewed bool
+	renewed int // how often the session was, in this call
 }
 
 func (w *watcher) ID() string { return "axle:watch" }
@@ -206,16 +206,21 @@ func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 	case isCredential(err): // no call was made
 	case isThrottle(err):
 		limit.throttled(sent, time.Now())
-	case isExpired(err) && !w.renewed:
-		// A revoked or expired session: with new credentials it may go.
-		w.renewed = true
+	case isExpired(err) && w.renewed < maxRenewals:
+		// A revoked or expired session: with new credentials it may go. A call
+		// that waits out throttles may see more than one come and go.
+		w.renewed++
 		w.pair.source.drop(generation)
 		err = &renewedError{err}
 	}
 	return out, meta, err
 }
 
-// renewedError makes the SDK try once more with new credentials.
+// maxRenewals bounds how often one call gets new credentials: where those don't
+// help either, the clock or a policy is wrong.
+const maxRenewals = 4
+
+// renewedError makes the SDK try again with new credentials.
 type renewedError struct{ err error }
 
 func (e *renewedError) Error() string        { return e.err.Error() }

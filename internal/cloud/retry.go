@@ -69,7 +69,7 @@ func (patience) RetryDelay(attempt int, err error) (time.Duration, error) {
 	var renewed *renewedError
 	switch {
 	case errors.As(err, &renewed):
-		// Once a call, however often it was throttled before: the watcher sees to it.
+		// However often the call was throttled before: the watcher counts these.
 		return backoffBase, nil
 	case !isThrottle(err):
 		if attempt >= maxFaults {
