@@ -30,9 +30,14 @@ var imports = map[string][]string{
 	"internal/store":             {},
 	"internal/cloud":             {},
 	"internal/cfn":               {},
+	"policy/pattern":             {"policy"},
+	"internal/lint":              {"internal/template", "policy"},
+	"internal/privilege":         {"internal/template", "policy"},
+	"internal/apps/access":       {"internal/cloud", "internal/store", "internal/template", "policy"},
+	"internal/apps/doctor":       {"internal/apps/access", "internal/cloud", "internal/cfn", "internal/template", "policy"},
 	"internal/action":            {"internal/cloud", "internal/cfn", "internal/template", "policy"},
-	"internal/report":            {"internal/plan", "policy"},
-	"internal/control":           {"internal/config", "internal/expr", "internal/template", "internal/plan", "internal/engine", "internal/store", "internal/cloud", "internal/cfn", "internal/action", "policy"},
+	"internal/report":            {"internal/plan", "internal/lint", "internal/privilege", "internal/apps/access", "internal/apps/doctor", "policy", "policy/pattern"},
+	"internal/control":           {"internal/config", "internal/expr", "internal/template", "internal/plan", "internal/engine", "internal/store", "internal/cloud", "internal/cfn", "internal/action", "internal/lint", "internal/privilege", "internal/apps/access", "internal/apps/doctor", "policy", "policy/pattern"},
 	"internal/cli":               {"*"},
 	"cmd/axle":                   {"*"},
 	"bench":                      {"*"},
@@ -41,7 +46,7 @@ var imports = map[string][]string{
 }
 
 // sdk are the packages that may import the AWS SDK.
-var sdk = []string{"internal/cloud", "internal/cfn", "internal/action", "bench"}
+var sdk = []string{"internal/cloud", "internal/cfn", "internal/action", "internal/apps/access", "internal/apps/doctor", "bench"}
 
 const module = "axle"
 
