@@ -51,6 +51,9 @@ const (
 	ExplicitDeny                // a statement denies it
 	Allowed
 	Conditional // it depends on keys of Request.Unknown
+	// Unsupported: the policies allow it, but the service doesn't take this
+	// action from other accounts. Explain gives it, Evaluate never does.
+	Unsupported
 )
 
 func (v Verdict) String() string {
@@ -61,6 +64,8 @@ func (v Verdict) String() string {
 		return "Allowed"
 	case Conditional:
 		return "Conditional"
+	case Unsupported:
+		return "Unsupported"
 	}
 	return "ImplicitlyDenied"
 }

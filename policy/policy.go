@@ -27,9 +27,18 @@ func (e Effect) String() string {
 
 // Policy is a compiled policy document. It never changes after Parse.
 type Policy struct {
+	Name       string // for explanations, from Named
 	Version    string // "2012-10-17", "2008-10-17", or "" when not given
 	ID         string
 	Statements []Statement
+}
+
+// Named is the policy under a name for explanations, such as "role axle-spoke,
+// inline policy permissions". The receiver isn't changed.
+func (p *Policy) Named(name string) *Policy {
+	named := *p
+	named.Name = name
+	return &named
 }
 
 // Statement is one compiled statement.
