@@ -2,8 +2,8 @@
 // and long intrinsics: parameters, outputs, exports, resources, conditions and
 // references, each with its place. It finds mistakes of structure that AWS
 // would refuse later, and says when a template's text alone can't prove that a
-// stack is unchanged. It is pure: it doesn't evaluate intrinsics, run
-// transforms or know resource types' schemas.
+// stack is unchanged. It evaluates intrinsics as far as the place is known. It
+// is pure: it doesn't run transforms and doesn't know resource types' schemas.
 package template
 
 import (
@@ -42,6 +42,7 @@ type Template struct {
 	// Imports are the uses of Fn::ImportValue.
 	Imports []Import
 
+	root        *yaml.Node
 	opaque      []string // reasons, in order of appearance
 	openOutputs bool     // a macro or loop may make outputs that the text doesn't show
 }
@@ -107,6 +108,7 @@ func Parse(file string, body []byte) (*Template, diag.List) {
 		p.syntax(err)
 		return t, p.diags
 	}
+	t.root = root
 	p.document(root)
 	p.checkReferences()
 	p.diags.Sort()
