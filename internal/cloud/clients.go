@@ -9,13 +9,17 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -25,12 +29,16 @@ import (
 type clients struct {
 	account        regional[account.Client]
 	cloudformation regional[cloudformation.Client]
+	dynamodb       regional[dynamodb.Client]
 	ec2            regional[ec2.Client]
 	iam            regional[iam.Client]
+	kms            regional[kms.Client]
+	lambda         regional[lambda.Client]
 	organizations  regional[organizations.Client]
 	s3             regional[s3.Client]
 	secrets        regional[secretsmanager.Client]
 	sns            regional[sns.Client]
+	sqs            regional[sqs.Client]
 	ssm            regional[ssm.Client]
 	sts            regional[sts.Client]
 	tagging        regional[resourcegroupstaggingapi.Client]
@@ -168,6 +176,42 @@ func (c *Cloud) SecretsManager(t axle.Target) (*secretsmanager.Client, func(*sec
 	client := c.clients.secrets.in(c, t.Region, func(cfg aws.Config) *secretsmanager.Client { return secretsmanager.NewFromConfig(cfg) })
 	p := c.pair(t)
 	return client, func(o *secretsmanager.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	}
+}
+
+// KMS is like CloudFormation.
+func (c *Cloud) KMS(t axle.Target) (*kms.Client, func(*kms.Options)) {
+	client := c.clients.kms.in(c, t.Region, func(cfg aws.Config) *kms.Client { return kms.NewFromConfig(cfg) })
+	p := c.pair(t)
+	return client, func(o *kms.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	}
+}
+
+// DynamoDB is like CloudFormation.
+func (c *Cloud) DynamoDB(t axle.Target) (*dynamodb.Client, func(*dynamodb.Options)) {
+	client := c.clients.dynamodb.in(c, t.Region, func(cfg aws.Config) *dynamodb.Client { return dynamodb.NewFromConfig(cfg) })
+	p := c.pair(t)
+	return client, func(o *dynamodb.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	}
+}
+
+// Lambda is like CloudFormation.
+func (c *Cloud) Lambda(t axle.Target) (*lambda.Client, func(*lambda.Options)) {
+	client := c.clients.lambda.in(c, t.Region, func(cfg aws.Config) *lambda.Client { return lambda.NewFromConfig(cfg) })
+	p := c.pair(t)
+	return client, func(o *lambda.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	}
+}
+
+// SQS is like CloudFormation.
+func (c *Cloud) SQS(t axle.Target) (*sqs.Client, func(*sqs.Options)) {
+	client := c.clients.sqs.in(c, t.Region, func(cfg aws.Config) *sqs.Client { return sqs.NewFromConfig(cfg) })
+	p := c.pair(t)
+	return client, func(o *sqs.Options) {
 		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
 	}
 }
