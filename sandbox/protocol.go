@@ -37,6 +37,7 @@ var services = map[string]service{
 	"organizations":  {"organizations", jsonProtocol, "", "AWSOrganizationsV20161128", true},
 	"ssm":            {"ssm", jsonProtocol, "", "AmazonSSM", false},
 	"tagging":        {"tagging", jsonProtocol, "", "ResourceGroupsTaggingAPI_20170126", false},
+	"kms":            {"kms", jsonProtocol, "", "TrentService", false},
 	"secretsmanager": {"secretsmanager", jsonProtocol, "", "secretsmanager", false},
 	"account":        {"account", restJSON, "", "", true},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},

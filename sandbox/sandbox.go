@@ -145,6 +145,7 @@ func (s *Sandbox) register() {
 		"cloudformation": s.cloudformationOps(),
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
+		"kms":            s.kmsOps(),
 		"secretsmanager": s.secretsOps(),
 		"s3":             s.s3Ops(),
 	}
@@ -185,6 +186,7 @@ type account struct {
 type region struct {
 	CFN cfnState `json:"cfn"`
 	EC2 ec2State `json:"ec2"`
+	KMS kmsState `json:"kms"`
 	SNS snsState `json:"sns"`
 	SSM ssmState `json:"ssm"`
 
