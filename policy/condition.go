@@ -203,10 +203,8 @@ func (c *condition) holds(e *evaluation) truth {
 			return yes
 		case c.quantifier == forAnyValue:
 			// With IfExists and the key missing, AWS's two sentences
-			// contradict each other: "If the key is not present, evaluate
-			// the condition element as true" is taken; an empty list is a
-			// key that is present.
-			return truthOf(c.ifExists && known == no)
+			// contradict each other; an empty list is a key that is present.
+			return truthOf(c.ifExists && known == no && !e.second(anyIfExists))
 		}
 		return truthOf(c.ifExists || c.negated)
 	}

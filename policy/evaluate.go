@@ -82,10 +82,8 @@ func (e *evaluation) gather(p *Policies) (f facts) {
 	if p.Resource != nil {
 		e.scanResource(&f, p.Resource)
 	}
-	if !who.ServiceLinked && !e.req.ResourceInManagement {
-		for level, list := range p.RCP {
-			e.scan(&f.kinds[ResourceControlPolicy], level, list)
-		}
+	if len(p.RCP) > 0 && !who.serviceLinked() && !e.req.ResourceInManagement {
+		e.scanRCP(&f.kinds[ResourceControlPolicy], p.RCP)
 	}
 	f.kinds[EndpointPolicy].allow = truthOf(p.Endpoint == nil)
 	if p.Endpoint != nil {
@@ -106,10 +104,23 @@ func (e *evaluation) gather(p *Policies) (f facts) {
 	return f
 }
 
+func (e *evaluation) scanRCP(f *finding, levels [][]*Policy) {
+	how := rcpCoverage(e.req.Action)
+	if how == uncovered {
+		return
+	}
+	for level, list := range levels {
+		e.scan(f, level, list)
+	}
+	if how == perhapsCovered && f.deny != no && e.second(rcpUncovered) {
+		*f = finding{}
+	}
+}
+
 func (e *evaluation) scanSCP(f *facts, levels [][]*Policy) {
 	scp := &f.kinds[ServiceControlPolicy]
 	scp.allow = yes
-	if e.req.Principal.Management || e.req.Principal.ServiceLinked {
+	if e.req.Principal.Management || e.req.Principal.serviceLinked() {
 		return
 	}
 	for level, list := range levels {
@@ -155,13 +166,17 @@ func (e *evaluation) named(s *Statement) grant {
 	case s.principals == nil:
 		return grantNone // a resource policy must say for whom it is
 	case !s.notPrincipal:
-		return s.principals.names(who)
-	case s.Effect == Deny:
+		return e.names(s.principals)
+	case s.Effect == Deny && e.bounded:
 		// "NotPrincipal with Deny always denies principals that have a
 		// permissions boundary attached, whatever its values."
-		return grantIf(e.bounded || !s.principals.excludes(who), grantDirect)
+		return grantDirect
 	}
-	return grantIf(s.principals.names(who) == grantNone, grantDirect)
+	how := s.principals.excludes(who)
+	if how == halfListed {
+		return grantIf(e.second(halfExcluded) != (s.Effect == Deny), grantDirect)
+	}
+	return grantIf(how == notListed, grantDirect)
 }
 
 // needsResourcePolicy says whether ownership alone gives nothing: a role can
@@ -181,20 +196,31 @@ func needsResourcePolicy(action, resource string) bool {
 // Evaluate decides a request. It allocates nothing unless a policy variable
 // makes it, and may be called concurrently.
 func Evaluate(req *Request, p *Policies) Decision {
-	e := evaluation{req: req, resource: splitARN(req.Resource), bounded: p.Boundary != nil}
+	d, _ := evaluate(req, p, 0)
+	return d
+}
+
+// evaluate decides with contested rules read as as; met are those that came up.
+func evaluate(req *Request, p *Policies, as reading) (d Decision, met reading) {
+	e := evaluation{req: req, resource: splitARN(req.Resource), bounded: p.Boundary != nil, as: as}
 	f := e.gather(p)
-	r := f.decide(req, yes, maybe)
-	if len(req.Unknown) > 0 && r.verdict != Allowed && f.decide(req, maybe, yes).verdict == Allowed {
+	r := e.decide(&f, yes, maybe)
+	if len(req.Unknown) > 0 && r.verdict != Allowed && e.decide(&f, maybe, yes).verdict == Allowed {
 		r.verdict = Conditional
 	}
-	d := Decision{Verdict: r.verdict, Kind: r.kind, Account: req.Principal.Account, Level: r.at.level, Policy: r.at.policy, Statement: r.at.statement}
+	d = Decision{Verdict: r.verdict, Kind: r.kind, Account: req.Principal.Account, Level: r.at.level, Policy: r.at.policy, Statement: r.at.statement}
 	if r.kind == ResourcePolicy || r.kind == ResourceControlPolicy {
 		d.Account = req.resourceAccount()
 	}
-	if r.kind == ResourcePolicy && needsResourcePolicy(req.Action, req.Resource) && strings.EqualFold(req.Action[:4], "sts:") {
+	if r.kind == ResourcePolicy && isTrust(req) {
 		d.Kind = TrustPolicy
 	}
-	return d
+	return d, e.met
+}
+
+// isTrust says whether the resource's policy is a role's trust policy.
+func isTrust(req *Request) bool {
+	return len(req.Action) > 4 && strings.EqualFold(req.Action[:4], "sts:") && needsResourcePolicy(req.Action, req.Resource)
 }
 
 // ruling is a Decision before names are put in.
@@ -210,7 +236,8 @@ var denyOrder = [...]Kind{ServiceControlPolicy, ResourceControlPolicy, ResourceP
 
 // decide applies the rules to the facts. allow and deny are what counts as
 // such: what isn't known may count against the request, or for it.
-func (f *facts) decide(req *Request, allow, deny truth) ruling {
+func (e *evaluation) decide(f *facts, allow, deny truth) ruling {
+	req := e.req
 	for _, kind := range denyOrder {
 		if f.kinds[kind].deny >= deny {
 			return ruling{ExplicitDeny, kind, f.kinds[kind].denyAt}
@@ -237,6 +264,9 @@ func (f *facts) decide(req *Request, allow, deny truth) ruling {
 	// sides must allow, and naming the session there lifts nothing here.
 	foreign := req.Principal.Account != req.resourceAccount()
 	if !foreign && best == grantDirect {
+		if f.kinds[SessionPolicy].allow < allow && e.second(sessionLimits) {
+			return ruling{ImplicitDeny, SessionPolicy, place{0, -1, -1}}
+		}
 		return granted
 	}
 	if f.kinds[IdentityPolicy].allow < allow && (foreign || best != grantRole) {

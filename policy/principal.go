@@ -38,8 +38,13 @@ type Principal struct {
 	// Management: the principal is in the management account, to which SCPs
 	// don't apply.
 	Management bool
-	// ServiceLinked: the role is service-linked, exempt from SCPs and RCPs.
+	// ServiceLinked: the role is service-linked, exempt from SCPs and RCPs. A
+	// role whose path is /aws-service-role/ is so without it.
 	ServiceLinked bool
+}
+
+func (p *Principal) serviceLinked() bool {
+	return p.ServiceLinked || (p.Type == AssumedRole && strings.Contains(p.RoleARN, ":role/aws-service-role/"))
 }
 
 // ParsePrincipal reads a principal as it is written in a policy or in
@@ -51,6 +56,8 @@ func ParsePrincipal(s string) Principal {
 		switch {
 		case s == "" || s == "*" || s == "anonymous":
 			return Principal{}
+		case isAccount(s):
+			return Principal{Type: Root, ARN: "arn:aws:iam::" + s + ":root", Account: s}
 		case s == "accounts.google.com" || s == "graph.facebook.com" || s == "www.amazon.com" || s == "cognito-identity.amazonaws.com":
 			return Principal{Type: WebIdentity, ARN: s}
 		}
@@ -144,12 +151,14 @@ func (r *reader) principals() (*principalSet, error) {
 	return set, err
 }
 
+func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }
+
 func (s *principalSet) addAWS(v string) {
 	a := splitARN(v)
 	switch {
 	case v == "*":
 		s.everyone = true
-	case len(v) == 12 && strings.Trim(v, "0123456789") == "":
+	case isAccount(v):
 		s.accounts = append(s.accounts, v)
 	case a.ok && a.parts[2] == "iam" && a.parts[5] == "root":
 		s.accounts = append(s.accounts, a.parts[4])
@@ -171,6 +180,24 @@ const (
 	grantRole          // the role (or the user of a federated session): boundary and session policy still limit
 	grantDirect        // the user, the session, or everyone: nothing else is needed
 )
+
+// names finds how the set names the caller.
+func (e *evaluation) names(s *principalSet) grant {
+	p := &e.req.Principal
+	g := s.names(p)
+	if g >= grantRole || p.Type != AssumedRole {
+		return g
+	}
+	for _, a := range s.arns {
+		switch {
+		case a != p.ARN && strings.EqualFold(a, p.ARN) && p.ARN != p.RoleARN && e.second(foldRoleName):
+			return grantDirect
+		case a != p.RoleARN && strings.EqualFold(a, p.RoleARN) && e.second(foldRoleName):
+			g = grantRole
+		}
+	}
+	return g
+}
 
 // names finds how the set names the principal.
 func (s *principalSet) names(p *Principal) grant {
@@ -201,25 +228,50 @@ func (s *principalSet) names(p *Principal) grant {
 	return grantIf(slices.Contains(s.accounts, p.Account), grantAccount)
 }
 
-// excludes says whether a NotPrincipal with Deny spares the principal. "You
+// exclusion says how far a NotPrincipal lists the caller.
+type exclusion uint8
+
+const (
+	notListed exclusion = iota
+	halfListed
+	listed
+)
+
+// excludes says how far the set, as a NotPrincipal, lists the principal. "You
 // must also specify the account ARN of the not-denied principal", and for a
-// session the role and the session: whoever isn't listed completely is denied.
-func (s *principalSet) excludes(p *Principal) bool {
+// session the role and the session; with less than that "AWS might validate the
+// account first".
+func (s *principalSet) excludes(p *Principal) exclusion {
 	if s.everyone {
-		return true
+		return listed
+	}
+	has := func(b bool) exclusion {
+		if b {
+			return listed
+		}
+		return notListed
 	}
 	switch p.Type {
 	case Anonymous:
-		return false
+		return notListed
 	case Service:
-		return slices.Contains(s.services, p.ARN)
+		return has(slices.Contains(s.services, p.ARN))
 	case WebIdentity:
-		return slices.Contains(s.federated, p.ARN)
+		return has(slices.Contains(s.federated, p.ARN))
 	}
-	if !slices.Contains(s.accounts, p.Account) {
-		return false
+	account := slices.Contains(s.accounts, p.Account)
+	if p.Type == Root {
+		return has(account)
 	}
-	return p.Type == Root || (slices.Contains(s.arns, p.ARN) && (p.RoleARN == "" || slices.Contains(s.arns, p.RoleARN)))
+	self := slices.Contains(s.arns, p.ARN) || (p.ID != "" && slices.Contains(s.arns, p.ID))
+	role := p.RoleARN == "" || slices.Contains(s.arns, p.RoleARN)
+	switch {
+	case account && self && role:
+		return listed
+	case account, self, p.RoleARN != "" && role, s.names(p) != grantNone:
+		return halfListed
+	}
+	return notListed
 }
 
 func grantIf(b bool, g grant) grant {

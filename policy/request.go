@@ -1,6 +1,9 @@
 package policy
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Request is one request for which a decision is wanted.
 type Request struct {
@@ -17,7 +20,8 @@ type Request struct {
 	// Context has the condition keys, whose case doesn't matter, each with one
 	// value or many. What follows from the principal and the resource needn't
 	// be in it: aws:PrincipalArn, aws:PrincipalAccount, aws:PrincipalType,
-	// aws:PrincipalIsAWSService, aws:PrincipalServiceName, aws:ResourceAccount.
+	// aws:PrincipalIsAWSService, aws:PrincipalServiceName, aws:ResourceAccount,
+	// aws:username.
 	Context map[string][]string
 	// Unknown names keys whose value, and presence, isn't known; the name may
 	// end in *, and "*" is every key that isn't in Context. When the outcome
@@ -38,6 +42,8 @@ type evaluation struct {
 	req      *Request
 	resource arn
 	bounded  bool // a permissions boundary is attached to the principal
+	as, met  reading
+	unknown  *[]string // collects the keys that aren't known, when not nil
 	one      [1]string
 }
 
@@ -64,6 +70,9 @@ func (e *evaluation) lookup(key string) ([]string, truth) {
 	for _, u := range e.req.Unknown {
 		prefix, open := strings.CutSuffix(u, "*")
 		if strings.EqualFold(u, key) || (open && len(prefix) <= len(key) && strings.EqualFold(prefix, key[:len(prefix)])) {
+			if e.unknown != nil && !slices.Contains(*e.unknown, key) {
+				*e.unknown = append(*e.unknown, key)
+			}
 			return nil, maybe
 		}
 	}
@@ -78,16 +87,27 @@ func (e *evaluation) derived(key string) string {
 	case "aws:principalarn":
 		return p.principalARN()
 	case "aws:principalaccount":
-		if p.Type != Service && p.Type != WebIdentity {
+		switch p.Type {
+		case Service, WebIdentity:
+		case Anonymous:
+			return "anonymous"
+		default:
 			return p.Account
 		}
 	case "aws:principaltype":
 		return p.Type.contextValue()
 	case "aws:principalisawsservice":
-		if p.Type == Service {
+		switch p.Type {
+		case Service:
 			return "true"
+		case Anonymous, WebIdentity: // such requests aren't signed
+		default:
+			return "false"
 		}
-		return "false"
+	case "aws:username":
+		if p.Type == User {
+			return p.ARN[strings.LastIndexByte(p.ARN, '/')+1:]
+		}
 	case "aws:principalservicename":
 		if p.Type == Service {
 			return p.ARN
