@@ -39,8 +39,18 @@ var services = map[string]service{
 	"tagging":        {"tagging", jsonProtocol, "", "ResourceGroupsTaggingAPI_20170126", false},
 	"kms":            {"kms", jsonProtocol, "", "TrentService", false},
 	"secretsmanager": {"secretsmanager", jsonProtocol, "", "secretsmanager", false},
+	"sqs":            {"sqs", jsonProtocol, "", "AmazonSQS", false},
 	"account":        {"account", restJSON, "", "", true},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},
+}
+
+// jsonType is the content type of a service's answers in JSON.
+func (svc service) jsonType() string {
+	switch svc.name {
+	case "sqs", "dynamodb":
+		return "application/x-amz-json-1.0"
+	}
+	return "application/x-amz-json-1.1"
 }
 
 // refusal is a reason to refuse that every service words in its own way.
@@ -126,6 +136,7 @@ var wordings = map[protocol]map[refusal]wording{
 
 var serviceWordings = map[string]map[refusal]wording{
 	"sns":           {accessDenied: {"AuthorizationError", 403, ""}, throttled: {"Throttled", 429, "Rate exceeded"}},
+	"sqs":           {accessDenied: {"AccessDeniedException", 403, ""}, throttled: {"RequestThrottled", 400, "Request is throttled."}},
 	"organizations": {throttled: {"TooManyRequestsException", 400, "AWS Organizations can't complete your request because another request is already in progress. Try again later."}},
 	"tagging":       {throttled: {"ThrottledException", 400, "Rate exceeded"}},
 }
@@ -164,8 +175,12 @@ func writeError(w http.ResponseWriter, svc service, e *apiError, id string) {
 			h.Set("Content-Type", "application/json")
 			h.Set("X-Amzn-Errortype", e.Code)
 		} else {
-			h.Set("Content-Type", "application/x-amz-json-1.1")
+			h.Set("Content-Type", svc.jsonType())
 			out["__type"] = e.Code
+			if svc.name == "sqs" {
+				h.Set("X-Amzn-Query-Error", sqsQueryCode(e.Code)+";Sender")
+				out["__type"] = "com.amazonaws.sqs#" + e.Code
+			}
 		}
 		body = encodeJSON(out)
 	default:

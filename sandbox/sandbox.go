@@ -36,8 +36,11 @@ type Sandbox struct {
 	saved  int64 // st.Changes when last written
 	swept  int   // number of credentials left after the last sweep
 	closed bool
-	stop   chan struct{}
-	done   sync.WaitGroup
+	// endpoint is where the last request came to: what queue URLs begin with.
+	endpoint string
+	arrivals map[string]chan struct{} // closed when a queue, by ARN, gets a message
+	stop     chan struct{}
+	done     sync.WaitGroup
 }
 
 // Options say how large, slow and nasty the sandbox is. The zero value is fast
@@ -146,6 +149,7 @@ func (s *Sandbox) register() {
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
 		"kms":            s.kmsOps(),
+		"sqs":            s.sqsOps(),
 		"secretsmanager": s.secretsOps(),
 		"s3":             s.s3Ops(),
 	}
@@ -188,6 +192,7 @@ type region struct {
 	EC2 ec2State `json:"ec2"`
 	KMS kmsState `json:"kms"`
 	SNS snsState `json:"sns"`
+	SQS sqsState `json:"sqs"`
 	SSM ssmState `json:"ssm"`
 
 	Secrets secretState `json:"secrets"`
@@ -240,6 +245,10 @@ type call struct {
 	// Via is the service that calls on behalf of Who ("cloudformation"), for
 	// aws:CalledVia; empty for the caller itself.
 	Via string
+	// pause, if an operation sets it, puts the answer off; until is how long it
+	// may be put off in all.
+	pause *pause
+	until time.Time
 }
 
 // obj is an output: field name on the wire -> string, bool, int, float64,

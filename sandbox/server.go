@@ -122,6 +122,10 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 	s.lock()
 	defer s.unlock()
 	c.ID = s.uuid()
+	s.endpoint = "http://" + r.Host
+	if r.TLS != nil {
+		s.endpoint = "https://" + r.Host
+	}
 	if svc.name == "s3" {
 		rec.Header().Set("X-Amz-Request-Id", c.ID)
 	}
@@ -145,8 +149,48 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		writeError(rec, svc, aerr, c.ID)
 		return rec
 	}
-	s.answer(rec, c, svc)
+	return s.finish(rec, c, svc)
+}
+
+// finish answers, as often as the operation has to wait for something; nil when
+// the client doesn't wait for it.
+func (s *Sandbox) finish(rec *reply, c *call, svc service) *reply {
+	for s.answer(rec, c, svc); c.pause != nil; s.answer(rec, c, svc) {
+		p := c.pause
+		c.pause = nil
+		s.unlock()
+		here := s.await(c.HTTP, p)
+		s.lock()
+		if !here {
+			return nil
+		}
+		if c.Account = s.account(c.Who.Account); c.Account == nil { // closed meanwhile
+			writeError(rec, svc, refuse(svc, unknownKey, ""), c.ID)
+			return rec
+		}
+	}
 	return rec
+}
+
+// pause is what an operation asks for that has nothing to answer yet: to be
+// run again when ready is closed, and at the latest at a time.
+type pause struct {
+	ready <-chan struct{}
+	until time.Time
+}
+
+// await lets a pause pass, the lock not held; false when the client has gone.
+func (s *Sandbox) await(r *http.Request, p *pause) bool {
+	t := time.NewTimer(time.Until(p.until))
+	defer t.Stop()
+	select {
+	case <-p.ready:
+	case <-t.C:
+	case <-s.stop:
+	case <-r.Context().Done():
+		return false
+	}
+	return true
 }
 
 // answer runs the operation and encodes what comes of it.
@@ -163,6 +207,9 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		return
 	}
 	out, err := c.survive(op)
+	if c.pause != nil {
+		return
+	}
 	if err != nil {
 		aerr := asAPIError(svc, err)
 		if aerr.Status >= 500 {
@@ -182,7 +229,7 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		h.Set("Content-Type", "text/xml;charset=UTF-8")
 		text = encodeEC2(svc, c.Op, out, c.ID)
 	case jsonProtocol:
-		h.Set("Content-Type", "application/x-amz-json-1.1")
+		h.Set("Content-Type", svc.jsonType())
 		text = encodeJSON(out)
 	case restJSON:
 		h.Set("Content-Type", "application/json")
@@ -238,6 +285,9 @@ func decodeRequest(c *call, svc service) *apiError {
 		}
 	case jsonProtocol:
 		target := c.HTTP.Header.Get("X-Amz-Target")
+		if target == "" && svc.name == "sqs" {
+			return fail("UnsupportedOperation", "The sandbox speaks SQS's JSON protocol, not the query protocol of older SDKs.")
+		}
 		_, c.Op, _ = strings.Cut(target, ".")
 		in, err := decodeJSON(c.Body)
 		if err != nil {

@@ -14,6 +14,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import messages
 import networks
 import people
 import stacks
@@ -88,7 +89,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, networks, storage, stacks):
+    for part in (people, networks, storage, messages, stacks):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already

@@ -292,7 +292,7 @@ class Checker:
             except ValueError:
                 self.note(where, "error body isn't JSON")
                 return None
-            code = body.get("__type") or response["headers"].get("x-amzn-errortype")
+            code = (body.get("__type") or response["headers"].get("x-amzn-errortype")).rsplit("#", 1)[-1]
             shapes = {s.name: s for s in model.service_model.error_shapes}
             if code in shapes:
                 self.json_error(where, shapes[code], body)
