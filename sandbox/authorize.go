@@ -116,7 +116,7 @@ func (c *call) mayPass(roleARN, service string) error {
 
 // check refuses unless all policies that apply let the caller have the access.
 func (c *call) check(a access) error {
-	d, req := c.decide(a)
+	d, req, p := c.judge(a)
 	if d.Allowed() {
 		return nil
 	}
@@ -124,7 +124,7 @@ func (c *call) check(a access) error {
 	message := d.Message(req)
 	switch svc.protocol {
 	case ec2Protocol:
-		message = "You are not authorized to perform this operation. " + message
+		message = "You are not authorized to perform this operation. " + message + ". Encoded authorization failure message: " + c.failureMessage(d, req, p)
 	case restXML:
 		message = strings.Replace(message, "on resource: "+req.Resource, `on resource: "`+req.Resource+`"`, 1)
 	}
@@ -133,6 +133,12 @@ func (c *call) check(a access) error {
 
 // decide evaluates everything that has a say in the access.
 func (c *call) decide(a access) (policy.Decision, *policy.Request) {
+	d, req, _ := c.judge(a)
+	return d, req
+}
+
+// judge is decide with the policies that had their say.
+func (c *call) judge(a access) (policy.Decision, *policy.Request, *policy.Policies) {
 	if a.Resource == "" {
 		a.Resource = "*"
 	}
@@ -149,7 +155,7 @@ func (c *call) decide(a access) (policy.Decision, *policy.Request) {
 	}
 	p.SCP = c.controls(&c.guard.scp, scpType, c.Who.Account)
 	p.RCP = c.controls(&c.guard.rcp, rcpType, a.Owner)
-	return policy.Evaluate(req, p), req
+	return policy.Evaluate(req, p), req, p
 }
 
 // principal is the caller in the words of package policy.
@@ -166,6 +172,8 @@ func (c *call) principal() policy.Principal {
 		p.ServiceLinked = strings.Contains(p.RoleARN, ":role/aws-service-role/")
 	case "service":
 		p.Type = policy.Service
+	case "web":
+		p.Type = policy.WebIdentity
 	}
 	return p
 }
@@ -289,7 +297,10 @@ func (c *call) conditions(a access) map[string][]string {
 		ctx["aws:multifactorauthpresent"] = []string{"false"}
 		set("aws:tokenissuetime", c.Who.Created.Format(time.RFC3339))
 	}
-	c.organizationKeys(ctx, "aws:principalorg", c.Who.Account)
+	set("aws:federatedprovider", c.Who.Federated)
+	if c.Who.Type != "web" { // whose account is the role's
+		c.organizationKeys(ctx, "aws:principalorg", c.Who.Account)
+	}
 	c.organizationKeys(ctx, "aws:resourceorg", a.Owner)
 	for k, v := range c.Who.Tags {
 		ctx["aws:principaltag/"+strings.ToLower(k)] = []string{v}

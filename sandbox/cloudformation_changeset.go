@@ -71,6 +71,9 @@ func createChangeSet(c *call) (obj, error) {
 		return nil, err
 	}
 	if st == nil {
+		if err := c.roomForStack(); err != nil {
+			return nil, err
+		}
 		st = c.newStack(c.In.str("StackName"), "")
 		c.setStatus(st, "REVIEW_IN_PROGRESS", "User Initiated")
 	}

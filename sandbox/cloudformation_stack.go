@@ -16,6 +16,14 @@ func (c *call) newStack(name, status string) *stack {
 	return st
 }
 
+// roomForStack refuses a stack beyond the region's quota.
+func (c *call) roomForStack() error {
+	if limit := int(c.quota(quotaStacks)); len(c.cfn().Names) >= limit {
+		return fail("LimitExceededException", "Limit on number of stacks exceeded: the account may have %d in a region", limit)
+	}
+	return nil
+}
+
 func (c *call) newName() (string, error) {
 	name := c.In.str("StackName")
 	if !stackNames.MatchString(name) {
@@ -41,6 +49,9 @@ func createStack(c *call) (obj, error) {
 	}
 	req, err := c.readRequest(nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.roomForStack(); err != nil {
 		return nil, err
 	}
 	draft := &stack{ID: c.arn("stack/" + name + "/preview"), Name: name}

@@ -301,6 +301,17 @@ func (c *call) peeredVPC(id string) bool {
 	return false
 }
 
+// activePeerings counts the active connections of one of the caller's VPCs.
+func (c *call) activePeerings(mine side) int {
+	n := 0
+	for _, p := range c.visiblePeerings(nil) {
+		if p.Status == "active" && (p.Requester.side == mine || p.Accepter.side == mine) {
+			n++
+		}
+	}
+	return n
+}
+
 // peersWith says whether an active connection joins two VPCs.
 func (c *call) peersWith(mine, other side) *peering {
 	for _, p := range c.visiblePeerings(nil) {

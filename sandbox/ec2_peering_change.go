@@ -46,6 +46,13 @@ func acceptPeering(c *call) (obj, error) {
 	if c.peersWith(p.Accepter.side, p.Requester.side) != nil {
 		return nil, fail("VpcPeeringConnectionAlreadyExists", "The vpc peering connection identified by %s already exists.", p.ID)
 	}
+	for _, s := range []side{p.Requester.side, p.Accepter.side} {
+		there := c.as(nil, c.account(s.Account))
+		there.Region = s.Region
+		if there.activePeerings(s) >= int(there.quota(quotaPeerings)) {
+			return nil, fail("ActiveVpcPeeringConnectionPerVpcLimitExceeded", "You've reached the limit on the number of active VPC peering connections you can have for the specified VPC: %s", s.VPC)
+		}
+	}
 	p.Requester.CIDRs, p.Accepter.CIDRs = from.cidrs(), to.cidrs()
 	p.become("provisioning", "Provisioning", c.now())
 	p.Next = c.soon()

@@ -36,9 +36,10 @@ const (
 // newCloud starts a sandbox with accounts dev and qa.
 func newCloud(t *testing.T, opts sandbox.Options) *cloud {
 	t.Helper()
+	room := map[string]float64{"L-F678F1CE": 20} // VPCs in a region
 	opts.Organization = &sandbox.OrgFile{
-		Management: sandbox.OrgAccount{ID: managementAccount, Name: "management", Email: "root@example.com"},
-		Accounts: []sandbox.OrgAccount{{ID: devAccount, Name: "dev", Email: "dev@example.com"},
+		Management: sandbox.OrgAccount{ID: managementAccount, Name: "management", Email: "root@example.com", Quotas: room},
+		Accounts: []sandbox.OrgAccount{{ID: devAccount, Name: "dev", Email: "dev@example.com", Quotas: room},
 			{ID: qaAccount, Name: "qa", Email: "qa@example.com"}},
 	}
 	sb, err := sandbox.New(opts)

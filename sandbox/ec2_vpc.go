@@ -67,6 +67,9 @@ func createVPC(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.ec2().VPCs) >= int(c.quota(quotaVPCs)) {
+		return nil, fail("VpcLimitExceeded", "The maximum number of VPCs has been reached.")
+	}
 	v := &vpc{ID: "vpc-0" + c.id(16), DNS: true, Tenancy: c.In.or("InstanceTenancy", "default"),
 		Blocks: []cidrBlock{{ID: "vpc-cidr-assoc-0" + c.id(16), CIDR: cidr}}}
 	if v.Tenancy != "default" && v.Tenancy != "dedicated" {

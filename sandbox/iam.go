@@ -10,10 +10,11 @@ import (
 
 // iamState is what IAM keeps of one account.
 type iamState struct {
-	Roles    map[string]*iamRole   `json:"roles,omitempty"`
-	Users    map[string]*iamUser   `json:"users,omitempty"`
-	Policies map[string]*iamPolicy `json:"policies,omitempty"` // customer managed, by ARN
-	Alias    string                `json:"alias,omitempty"`
+	Roles    map[string]*iamRole      `json:"roles,omitempty"`
+	Users    map[string]*iamUser      `json:"users,omitempty"`
+	Policies map[string]*iamPolicy    `json:"policies,omitempty"` // customer managed, by ARN
+	Alias    string                   `json:"alias,omitempty"`
+	OIDC     map[string]*oidcProvider `json:"oidc,omitempty"` // by ARN
 }
 
 // iamPrincipal is what users and roles have in common.
@@ -84,7 +85,8 @@ func (s *Sandbox) iamOps() map[string]operation {
 		"ListServiceSpecificCredentials": {run: emptyUserList("ServiceSpecificCredentials")},
 		"ListSSHPublicKeys":              {run: emptyUserList("SSHPublicKeys")},
 	}
-	for _, more := range []map[string]operation{roleOps(), userOps(), managedPolicyOps(), principalOps("Role"), principalOps("User")} {
+	for _, more := range []map[string]operation{roleOps(), userOps(), managedPolicyOps(), principalOps("Role"), principalOps("User"),
+		oidcOps(), simulateOps(), detailsOps()} {
 		for name, op := range more {
 			ops[name] = op
 		}

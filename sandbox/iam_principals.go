@@ -137,8 +137,12 @@ func attachPolicy(c *call, p *iamPrincipal) (obj, error) {
 	if slices.Contains(p.Attached, arn) {
 		return nil, nil
 	}
-	if len(p.Attached) >= 20 {
-		return nil, iamFail("LimitExceeded", "Cannot exceed quota for PoliciesPerRole: 20")
+	kind, code := "Role", quotaAttached
+	if c.Op == "AttachUserPolicy" {
+		kind, code = "User", quotaAttachedUser
+	}
+	if limit := int(c.quota(code)); len(p.Attached) >= limit {
+		return nil, iamFail("LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", kind, limit)
 	}
 	p.Attached = append(p.Attached, arn)
 	return nil, nil

@@ -114,6 +114,9 @@ func createRole(c *call) (obj, error) {
 	if err := c.checkBoundary(boundary); err != nil {
 		return nil, err
 	}
+	if limit := int(c.quota(quotaRoles)); len(c.Account.IAM.Roles) >= limit {
+		return nil, iamFail("LimitExceeded", "Cannot exceed quota for RolesPerAccount: %d", limit)
+	}
 	r := c.Account.IAM.addRole(c.Sandbox, c.Account.ID, name, path, trust)
 	r.Bound, r.Description, r.MaxSession = bound, c.In.str("Description"), seconds
 	r.Tags, r.Boundary = c.In.tags("Tags"), boundary

@@ -53,6 +53,8 @@ var rates = map[string]rate{
 	"secretsmanager":                     {40, 100},
 	"secretsmanager:GetSecretValue":      {10000, 10000},
 	"s3":                                 {3500, 3500},
+	"servicequotas":                      {10, 10},
+	"lambda":                             {15, 15},
 }
 
 func newLimiter(kind string) *limiter {

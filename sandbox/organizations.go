@@ -43,6 +43,8 @@ type member struct {
 	Policies   []string          `json:"policies,omitempty"`
 	Regions    []string          `json:"regions,omitempty"`     // opted into at the start
 	AccessRole string            `json:"access_role,omitempty"` // name, when it isn't the usual
+	// Quotas are those that aren't AWS's defaults, by code.
+	Quotas map[string]float64 `json:"quotas,omitempty"`
 }
 
 // status is what the API called Status before it had State.

@@ -80,6 +80,7 @@ func (s *Sandbox) schedule(r *accountRequest) {
 		m := &member{
 			ID: s.accountNumber(), Name: r.Name, Email: r.Email, Parent: s.st.Org.Root, State: "ACTIVE", Method: "CREATED",
 			Joined: s.now(), Tags: r.Tags, Policies: s.defaultPolicies(), AccessRole: r.Role,
+			Quotas: map[string]float64{quotaConcurrency: 10}, // what AWS gives to new accounts
 		}
 		s.st.Org.Members[m.ID] = m
 		r.State, r.Account = "SUCCEEDED", m.ID

@@ -36,6 +36,8 @@ type OrgAccount struct {
 	Status  string            `yaml:"status"`
 	Invited bool              `yaml:"invited"`
 	Regions []string          `yaml:"regions"` // opted into, beyond the default ones
+	// Quotas are those that aren't AWS's defaults, by code, in all regions.
+	Quotas map[string]float64 `yaml:"quotas"`
 }
 
 // ParseOrgFile reads an organization file strictly: an unknown key, a bad id
@@ -87,6 +89,11 @@ func (f *OrgFile) check() error {
 		}
 		if a.Status == "" {
 			a.Status = "ACTIVE"
+		}
+		for code := range a.Quotas {
+			if quotaOf(code) == nil {
+				errs = append(errs, fmt.Errorf("account %s (%s): the sandbox has no quota %q", a.ID, a.Name, code))
+			}
 		}
 		if !accountStates[a.Status] {
 			errs = append(errs, fmt.Errorf("account %s (%s): status %q isn't a state of the Organizations API", a.ID, a.Name, a.Status))
@@ -186,7 +193,7 @@ func (s *Sandbox) found() (*state, error) {
 		o.Members[a.ID] = &member{
 			ID: a.ID, Name: a.Name, Email: a.Email, Parent: parent, State: a.Status,
 			Method: method, Joined: founded.Add(time.Duration(len(o.Members)) * time.Minute),
-			Tags: a.Tags, Policies: []string{fullAWSAccess}, Regions: a.Regions,
+			Tags: a.Tags, Policies: []string{fullAWSAccess}, Regions: a.Regions, Quotas: a.Quotas,
 		}
 	}
 	join(f.Management, o.Root)

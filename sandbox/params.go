@@ -40,6 +40,12 @@ func (p params) int(name string, def int) int {
 	return n
 }
 
+// float reads a number, 0 when it isn't there or isn't one.
+func (p params) float(name string) float64 {
+	f, _ := strconv.ParseFloat(p.str(name), 64)
+	return f
+}
+
 // obj reads a structure; it is never nil.
 func (p params) obj(name string) params {
 	if m := asParams(p[name]); m != nil {

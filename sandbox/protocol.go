@@ -41,6 +41,8 @@ var services = map[string]service{
 	"secretsmanager": {"secretsmanager", jsonProtocol, "", "secretsmanager", false},
 	"sqs":            {"sqs", jsonProtocol, "", "AmazonSQS", false},
 	"account":        {"account", restJSON, "", "", true},
+	"servicequotas":  {"servicequotas", jsonProtocol, "", "ServiceQuotasV20190624", false},
+	"lambda":         {"lambda", restJSON, "", "", false},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},
 }
 
@@ -52,6 +54,9 @@ func (svc service) jsonType() string {
 	}
 	return "application/x-amz-json-1.1"
 }
+
+// restRoutes are the operations of REST services whose path isn't their name.
+var restRoutes = map[string]string{"lambda GET 2016-08-19/account-settings": "GetAccountSettings"}
 
 // refusal is a reason to refuse that every service words in its own way.
 type refusal int

@@ -8,6 +8,7 @@ func iamProviders() map[string]provider {
 		"AWS::IAM::Role":          roleProvider(),
 		"AWS::IAM::Policy":        inlinePolicyProvider(),
 		"AWS::IAM::ManagedPolicy": managedPolicyProvider(),
+		"AWS::IAM::OIDCProvider":  oidcTypeProvider(),
 	}
 }
 

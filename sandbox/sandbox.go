@@ -148,10 +148,12 @@ func (s *Sandbox) register() {
 		"cloudformation": s.cloudformationOps(),
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
-		"kms":            s.kmsOps(),
 		"sqs":            s.sqsOps(),
+		"kms":            s.kmsOps(),
 		"secretsmanager": s.secretsOps(),
 		"s3":             s.s3Ops(),
+		"servicequotas":  s.quotaOps(),
+		"lambda":         s.lambdaOps(),
 	}
 }
 
@@ -170,7 +172,9 @@ type state struct {
 	Admin    string               `json:"admin"`             // access key id of the management account's administrator
 	// Templates are CloudFormation's template bodies by digest, shared by all stacks.
 	Templates map[string]string `json:"templates,omitempty"`
-	Changes   int64             `json:"-"` // counts requests that may have changed something
+	// Clusters are the fake Kubernetes clusters, by name.
+	Clusters map[string]*cluster `json:"clusters,omitempty"`
+	Changes  int64               `json:"-"` // counts requests that may have changed something
 }
 
 // account is all that one account holds.
@@ -180,6 +184,7 @@ type account struct {
 	S3      s3State            `json:"s3"`
 	Regions map[string]*region `json:"regions"`
 	OptedIn map[string]bool    `json:"opted_in,omitempty"`
+	Quotas  map[string]float64 `json:"quotas,omitempty"` // raised, by code or region/code
 	// Switching holds regions on their way: ENABLING or DISABLING.
 	Switching map[string]string `json:"switching,omitempty"`
 }
@@ -212,7 +217,7 @@ func (a *account) region(name string) *region {
 type identity struct {
 	Account    string            `json:"account"`
 	ARN        string            `json:"arn"`            // arn:aws:iam::..:user/x, or arn:aws:sts::..:assumed-role/r/session
-	Type       string            `json:"type"`           // root | user | role | service
+	Type       string            `json:"type"`           // root | user | role | service | web
 	Role       string            `json:"role,omitempty"` // name of the role, for sessions
 	User       string            `json:"user,omitempty"` // name of the user, for their keys
 	UserID     string            `json:"user_id"`
@@ -224,6 +229,7 @@ type identity struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Transitive []string          `json:"transitive,omitempty"` // keys of tags that the next session inherits
 	Inactive   bool              `json:"inactive,omitempty"`
+	Federated  string            `json:"federated,omitempty"` // ARN of the identity provider that vouched
 	Created    time.Time         `json:"created,omitzero"`
 }
 

@@ -101,6 +101,9 @@ func readBody(r *http.Request) ([]byte, error) {
 func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 	rec := &reply{header: http.Header{}, status: http.StatusOK}
 	sig, signed := readSignature(r)
+	if !signed && strings.HasPrefix(r.URL.Path, issuerPath) {
+		return s.serveIssuer(r, body)
+	}
 	svc, known := services[sig.service]
 	if !signed {
 		svc = guessService(r)
@@ -109,14 +112,17 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		svc = service{name: sig.service, protocol: guessService(r).protocol}
 	}
 	c := &call{Sandbox: s, Service: svc.name, Region: sig.region, HTTP: r, Body: body}
-	aerr := s.authenticate(c, svc, sig, signed) // outside of the lock, as hashing takes long
+	var aerr *apiError
+	if signed || !s.anonymous(c, svc) {
+		aerr = s.authenticate(c, svc, sig, signed) // outside of the lock, as hashing takes long
+	}
 	if aerr == nil {
 		c.Body, aerr = plainBody(r, svc, body)
 	}
 	if aerr == nil {
 		aerr = decodeRequest(c, svc)
 	}
-	if aerr == nil && !known {
+	if aerr == nil && signed && !known {
 		aerr = refuse(svc, unknownOperation, "The sandbox has no service "+sig.service+".")
 	}
 	s.lock()
@@ -299,7 +305,11 @@ func decodeRequest(c *call, svc service) *apiError {
 		if err != nil {
 			return fail("ValidationException", "%v", err)
 		}
-		if name := strings.Trim(c.HTTP.URL.Path, "/"); name != "" {
+		name := strings.Trim(c.HTTP.URL.Path, "/")
+		if op := restRoutes[svc.name+" "+c.HTTP.Method+" "+name]; op != "" {
+			name = op
+		}
+		if name != "" {
 			c.Op = strings.ToUpper(name[:1]) + name[1:]
 		}
 		c.In = in

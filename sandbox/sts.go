@@ -14,7 +14,10 @@ func (s *Sandbox) stsOps() map[string]operation {
 		"GetCallerIdentity": {run: getCallerIdentity, open: true},
 		"AssumeRole":        {run: assumeRole, open: true}, // checks trust and permission itself
 		"GetSessionToken":   {run: getSessionToken, open: true},
-		"GetAccessKeyInfo":  {run: getAccessKeyInfo},
+		// Asks the trust policy itself, and checks the token in the place of a signature.
+		"AssumeRoleWithWebIdentity":  {run: assumeRoleWithWebIdentity, open: true},
+		"DecodeAuthorizationMessage": {run: decodeMessage},
+		"GetAccessKeyInfo":           {run: getAccessKeyInfo},
 	}
 }
 
