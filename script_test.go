@@ -47,6 +47,8 @@ func TestMain(m *testing.M) {
 //	as ACCOUNT [/PATH/ROLE] goes on as the administrator of a member account
 //	delegate ACCOUNT      makes it a delegated administrator
 //	stranger              serves something that isn't AWS, and points the script at it
+//	call WHO REGION SERVICE:OPERATION [JSON|@FILE]    calls through the SDK; WHO is an account (its
+//	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; ! wants a refusal
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
 	found := 0
@@ -73,7 +75,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
-			"exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
+			"call": cmdCall, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
+	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -36,6 +37,7 @@ type clients struct {
 	lambda         regional[lambda.Client]
 	organizations  regional[organizations.Client]
 	s3             regional[s3.Client]
+	quotas         regional[servicequotas.Client]
 	secrets        regional[secretsmanager.Client]
 	sns            regional[sns.Client]
 	sqs            regional[sqs.Client]
@@ -212,6 +214,15 @@ func (c *Cloud) SQS(t axle.Target) (*sqs.Client, func(*sqs.Options)) {
 	client := c.clients.sqs.in(c, t.Region, func(cfg aws.Config) *sqs.Client { return sqs.NewFromConfig(cfg) })
 	p := c.pair(t)
 	return client, func(o *sqs.Options) {
+		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
+	}
+}
+
+// ServiceQuotas is like CloudFormation.
+func (c *Cloud) ServiceQuotas(t axle.Target) (*servicequotas.Client, func(*servicequotas.Options)) {
+	client := c.clients.quotas.in(c, t.Region, func(cfg aws.Config) *servicequotas.Client { return servicequotas.NewFromConfig(cfg) })
+	p := c.pair(t)
+	return client, func(o *servicequotas.Options) {
 		o.Credentials, o.Retryer, o.APIOptions = p.source, p.retryer, append(o.APIOptions, p.attempts)
 	}
 }
