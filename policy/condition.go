@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -94,7 +93,7 @@ type condition struct {
 type operand struct {
 	text     glob
 	arn      arnGlob
-	number   float64
+	number   number
 	time     time.Time
 	flag     bool
 	prefix   netip.Prefix
@@ -114,7 +113,7 @@ func compileCondition(name, key string, values []string, variables bool) (condit
 		case strings.EqualFold(prefix, "ForAnyValue"):
 			c.quantifier, base = forAnyValue, rest
 		default:
-			return c, fmt.Errorf("unknown condition operator %q%s", name, suggest(prefix, []string{"ForAllValues", "ForAnyValue"}))
+			return c, fmt.Errorf("unknown condition operator %q%s", abridge(name), suggest(prefix, []string{"ForAllValues", "ForAnyValue"}))
 		}
 	}
 	if n := len(base) - len("IfExists"); n > 0 && strings.EqualFold(base[n:], "IfExists") {
@@ -128,7 +127,7 @@ func compileCondition(name, key string, values []string, variables bool) (condit
 		}
 	}
 	if !found {
-		return c, fmt.Errorf("unknown condition operator %q%s", name, suggest(base, operatorNames()))
+		return c, fmt.Errorf("unknown condition operator %q%s", abridge(name), suggest(base, operatorNames()))
 	}
 	if c.compare == null && c.ifExists {
 		return c, fmt.Errorf("IfExists can't be added to Null")
@@ -197,7 +196,9 @@ func (c *condition) holds(e *evaluation) truth {
 	if c.compare == null {
 		return c.anyOperand(e, func(o *operand) bool { return o.flag == (len(values) == 0) })
 	}
-	if len(values) == 0 {
+	// "A null data set, such as an empty string" is as good as none to the
+	// quantifiers (IAM User Guide, multivalued context keys).
+	if len(values) == 0 || (c.quantifier != unquantified && len(values) == 1 && values[0] == "") {
 		switch {
 		case c.quantifier == forAllValues:
 			return yes
@@ -261,10 +262,10 @@ func (c *condition) anyMatch(e *evaluation, v string) truth {
 		return c.anyOperand(e, func(o *operand) bool { return o.arn.match(&a) })
 	case numeric:
 		n, err := parseNumber(v)
-		return c.anyOperand(e, func(o *operand) bool { return err == nil && c.order&orderOf(n-o.number) != 0 })
+		return c.anyOperand(e, func(o *operand) bool { return err == nil && c.order&n.compare(&o.number) != 0 })
 	case date:
 		t, err := parseTime(v)
-		return c.anyOperand(e, func(o *operand) bool { return err == nil && c.order&orderOf(float64(t.Compare(o.time))) != 0 })
+		return c.anyOperand(e, func(o *operand) bool { return err == nil && c.order&orderOf(t.Compare(o.time)) != 0 })
 	case boolean:
 		b, err := parseBool(v)
 		return c.anyOperand(e, func(o *operand) bool { return err == nil && b == o.flag })
@@ -301,59 +302,4 @@ func (c *condition) anyOperand(e *evaluation, match func(*operand) bool) truth {
 		}
 	}
 	return t
-}
-
-func orderOf(difference float64) order {
-	switch {
-	case difference < 0:
-		return less
-	case difference > 0:
-		return greater
-	case difference == 0:
-		return equal
-	}
-	return 0
-}
-
-func parseNumber(s string) (float64, error) {
-	n, err := strconv.ParseFloat(strings.TrimSpace(s), 64)
-	if err != nil || n != n {
-		return 0, fmt.Errorf("%q isn't a number", s)
-	}
-	return n, nil
-}
-
-func parseBool(s string) (bool, error) {
-	switch {
-	case strings.EqualFold(s, "true"):
-		return true, nil
-	case strings.EqualFold(s, "false"):
-		return false, nil
-	}
-	return false, fmt.Errorf("%q isn't true or false", s)
-}
-
-// parseTime reads one of W3C's ISO 8601 formats or seconds since 1970.
-func parseTime(s string) (time.Time, error) {
-	if secs, err := strconv.ParseInt(s, 10, 64); err == nil && len(s) != 4 {
-		return time.Unix(secs, 0), nil
-	}
-	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05", "2006-01-02", "2006-01", "2006"} {
-		if t, err := time.Parse(layout, s); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("%q isn't a date", s)
-}
-
-func parsePrefix(s string) (netip.Prefix, error) {
-	if p, err := netip.ParsePrefix(s); err == nil {
-		return p.Masked(), nil
-	}
-	a, err := netip.ParseAddr(s)
-	if err != nil {
-		return netip.Prefix{}, fmt.Errorf("%q isn't an address or a range in CIDR notation", s)
-	}
-	a = a.Unmap()
-	return netip.PrefixFrom(a, a.BitLen()), nil
 }

@@ -11,6 +11,7 @@ type Explanation struct {
 	Consulted []Consulted // every policy that has a say, in the order of evaluation
 	Changes   []Change    // the smallest set of changes that would allow it; nil when it is allowed or none would
 	Unknown   []string    // the condition keys on which it depends, when Conditional
+	Contested []string    // the rules in doubt on which the verdict rests, see Contested
 	Note      string      // such as why a service doesn't support it
 }
 
@@ -39,7 +40,7 @@ type Change struct {
 // Explain decides like Evaluate and says why. It is for people: slower, and it
 // allocates.
 func Explain(req *Request, p *Policies) *Explanation {
-	x := &Explanation{Decision: Evaluate(req, p)}
+	x := &Explanation{Decision: Evaluate(req, p), Contested: Contested(req, p)}
 	d := x.Decision
 	c := Consulted{Kind: d.Kind, Account: d.Account, Level: d.Level, Policy: d.Policy, Statement: d.Statement, Says: "doesn't allow", Name: d.Kind.String()}
 	switch d.Verdict {

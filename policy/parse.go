@@ -10,11 +10,19 @@ import (
 	"strings"
 )
 
+// MaxSize is how many bytes of a policy document are read. The longest that AWS
+// takes are an OpenSearch domain's access policy (100 KB), and key policies (32
+// KB); this leaves room for ten times that, or for much white space.
+const MaxSize = 1 << 20
+
 // Parse compiles a policy document. It is lenient where IAM is: one value may
 // stand for a list of one, numbers and booleans for strings. Everything else
 // that IAM refuses is an error: unknown elements and operators, doubled keys,
 // values of the wrong shape. The first mistake is returned, as a *ParseError.
 func Parse(src []byte) (*Policy, error) {
+	if len(src) > MaxSize {
+		return nil, &ParseError{Line: 1, Col: 1, Problem: fmt.Sprintf("the document has %d bytes, more than the %d that are read; AWS's own longest limit is 100 KB", len(src), MaxSize)}
+	}
 	dec := json.NewDecoder(bytes.NewReader(src))
 	dec.UseNumber()
 	r := &reader{src: src, dec: dec}
@@ -51,7 +59,7 @@ func (r *reader) fail(format string, args ...any) error {
 }
 
 func (r *reader) failAt(at pos, path, format string, args ...any) error {
-	return &ParseError{Line: at.line + 1, Col: at.offset - at.lineStart + 1, Path: path, Problem: fmt.Sprintf(format, args...)}
+	return &ParseError{Line: at.line + 1, Col: at.offset - at.lineStart + 1, Path: abridge(path), Problem: fmt.Sprintf(format, args...)}
 }
 
 // advance moves the place to where the next token begins.
@@ -212,7 +220,7 @@ func (r *reader) policy() (*Policy, error) {
 		case "Version":
 			p.Version, err = r.string()
 			if err == nil && p.Version != "2012-10-17" && p.Version != "2008-10-17" {
-				err = r.fail(`Version is "2012-10-17" or "2008-10-17", not %q`, p.Version)
+				err = r.fail(`Version is "2012-10-17" or "2008-10-17", not %q`, abridge(p.Version))
 			}
 		case "Id":
 			p.ID, err = r.string()

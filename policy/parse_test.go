@@ -1,7 +1,9 @@
 package policy
 
 import (
+	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -92,44 +94,66 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestHugePolicies: time and memory are bounded whatever is in the document.
+// TestHugePolicies: what is longer than MaxSize is refused before it is read,
+// and what is just shorter takes bounded time and memory, whatever is in it.
 func TestHugePolicies(t *testing.T) {
-	many := func(n int, s string) string { return strings.TrimSuffix(strings.Repeat(s+",", n), ",") }
+	fill := func(before, unit, after string) string {
+		return before + strings.Repeat(unit, (MaxSize-len(before)-len(after))/len(unit)) + after
+	}
 	var keys strings.Builder
-	for i := range 100_000 {
+	for i := range 30_000 {
 		keys.WriteString(`"k` + strings.Repeat("x", i%7) + string(rune('a'+i%26)) + time.Duration(i).String() + `":"v",`)
 	}
+	statement := `{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"}`
 	for name, src := range map[string]string{
-		"statements": `{"Version":"2012-10-17","Statement":[` + many(100_000, "\n"+`{"Effect":"Allow","Action":"s3:*","Resource":"arn:aws:s3:::b/*"}`) + `]}`,
-		"actions":    `{"Statement":{"Effect":"Allow","Resource":"*","Action":[` + many(500_000, `"s3:G*t*b*t"`) + `]}}`,
+		"statements": fill(`{"Version":"2012-10-17","Statement":[`, statement+",\n", statement+`]}`),
+		"actions":    fill(`{"Statement":{"Effect":"Allow","Resource":"*","Action":[`, `"s3:G*t*b*t",`, `"s3:*"]}}`),
 		"keys":       `{"Statement":{"Effect":"Allow","Resource":"*","Action":"*","Condition":{"StringEquals":{` + strings.TrimSuffix(keys.String(), ",") + `}}}}`,
-		"wildcards":  `{"Statement":{"Effect":"Allow","Resource":"arn:` + strings.Repeat("*a:", 2_000_000) + `*","Action":"*"}}`,
-		"questions":  `{"Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::` + strings.Repeat("*?", 2_000_000) + `x","Action":"*"}}`,
-		"nesting":    `{"Statement":` + strings.Repeat(`[`, 5_000_000),
-		"nested":     strings.Repeat(`{"Statement":`, 500_000),
-		"variables":  `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::` + strings.Repeat("${a:b}", 500_000) + `","Action":"*"}}`,
-		"unclosed":   `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::` + strings.Repeat("${", 2_000_000) + `","Action":"*"}}`,
+		"wildcards":  fill(`{"Statement":{"Effect":"Allow","Resource":"arn:`, "*a:", `*","Action":"*"}}`),
+		"questions":  fill(`{"Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::`, "*?", `x","Action":"*"}}`),
+		"runs":       fill(`{"Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::`, "*a", `*b","Action":"*"}}`),
+		"nesting":    fill(`{"Statement":`, "[", ""),
+		"nested":     fill("", `{"Statement":`, ""),
+		"conditions": fill(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":`, `{"a":`, ""),
+		"variables":  fill(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::`, "${a:b}", `","Action":"*"}}`),
+		"unclosed":   fill(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Resource":"arn:aws:s3:::`, "${", `","Action":"*"}}`),
+		"number":     fill(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"NumericEquals":{"a:b":"`, "9", `"}}}}`),
+		"string":     fill(`{"Statement":{"Effect":"`, "x", `"}}`),
 	} {
 		t.Run(name, func(t *testing.T) {
+			if len(src) > MaxSize {
+				t.Fatalf("%d bytes", len(src))
+			}
 			began := time.Now()
 			p, err := Parse([]byte(src))
+			if err != nil && len(err.Error()) > 1000 {
+				t.Errorf("an error of %d bytes", len(err.Error()))
+			}
 			if err == nil {
 				Evaluate(&Request{Principal: ParsePrincipal("arn:aws:iam::111111111111:user/u"), Action: "s3:GetObject",
-					Resource: "arn:aws:s3:::" + strings.Repeat("a:", 900)}, &Policies{Identity: []*Policy{p}})
+					Resource: "arn:aws:s3:::" + strings.Repeat("a:", 900), Context: map[string][]string{"a:b": {strings.Repeat("v", maxField)}}},
+					&Policies{Identity: []*Policy{p}})
 			}
 			if took := time.Since(began); took > 20*time.Second {
 				t.Errorf("%d bytes took %v", len(src), took)
 			}
 		})
 	}
+	_, err := Parse([]byte(strings.Repeat(" ", 10<<20)))
+	if err == nil || !strings.Contains(err.Error(), "line 1, column 1: the document has 10485760 bytes, more than the 1048576 that are read; AWS's own longest limit is 100 KB") {
+		t.Errorf("10 MB: %v", err)
+	}
 }
 
 func FuzzParse(f *testing.F) {
 	for _, c := range readCorpus(f)[:60] {
-		for _, doc := range c.Identity {
+		var raw rawCase
+		if err := json.Unmarshal([]byte(c.Line), &raw); err != nil {
+			f.Fatal(err)
+		}
+		for _, doc := range slices.Concat(raw.IdentityPolicies, raw.ResourcePolicy) {
 			f.Add([]byte(doc))
 		}
-		f.Add([]byte(c.Resource))
 	}
 	f.Add([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"s3:*","Resource":"arn:*:${aws:username, 'x'}${*}*:?","Condition":{"ForAllValues:DateGreaterThanIfExists":{"a:b":["2026-01-01"]}}}}`))
 	req, others := benchCross(f)

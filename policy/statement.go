@@ -56,7 +56,7 @@ func (r *reader) statement() (rawStatement, error) {
 		case "Effect":
 			s.effect, err = r.string()
 			if err == nil && s.effect != "Allow" && s.effect != "Deny" {
-				err = r.fail(`Effect is "Allow" or "Deny", not %q`, s.effect)
+				err = r.fail(`Effect is "Allow" or "Deny", not %q`, abridge(s.effect))
 			}
 		case "Condition":
 			s.conditions, err = r.conditions()
@@ -137,7 +137,7 @@ func (s *rawStatement) compileActions(r *reader, out *Statement) error {
 	out.notAction = element == notActionElement
 	for _, a := range s.lists[element] {
 		if a != "*" && !strings.Contains(a, ":") {
-			return r.failAt(s.places[element], s.path+"."+elementNames[element], `an action is "*" or "service:Operation", not %q`, a)
+			return r.failAt(s.places[element], s.path+"."+elementNames[element], `an action is "*" or "service:Operation", not %q`, abridge(a))
 		}
 		out.actions = append(out.actions, glob(lower(string(compileGlob(a)))))
 	}
@@ -158,7 +158,7 @@ func (s *rawStatement) compileResources(r *reader, out *Statement, variables boo
 			return r.failAt(s.places[element], path, "%v", err)
 		}
 		if raw != "*" && t == nil && !strings.Contains(raw, ":") {
-			return r.failAt(s.places[element], path, `a resource is "*" or an ARN, not %q`, raw)
+			return r.failAt(s.places[element], path, `a resource is "*" or an ARN, not %q`, abridge(raw))
 		}
 		p := resourcePattern{template: t}
 		if t == nil {

@@ -42,7 +42,7 @@ func compileVariables(raw string, wild, enabled bool) (glob, template, error) {
 		}
 		inner, tail, closed := cutVariable(after)
 		if !closed {
-			return "", nil, fmt.Errorf("the variable in %q has no closing brace", raw)
+			return "", nil, fmt.Errorf("the variable in %q has no closing brace", abridge(raw))
 		}
 		p, err := compileVariable(inner)
 		if err != nil {
@@ -86,19 +86,25 @@ func compileVariable(inner string) (piece, error) {
 	}
 	key, fallback, hasFall := strings.Cut(inner, ",")
 	key = strings.TrimSpace(key)
-	if key == "" || strings.ContainsAny(key, "*?${}' ") {
-		return piece{}, fmt.Errorf("${%s} isn't a policy variable", inner)
+	// A tag's key may have spaces, and follows a slash.
+	name, _, _ := strings.Cut(key, "/")
+	if key == "" || strings.ContainsAny(key, "*?${}'") || strings.Contains(name, " ") {
+		return piece{}, fmt.Errorf("${%s} isn't a policy variable", abridge(inner))
 	}
 	p := piece{key: lower(key), hasFall: hasFall}
 	if hasFall {
 		f := strings.TrimSpace(fallback)
 		if len(f) < 2 || f[0] != '\'' || f[len(f)-1] != '\'' {
-			return piece{}, fmt.Errorf("the default in ${%s} must be in single quotes", inner)
+			return piece{}, fmt.Errorf("the default in ${%s} must be in single quotes", abridge(inner))
 		}
 		p.fallback = f[1 : len(f)-1]
 	}
 	return p, nil
 }
+
+// maxExpanded is how long a value gets by its variables. AWS's longest ARNs
+// have 2,048 characters: a longer one matches nothing.
+const maxExpanded = 1 << 16
 
 // expand puts the request's values in. A value is text: an asterisk in a tag is
 // no wildcard. Not ok: a variable has no single value, so that the value can't
@@ -106,6 +112,9 @@ func compileVariable(inner string) (piece, error) {
 func (t template) expand(e *evaluation) (g glob, found truth) {
 	var b strings.Builder
 	for _, p := range t {
+		if b.Len() > maxExpanded {
+			return "", no
+		}
 		if p.key == "" {
 			b.WriteString(string(p.text))
 			continue
