@@ -37,7 +37,7 @@ func (c *call) keyAccess(name, action string, context map[string]string) (*kmsKe
 		}
 		return nil, a, fail("NotFoundException", "Key '%s' does not exist", a.Resource)
 	}
-	a.Resource, a.Policy = k.arn(), c.inForce(&k.Policy)
+	a.Resource, a.Policy, a.Exempt = k.arn(), c.inForce(&k.Policy), k.Service != ""
 	return k, a, nil
 }
 

@@ -27,25 +27,15 @@ func onKey(run func(*call, *kmsKey) (obj, error)) operation {
 	}
 }
 
-// changing is onKey for operations that a key to be deleted, or one of AWS,
-// doesn't take.
+// changing is onKey for operations that a key to be deleted doesn't take. One
+// of AWS's is safe by its policy.
 func changing(run func(*call, *kmsKey) (obj, error)) operation {
 	return onKey(func(c *call, k *kmsKey) (obj, error) {
-		if err := k.changeable(c); err != nil {
-			return nil, err
+		if !k.Deletion.IsZero() {
+			return nil, fail("KMSInvalidStateException", "%s is pending deletion.", k.arn())
 		}
 		return run(c, k)
 	})
-}
-
-func (k *kmsKey) changeable(c *call) error {
-	switch {
-	case k.Service != "":
-		return refuse(services["kms"], accessDenied, "User: "+c.Who.ARN+" is not authorized to perform: kms:"+c.Op+" on resource: "+k.arn()+" because the key is managed by AWS")
-	case !k.Deletion.IsZero():
-		return fail("KMSInvalidStateException", "%s is pending deletion.", k.arn())
-	}
-	return nil
 }
 
 // keyInput are the condition keys that some operations have of their input.
