@@ -57,6 +57,7 @@ that point an AWS tool at it, and runs until it is stopped.`,
 	fl.StringVar(&f.faults, "faults", "", "file with faults: throttle, deny, drop, fail a resource, expire credentials")
 	fl.BoolVar(&f.unkind, "unkind", false, "propagation delays, stale answers, small pages, an occasional throttle")
 	fl.Int64Var(&f.seed, "seed", 1, "seed of everything random")
+	cmd.AddCommand(a.sandboxTokenCommand())
 	return cmd
 }
 
