@@ -132,6 +132,9 @@ func (c *call) check(a access) error {
 	case restXML:
 		message = strings.Replace(message, "on resource: "+req.Resource, `on resource: "`+req.Resource+`"`, 1)
 	}
+	if c.Service == "sqs" { // which writes its actions in small letters
+		message = strings.ReplaceAll(message, req.Action, strings.ToLower(req.Action))
+	}
 	return refuse(svc, accessDenied, message)
 }
 

@@ -176,7 +176,7 @@ func handlerErrorCode(code string) string {
 		return "AccessDenied"
 	case strings.Contains(code, "AlreadyExists"), strings.Contains(code, "Duplicate"), strings.Contains(code, "BucketAlready"):
 		return "AlreadyExists"
-	case strings.Contains(code, "NotFound"), strings.Contains(code, "NoSuch"), strings.Contains(code, "NonExist"):
+	case strings.Contains(code, "NotFound"), strings.Contains(code, "NoSuch"), strings.Contains(code, "NonExist"), strings.Contains(code, "DoesNotExist"):
 		return "NotFound"
 	case strings.Contains(code, "Throttl"), strings.Contains(code, "RequestLimitExceeded"):
 		return "Throttling"
@@ -193,7 +193,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), sqsProviders(),
 	} {
 		maps.Copy(all, some)
 	}

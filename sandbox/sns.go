@@ -28,6 +28,8 @@ type topic struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Subs       map[string]place  `json:"subs,omitempty"` // its subscriptions' ARNs, and where they are kept
 	Deleted    int               `json:"deleted,omitempty"`
+	Sequence   int64             `json:"sequence,omitempty"`
+	Sent       map[string]sent   `json:"sent,omitempty"` // of a FIFO topic, by deduplication id
 }
 
 func (t *topic) arn() string { return "arn:aws:sns:" + t.Region + ":" + t.Owner + ":" + t.Name }
@@ -53,6 +55,9 @@ func (s *Sandbox) snsOps() map[string]operation {
 		"SetTopicAttributes":        topicOp(setTopicAttributes),
 		"ListSubscriptionsByTopic":  topicOp(listSubscriptionsByTopic),
 		"Subscribe":                 topicOp(subscribe),
+		"ConfirmSubscription":       {run: confirmSubscription, resources: func(c *call) []string { return []string{c.In.str("TopicArn")} }},
+		"Publish":                   {run: publish, access: publishAccess},
+		"PublishBatch":              {run: publishBatch, access: publishAccess},
 		"Unsubscribe":               {run: unsubscribe},
 		"ListSubscriptions":         {run: listSubscriptions},
 		"GetSubscriptionAttributes": {run: getSubscriptionAttributes},

@@ -7,14 +7,16 @@ import (
 )
 
 // subscription belongs to the account that made it, which need not be the
-// topic's. It is kept; delivery comes with the services that receive.
+// topic's.
 type subscription struct {
 	ARN        string            `json:"arn"`
 	Topic      string            `json:"topic"` // ARN
 	Owner      string            `json:"owner"`
 	Protocol   string            `json:"protocol"`
 	Endpoint   string            `json:"endpoint"`
-	Pending    bool              `json:"pending,omitempty"` // not confirmed by the endpoint
+	Pending    bool              `json:"pending,omitempty"`   // not confirmed by the endpoint
+	Principal  string            `json:"principal,omitempty"` // who made it
+	Token      string            `json:"token,omitempty"`     // confirms it
 	Attributes map[string]string `json:"attributes,omitempty"`
 }
 
@@ -32,7 +34,7 @@ func subscribe(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subscription{Topic: t.arn(), Owner: c.Account.ID, Protocol: c.In.str("Protocol"), Endpoint: c.In.str("Endpoint"),
+	s := &subscription{Topic: t.arn(), Owner: c.Account.ID, Principal: c.Who.ARN, Protocol: c.In.str("Protocol"), Endpoint: c.In.str("Endpoint"),
 		Attributes: map[string]string{}}
 	if !slices.Contains(snsProtocols, s.Protocol) {
 		return nil, fail("InvalidParameter", "Invalid parameter: Does not support this protocol string: %s", s.Protocol)
@@ -40,8 +42,12 @@ func subscribe(c *call) (obj, error) {
 	if err := s.checkEndpoint(); err != nil {
 		return nil, err
 	}
-	for k, v := range c.In.strMap("Attributes") {
-		if err := s.set(k, v); err != nil {
+	given := c.In.strMap("Attributes")
+	if scope, ok := given["FilterPolicyScope"]; ok { // the policy is read by it
+		s.Attributes["FilterPolicyScope"] = scope
+	}
+	for _, k := range sortedKeys(given) {
+		if err := s.set(k, given[k]); err != nil {
 			return nil, err
 		}
 	}
@@ -59,8 +65,17 @@ func subscribe(c *call) (obj, error) {
 	parts := strings.Split(s.Endpoint, ":")
 	s.Pending = s.Protocol != "sms" && s.Protocol != "application" && (len(parts) < 6 || parts[4] != c.Account.ID)
 	s.ARN = t.arn() + ":" + c.uuid()
+	if s.Pending {
+		s.Token = c.id(64)
+	}
 	put(&c.here().SNS.Subscriptions, s.ARN, s)
 	put(&t.Subs, s.ARN, place{c.Account.ID, c.Region})
+	switch {
+	case s.Pending && s.Protocol == "sqs":
+		c.askToConfirm(t, s)
+	case s.Protocol != "sqs":
+		c.log.Warn("SNS: the sandbox delivers to SQS only: nothing will come to this subscription", "topic", t.arn(), "protocol", s.Protocol, "endpoint", s.Endpoint)
+	}
 	return obj{"SubscriptionArn": c.revealed(s)}, nil
 }
 
@@ -94,7 +109,11 @@ func (s *subscription) set(name, value string) error {
 		return fail("InvalidParameter", "Invalid parameter: AttributeName")
 	}
 	switch name {
-	case "FilterPolicy", "DeliveryPolicy", "RedrivePolicy", "ReplayPolicy":
+	case "FilterPolicy":
+		if err := checkFilter(value, s.Attributes["FilterPolicyScope"]); err != nil {
+			return err
+		}
+	case "DeliveryPolicy", "RedrivePolicy", "ReplayPolicy":
 		if value != "" && !json.Valid([]byte(value)) {
 			return fail("InvalidParameter", "Invalid parameter: %s: failed to parse JSON.", name)
 		}
@@ -190,7 +209,7 @@ func getSubscriptionAttributes(c *call) (obj, error) {
 	}
 	out := map[string]string{"SubscriptionArn": s.ARN, "TopicArn": s.Topic, "Owner": s.Owner, "Protocol": s.Protocol,
 		"Endpoint": s.Endpoint, "PendingConfirmation": text(s.Pending), "ConfirmationWasAuthenticated": text(!s.Pending),
-		"RawMessageDelivery": "false", "SubscriptionPrincipal": c.Who.ARN}
+		"RawMessageDelivery": "false", "SubscriptionPrincipal": s.Principal}
 	for k, v := range s.Attributes {
 		if v != "" {
 			out[k] = v

@@ -184,12 +184,15 @@ func (s *Sandbox) enqueue(q *queue, m *queueMessage) {
 			return
 		}
 		q.Sequence++
-		m.System["SequenceNumber"] = fmt.Sprintf("188%017d", q.Sequence*256)
+		m.System["SequenceNumber"] = sequenceNumber(q.Sequence)
 		put(&q.Sent, dedup, sent{m.ID, m.System["SequenceNumber"], s.now()})
 	}
 	q.Messages = append(q.Messages, m)
 	s.arrived(q)
 }
+
+// sequenceNumber has twenty digits, not consecutive.
+func sequenceNumber(n int64) string { return fmt.Sprintf("188%017d", n*256) }
 
 // arrived wakes everybody who waits for messages of the queue.
 func (s *Sandbox) arrived(q *queue) {

@@ -11,6 +11,7 @@ def exercise(world):
     permissions(world)
     messages(world)
     orderly(world)
+    topics(world)
 
 
 def queues(world):
@@ -91,3 +92,29 @@ def orderly(world):
     if [m["Body"] for m in got] != ["one", "two"]:
         world.checker.note("sqs:ReceiveMessage", f"a FIFO queue gave {got}")
     me.do("sqs", "DeleteQueue", **q)
+
+
+def topics(world):
+    me, other = world.member, world.other
+    t = {"TopicArn": me.do("sns", "CreateTopic", Name="conformance-publish")["TopicArn"]}
+    q = {"QueueUrl": other.do("sqs", "CreateQueue", QueueName="conformance-subscriber")["QueueUrl"]}
+    arn = other.do("sqs", "GetQueueAttributes", **q, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    allow = {"Effect": "Allow", "Principal": {"Service": "sns.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn,
+             "Condition": {"ArnEquals": {"aws:SourceArn": t["TopicArn"]}}}
+    other.do("sqs", "SetQueueAttributes", **q, Attributes={"Policy": json.dumps({"Version": "2012-10-17", "Statement": [allow]})})
+    s = me.do("sns", "Subscribe", **t, Protocol="sqs", Endpoint=arn, ReturnSubscriptionArn=True)
+    ask = json.loads(other.do("sqs", "ReceiveMessage", **q)["Messages"][0]["Body"])
+    me.fails("InvalidParameter", "sns", "ConfirmSubscription", **t, Token="nonsense")
+    if other.do("sns", "ConfirmSubscription", **t, Token=ask["Token"]).get("SubscriptionArn") != s["SubscriptionArn"]:
+        world.checker.note("sns:ConfirmSubscription", "another subscription")
+    attribute = {"n": {"DataType": "Number", "StringValue": "1"}}
+    sent = me.do("sns", "Publish", **t, Message="hello", Subject="s", MessageAttributes=attribute)
+    got = json.loads(other.do("sqs", "ReceiveMessage", **q)["Messages"][0]["Body"])
+    if (got["MessageId"], got["Message"], got["MessageAttributes"]) != (sent["MessageId"], "hello", {"n": {"Type": "Number", "Value": "1"}}):
+        world.checker.note("sns:Publish", f"arrives as {got}")
+    me.do("sns", "PublishBatch", **t, PublishBatchRequestEntries=[{"Id": "a", "Message": "x"}, {"Id": "b", "Message": "y", "Subject": ""}])
+    me.fails("EmptyBatchRequest", "sns", "PublishBatch", **t, PublishBatchRequestEntries=[])
+    me.fails("InvalidParameter", "sns", "Publish", PhoneNumber="+49123", Message="x")
+    me.fails("NotFound", "sns", "Publish", TopicArn=t["TopicArn"] + "x", Message="x")
+    other.do("sqs", "DeleteQueue", **q)
+    me.do("sns", "DeleteTopic", **t)

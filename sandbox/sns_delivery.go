@@ -1,0 +1,162 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+)
+
+// asService is SNS on its own behalf, for a topic: no account's policies but
+// the resource's have a say.
+func (c *call) asService(name string) *call {
+	other := c.as(&identity{ARN: name, Type: "service"}, c.Account)
+	other.Via = ""
+	return other
+}
+
+// sourceKeys are the condition keys of what a service does for a resource.
+func (c *call) sourceKeys(arn, account string) map[string][]string {
+	keys := map[string][]string{"aws:SourceArn": {arn}, "aws:SourceAccount": {account}, "aws:PrincipalIsAWSService": {"true"},
+		"aws:PrincipalServiceName": {c.Who.ARN}}
+	if m := c.st.Org.Members[account]; m != nil {
+		keys["aws:SourceOrgID"], keys["aws:SourceOrgPaths"] = []string{c.st.Org.ID}, []string{c.orgPath(m.Parent)}
+	}
+	return keys
+}
+
+// deliver gives a publication to one subscriber. What can't be delivered is
+// lost, as in AWS unless delivery status is logged; here the log says why.
+func (c *call) deliver(t *topic, s *subscription, p *publication) {
+	lost := func(why string, args ...any) {
+		c.log.Warn("SNS: message isn't delivered: "+why, append([]any{"topic", t.arn(), "subscription", s.ARN, "endpoint", s.Endpoint}, args...)...)
+	}
+	switch {
+	case s.Pending:
+		lost("the subscription isn't confirmed")
+	case s.Protocol != "sqs":
+		lost("the sandbox has no " + s.Protocol)
+	case !s.wants(p):
+		c.log.Debug("SNS: message is filtered out", "topic", t.arn(), "subscription", s.ARN)
+	default:
+		if err := c.toQueue(t, s, c.envelope(t, s, p)); err != nil {
+			lost(err.Error())
+		}
+	}
+}
+
+// toQueue puts a message into the subscription's queue, if the queue's policy
+// lets SNS do so for the topic, and SNS may use the queue's key.
+func (c *call) toQueue(t *topic, s *subscription, m *queueMessage) error {
+	q := c.queueByARN(s.Endpoint)
+	if q == nil {
+		return noQueue()
+	}
+	if t.Attributes["FifoTopic"] != "true" && q.fifo() {
+		return fail("InvalidParameter", "a standard topic doesn't deliver to a FIFO queue")
+	}
+	sns := c.asService("sns.amazonaws.com")
+	sns.Service, sns.Op, sns.Region = "sqs", "SendMessage", q.Region
+	keys := sns.sourceKeys(t.arn(), t.Owner)
+	err := sns.check(access{Action: "sqs:SendMessage", Resource: q.arn(), Owner: q.Owner, Policy: c.bound(c.effective(q)["Policy"], q.Bound), Context: keys})
+	if err != nil {
+		return err
+	}
+	if id := c.effective(q)["KmsMasterKeyId"]; id != "" {
+		for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt"} {
+			k, err := sns.useKeyIf(sns.keyOf(q.Owner, id, "sqs"), action, "sqs", map[string]string{"aws:sqs:arn": q.arn()}, keys)
+			if err != nil {
+				return err
+			}
+			m.Key = k.arn()
+		}
+	}
+	if c.opts.Unkind { // it takes a moment
+		m.Visible = m.Visible.Add(time.Duration(c.random() * float64(time.Second)))
+	}
+	c.enqueue(q, m)
+	return nil
+}
+
+// envelope is the message as the queue gets it: the bare text with its
+// attributes for raw delivery, else a JSON document around it.
+func (c *call) envelope(t *topic, s *subscription, p *publication) *queueMessage {
+	m := &queueMessage{ID: c.uuid(), Sent: c.now(), Visible: c.now(), System: map[string]string{"SenderId": "AIDAISMY7JYY5F7RTT6AO"}}
+	if p.Group != "" {
+		m.System["MessageGroupId"] = p.Group
+	}
+	if p.Dedup != "" {
+		m.System["MessageDeduplicationId"] = p.Dedup
+	}
+	if strings.EqualFold(s.Attributes["RawMessageDelivery"], "true") {
+		m.Body = p.text("sqs")
+		if len(p.Attributes) > 0 {
+			m.Attributes = p.Attributes
+		}
+		return m
+	}
+	doc := c.notification("Notification", t, p.ID, p.text("sqs"), p.At)
+	doc["UnsubscribeURL"] = c.endpoint + "/?Action=Unsubscribe&SubscriptionArn=" + s.ARN
+	if p.Subject != "" {
+		doc["Subject"] = p.Subject
+	}
+	attributes := obj{}
+	for name, v := range p.Attributes {
+		a := asParams(v)
+		attributes[name] = obj{"Type": a.str("DataType"), "Value": a.or("StringValue", a.str("BinaryValue"))}
+	}
+	if len(attributes) > 0 {
+		doc["MessageAttributes"] = attributes
+	}
+	m.Body = documentText(doc)
+	return m
+}
+
+// notification is the document around a message. The sandbox has no
+// certificate to sign with: Signature is there, but verifies nothing.
+func (c *call) notification(kind string, t *topic, id, message string, at time.Time) obj {
+	version := t.Attributes["SignatureVersion"]
+	if version == "" {
+		version = "1"
+	}
+	return obj{"Type": kind, "MessageId": id, "TopicArn": t.arn(), "Message": message, "Timestamp": at.Format(timeXML),
+		"SignatureVersion": version, "Signature": base64.StdEncoding.EncodeToString([]byte(digestOf(id + message))),
+		"SigningCertURL": c.endpoint + "/SimpleNotificationService-sandbox.pem"}
+}
+
+// askToConfirm sends the queue of another account the token with which its
+// owner confirms a subscription that isn't theirs.
+func (c *call) askToConfirm(t *topic, s *subscription) {
+	p := &publication{ID: c.uuid(), At: c.now()}
+	text := "You have chosen to subscribe to the topic " + t.arn() + ".\nTo confirm the subscription, visit the SubscribeURL included in this message."
+	doc := c.notification("SubscriptionConfirmation", t, p.ID, text, p.At)
+	doc["Token"] = s.Token
+	doc["SubscribeURL"] = c.endpoint + "/?Action=ConfirmSubscription&TopicArn=" + t.arn() + "&Token=" + s.Token
+	body, _ := json.Marshal(doc)
+	m := c.envelope(t, s, p)
+	m.Body, m.Attributes = string(body), nil
+	if t.Attributes["FifoTopic"] == "true" {
+		m.System["MessageGroupId"], m.System["MessageDeduplicationId"] = "SubscriptionConfirmation", s.Token
+	}
+	if err := c.toQueue(t, s, m); err != nil {
+		c.log.Warn("SNS: the request to confirm isn't delivered: "+err.Error(), "topic", t.arn(), "subscription", s.ARN, "endpoint", s.Endpoint)
+	}
+}
+
+// confirmSubscription makes a subscription work with the token that its
+// endpoint was sent.
+func confirmSubscription(c *call) (obj, error) {
+	t, err := c.topic("TopicArn")
+	if err != nil {
+		return nil, err
+	}
+	for _, arn := range sortedKeys(t.Subs) {
+		home := t.Subs[arn]
+		s := c.account(home.Account).region(home.Region).SNS.Subscriptions[arn]
+		if s != nil && s.Token != "" && s.Token == c.In.str("Token") {
+			s.Pending = false
+			return obj{"SubscriptionArn": s.ARN}, nil
+		}
+	}
+	return nil, fail("InvalidParameter", "Invalid parameter: Token")
+}
