@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"encoding/json"
+	"maps"
 	"strings"
 	"time"
 )
@@ -150,7 +151,7 @@ func (s *Sandbox) cloudformationOps() map[string]operation {
 		return operation{run: run, resources: stackARNs}
 	}
 	free := func(run func(*call) (obj, error)) operation { return operation{run: run} }
-	return map[string]operation{
+	ops := map[string]operation{
 		"CreateStack":                 onStack(createStack),
 		"UpdateStack":                 onStack(updateStack),
 		"DeleteStack":                 onStack(deleteStack),
@@ -176,6 +177,8 @@ func (s *Sandbox) cloudformationOps() map[string]operation {
 		"ListImports":                 free(listImports),
 		"ValidateTemplate":            free(validateTemplate),
 	}
+	maps.Copy(ops, typeOps())
+	return ops
 }
 
 // stackARNs is what a call needs permission on: the stack that it names, which

@@ -39,11 +39,15 @@ func simulatePrincipal(c *call) (obj, error) {
 	}
 	s := &simulation{principal: policy.ParsePrincipal(arn)}
 	for _, name := range sortedKeys(who.Inline) {
-		s.add(c, simulated{strings.ToLower(s.kind()) + "_" + who.Name + "_" + name, s.kind()}, who.Inline[name])
+		s.add(c, simulated{s.kind() + "_" + who.Name + "_" + name, s.kind()}, who.Inline[name])
 	}
 	for _, attached := range who.Attached {
 		if doc, ok := c.Account.IAM.managed(attached); ok && !slices.Contains(c.exclusions(), attached) {
-			s.add(c, simulated{policyName(attached), "IAM Policy"}, doc)
+			kind := "user-managed"
+			if strings.HasPrefix(attached, awsManaged) {
+				kind = "aws-managed"
+			}
+			s.add(c, simulated{policyName(attached), kind}, doc)
 		}
 	}
 	if doc, ok := c.Account.IAM.managed(who.Boundary); ok && !slices.Contains(c.exclusions(), who.Boundary) {
@@ -67,9 +71,9 @@ func (c *call) exclusions() []string { return c.In.strs("PolicyExclusionList") }
 
 func (s *simulation) kind() string {
 	if s.principal.Type == policy.User {
-		return "User"
+		return "user"
 	}
-	return "Role"
+	return "role"
 }
 
 func (c *call) simulatedPrincipal(arn string) (*iamPrincipal, error) {
@@ -129,7 +133,7 @@ func (s *simulation) read(c *call) error {
 		if err := checkDocument(doc, policy.IdentityPolicy); err != nil {
 			return iamFail("InvalidInput", "Policy input %d is invalid: %s", i+1, err.Error())
 		}
-		s.add(c, simulated{"PolicyInputList." + text(i+1), "IAM Policy"}, doc)
+		s.add(c, simulated{"PolicyInputList." + text(i+1), "none"}, doc)
 	}
 	for _, doc := range c.In.strs("PermissionsBoundaryPolicyInputList") {
 		if err := checkDocument(doc, policy.BoundaryPolicy); err != nil {
@@ -201,9 +205,9 @@ func (s *simulation) matched(d policy.Decision) []obj {
 	case d.Kind == policy.IdentityPolicy && d.Policy >= 0 && d.Policy < len(s.named):
 		return show(s.named[d.Policy], s.policies.Identity[d.Policy])
 	case d.Kind == policy.ResourcePolicy:
-		return show(simulated{"ResourcePolicy", "Resource Policy"}, s.policies.Resource)
+		return show(simulated{"ResourcePolicy", "resource"}, s.policies.Resource)
 	case d.Kind == policy.BoundaryPolicy:
-		return show(simulated{"PermissionsBoundaryPolicyInputList.1", "IAM Permissions Boundary Policy"}, s.policies.Boundary)
+		return show(simulated{"PermissionsBoundaryPolicyInputList.1", "none"}, s.policies.Boundary)
 	}
 	return []obj{}
 }

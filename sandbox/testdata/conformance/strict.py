@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 # What AWS itself answers although its model doesn't list it.
 EXTRA_ENUM = {
     "AttachmentStatus": {"available"},  # EC2 calls an attached internet gateway available
+    "PermissionsBoundaryAttachmentType": {"Policy"},  # so the API reference, and so IAM
     "ResourceStatus": {"UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS"},  # the stack's own events
 }
 
