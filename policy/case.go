@@ -82,8 +82,7 @@ type rawCase struct {
 	}
 	IdentityPolicies, ResourcePolicy   several
 	PermissionBoundary, EndpointPolicy several
-	SessionPolicy                      several
-	SCPs, RCPs                         []several
+	SessionPolicy, SCPs, RCPs          several
 }
 
 // text is a string; a number or a list of one will do.
@@ -115,20 +114,21 @@ func (s *several) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// Decode reads one case. The error is for text that isn't a case at all; what
-// is wrong within a policy is the case's Err.
+// Decode reads one case. The error is for text that isn't a case at all, of
+// which only the ID may be there; what is wrong within a policy is the case's Err.
 func (r *CaseReader) Decode(src []byte) (*Case, error) {
 	var raw rawCase
-	if err := json.Unmarshal(src, &raw); err != nil {
-		return nil, jsonProblem(err)
-	}
-	if raw.Request == nil {
-		return nil, errors.New("not a case: request is missing")
-	}
+	err := json.Unmarshal(src, &raw)
 	c := &Case{ID: string(raw.ID)}
 	var id string
 	if json.Unmarshal(raw.ID, &id) == nil {
 		c.ID = id
+	}
+	switch {
+	case err != nil:
+		return c, jsonProblem(err)
+	case raw.Request == nil:
+		return c, errors.New("not a case: request is missing")
 	}
 	if c.Request, c.Err = raw.request(); c.Err != nil {
 		return c, nil
@@ -254,10 +254,7 @@ func contextValues(src json.RawMessage) ([]string, error) {
 }
 
 func (r *CaseReader) policies(raw *rawCase, req *Request) (*Policies, error) {
-	p, resource := &Policies{}, ResourcePolicy
-	if isTrust(req) {
-		resource = TrustPolicy
-	}
+	p := &Policies{}
 	var err error
 	list := func(field string, kind Kind, from several) []*Policy {
 		var out []*Policy
@@ -286,14 +283,18 @@ func (r *CaseReader) policies(raw *rawCase, req *Request) (*Policies, error) {
 		}
 		return docs[0]
 	}
-	levels := func(field string, kind Kind, from []several) (out [][]*Policy) {
-		for i, level := range from {
+	levels := func(field string, kind Kind, from several) (out [][]*Policy) {
+		for i, src := range from {
+			var level several
+			if problem := json.Unmarshal(src, &level); problem != nil && err == nil {
+				err = fmt.Errorf("%s: %w", field, problem)
+			}
 			out = append(out, list(field+"["+strconv.Itoa(i)+"]", kind, level))
 		}
 		return out
 	}
 	p.Identity = list("identityPolicies", IdentityPolicy, raw.IdentityPolicies)
-	p.Resource = one("resourcePolicy", resource, raw.ResourcePolicy)
+	p.Resource = one("resourcePolicy", resourceKind(req), raw.ResourcePolicy)
 	p.Boundary = one("permissionBoundary", BoundaryPolicy, raw.PermissionBoundary)
 	p.Endpoint = one("endpointPolicy", EndpointPolicy, raw.EndpointPolicy)
 	p.Session = list("sessionPolicy", SessionPolicy, raw.SessionPolicy)

@@ -202,7 +202,7 @@ func Evaluate(req *Request, p *Policies) Decision {
 
 // evaluate decides with contested rules read as as; met are those that came up.
 func evaluate(req *Request, p *Policies, as reading) (d Decision, met reading) {
-	e := evaluation{req: req, resource: splitARN(req.Resource), bounded: p.Boundary != nil, as: as}
+	e := newEvaluation(req, p, as)
 	f := e.gather(p)
 	r := e.decide(&f, yes, maybe)
 	if len(req.Unknown) > 0 && r.verdict != Allowed && e.decide(&f, maybe, yes).verdict == Allowed {
@@ -212,10 +212,22 @@ func evaluate(req *Request, p *Policies, as reading) (d Decision, met reading) {
 	if r.kind == ResourcePolicy || r.kind == ResourceControlPolicy {
 		d.Account = req.resourceAccount()
 	}
-	if r.kind == ResourcePolicy && isTrust(req) {
-		d.Kind = TrustPolicy
+	if r.kind == ResourcePolicy {
+		d.Kind = resourceKind(req)
 	}
 	return d, e.met
+}
+
+func newEvaluation(req *Request, p *Policies, as reading) evaluation {
+	return evaluation{req: req, resource: splitARN(req.Resource), bounded: p.Boundary != nil, as: as}
+}
+
+// resourceKind is what the resource's policy is.
+func resourceKind(req *Request) Kind {
+	if isTrust(req) {
+		return TrustPolicy
+	}
+	return ResourcePolicy
 }
 
 // isTrust says whether the resource's policy is a role's trust policy.

@@ -55,6 +55,7 @@ type Statement struct {
 	principals   *principalSet // nil: the element is missing
 	notPrincipal bool
 	conditions   []condition
+	raw          *rawStatement // as it was written, for explanations
 }
 
 // HasPrincipal says whether the statement has a Principal or NotPrincipal.

@@ -98,7 +98,7 @@ func (s *rawStatement) form(r *reader, plain int) (element int, there bool, err 
 }
 
 func (s *rawStatement) compile(r *reader, variables bool) (Statement, error) {
-	out := Statement{SID: s.sid, Effect: Allow, Line: s.at.line + 1}
+	out := Statement{SID: s.sid, Effect: Allow, Line: s.at.line + 1, raw: s}
 	if s.effect == "" {
 		return out, r.failAt(s.at, s.path, "Effect is missing")
 	}

@@ -89,6 +89,7 @@ func evaluateCases(in io.Reader, out io.Writer) (unread int, err error) {
 		var c *policy.Case
 		if err == nil {
 			c, err = cases.Decode(line)
+			answer.name(c)
 		}
 		if err != nil {
 			unread++
@@ -113,13 +114,16 @@ func evaluateCases(in io.Reader, out io.Writer) (unread int, err error) {
 	return unread, nil
 }
 
-func (d *decided) decide(c *policy.Case) {
+func (d *decided) name(c *policy.Case) {
 	if c.ID != "" {
 		d.ID = c.ID
 	}
+}
+
+func (d *decided) decide(c *policy.Case) {
 	if c.Err != nil {
 		d.Error = c.Err.Error()
-		d.Explanation = "AWS would refuse it: " + d.Error
+		d.Explanation = d.Error
 		return
 	}
 	x := policy.Explain(c.Request, c.Policies)
