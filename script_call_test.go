@@ -209,3 +209,17 @@ func attributeValues(raw json.RawMessage) (map[string]attributeValue, error) {
 	}
 	return out, nil
 }
+
+// cmdKeep puts what a JSON file has at a path into a variable.
+func cmdKeep(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: keep VARIABLE FILE PATH")
+	}
+	var v any
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[1])), &v))
+	found, ok := at(v, args[2])
+	if !ok {
+		ts.Fatalf("%s has nothing at %s", args[1], args[2])
+	}
+	ts.Setenv(args[0], fmt.Sprint(found))
+}

@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 //	stranger              serves something that isn't AWS, and points the script at it
 //	call WHO REGION SERVICE:OPERATION [JSON|@FILE]    calls through the SDK; WHO is an account (its
 //	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; ! wants a refusal
+//	keep VARIABLE FILE PATH    puts what a JSON file has at a path into a variable
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
 	found := 0
@@ -75,7 +76,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
-			"call": cmdCall, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
+			"call": cmdCall, "keep": cmdKeep, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
 }
