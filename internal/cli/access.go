@@ -17,6 +17,7 @@ allow what is denied.`,
 	}
 	cmd.AddCommand(
 		a.accessEvaluateCommand(),
+		a.accessGenerateCommand(),
 	)
 	return cmd
 }

@@ -1,0 +1,75 @@
+package pattern
+
+import (
+	"fmt"
+	"strings"
+)
+
+// project0 is the project's name.
+func (b *builder) project0() string {
+	switch {
+	case b.ask.Name != "":
+		return b.ask.Name
+	case b.ask.Pattern == Kubernetes:
+		_, name, _ := strings.Cut(b.ask.ServiceAccount, "/")
+		return "access-" + shorten(name, 40)
+	}
+	return "access-" + shorten(b.caller.name, 40)
+}
+
+// project writes the axle.yaml, or the stacks for one.
+func (b *builder) project() {
+	var stacks Map
+	for _, s := range b.out.Stacks {
+		m := Map{{"template", s.Template}, {"targets", targets(s.Accounts)}, {"regions", []any{s.Region}}}
+		if len(s.params) > 0 {
+			var given Map
+			for _, p := range s.params {
+				given = append(given, Pair{p.name, p.given()})
+			}
+			m = append(m, Pair{"parameters", given})
+		}
+		if len(s.DependsOn) > 0 {
+			m = append(m, Pair{"depends_on", oneOrManyList(s.DependsOn)})
+		}
+		if len(s.Capabilities) > 0 {
+			m = append(m, Pair{"capabilities", oneOrManyList(s.Capabilities)})
+		}
+		stacks = append(stacks, Pair{s.Name, m})
+	}
+	var t strings.Builder
+	t.WriteString("# What is deployed, in this order:\n")
+	for i, s := range b.out.Stacks {
+		fmt.Fprintf(&t, "#   %d. %s in %s: %s\n", i+1, s.Name, strings.Join(s.Accounts, ", "), s.Why)
+	}
+	path := "axle.yaml"
+	doc := Map{{"stacks", stacks}}
+	if b.ask.Fragment {
+		path = "axle.fragment.yaml"
+		t.WriteString("# For the stacks of an axle.yaml; template paths are relative to it.\n")
+	} else {
+		access := Map{{"role", b.ask.AccessRole}}
+		if b.ask.AccessVia != "" {
+			access = append(Map{{"via", b.ask.AccessVia}}, access...)
+		}
+		doc = Map{{"name", b.project0()}, {"access", access}, {"regions", []any{b.ask.Region}}, {"stacks", stacks}}
+	}
+	t.WriteString(doc.yaml())
+	b.out.Files = append([]File{{path, "what goes where, for axle deploy", t.String()}}, b.out.Files...)
+}
+
+// targets is the expression for some accounts.
+func targets(accounts []string) string {
+	if len(accounts) == 1 {
+		return `account.id == "` + accounts[0] + `"`
+	}
+	return `account.id in ["` + strings.Join(accounts, `", "`) + `"]`
+}
+
+func oneOrManyList(list []string) []any {
+	out := make([]any, len(list))
+	for i, s := range list {
+		out[i] = s
+	}
+	return out
+}
