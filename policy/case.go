@@ -77,12 +77,19 @@ const maxSeen = 16 << 20
 type rawCase struct {
 	ID      json.RawMessage `json:"id"`
 	Request *struct {
-		Principal, Action, Resource, ResourceAccount text
-		Context                                      map[string]json.RawMessage
-	}
-	IdentityPolicies, ResourcePolicy   several
-	PermissionBoundary, EndpointPolicy several
-	SessionPolicy, SCPs, RCPs          several
+		Principal       text                       `json:"principal"`
+		Action          text                       `json:"action"`
+		Resource        text                       `json:"resource"`
+		ResourceAccount text                       `json:"resourceAccount"`
+		Context         map[string]json.RawMessage `json:"context"`
+	} `json:"request"`
+	IdentityPolicies   several `json:"identityPolicies"`
+	ResourcePolicy     several `json:"resourcePolicy"`
+	PermissionBoundary several `json:"permissionBoundary"`
+	SessionPolicy      several `json:"sessionPolicy"`
+	EndpointPolicy     several `json:"endpointPolicy"`
+	SCPs               several `json:"scps"`
+	RCPs               several `json:"rcps"`
 }
 
 // text is a string; a number or a list of one will do.
@@ -179,6 +186,11 @@ func (raw *rawCase) request() (*Request, error) {
 	n := 0
 	for k, v := range q.Context {
 		values, err := contextValues(v)
+		for _, s := range append(values, k) {
+			if len(s) > maxField && err == nil {
+				err = fmt.Errorf("a value has %d bytes, more than %d", len(s), maxField)
+			}
+		}
 		if err != nil {
 			return nil, fmt.Errorf("request.context.%s: %w", abridge(k), err)
 		}
@@ -244,9 +256,6 @@ func contextValues(src json.RawMessage) ([]string, error) {
 			s = strconv.FormatBool(item)
 		default:
 			return nil, errors.New("a value is a string, a number or a boolean, or a list of them")
-		}
-		if len(s) > maxField {
-			return nil, fmt.Errorf("a value has %d bytes, more than %d", len(s), maxField)
 		}
 		out = append(out, s)
 	}

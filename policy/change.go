@@ -134,7 +134,15 @@ func (c *consultation) target(ch *Change) string {
 	}
 	switch ch.Kind {
 	case ResourcePolicy, TrustPolicy:
-		return fmt.Sprintf("the %s of %s%s", ch.Kind, req.Resource, in)
+		what, of := ch.Kind.String(), req.Resource
+		switch service, _, _ := strings.Cut(lower(req.Action), ":"); service {
+		case "s3":
+			what = "bucket policy"
+			of, _, _ = strings.Cut(of, "/")
+		case "kms":
+			what = "key policy"
+		}
+		return fmt.Sprintf("the %s of %s%s", what, of, in)
 	case ServiceControlPolicy:
 		level := "the root"
 		if ch.at.level > 0 {

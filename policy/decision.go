@@ -42,6 +42,13 @@ func (k Kind) String() string {
 	return "policy"
 }
 
+func (k Kind) withArticle() string {
+	if k == IdentityPolicy {
+		return "an " + k.String()
+	}
+	return "a " + k.String()
+}
+
 // Verdict is what a decision comes to.
 type Verdict uint8
 
@@ -97,14 +104,11 @@ func (d Decision) Reason(action string) string {
 	case Allowed:
 		return ""
 	case ExplicitDeny:
-		article := "a"
-		switch d.Kind {
-		case IdentityPolicy:
-			article = "an"
-		case TrustPolicy:
-			article = "the"
+		in := d.Kind.withArticle()
+		if d.Kind == TrustPolicy {
+			in = "the " + d.Kind.String()
 		}
-		return fmt.Sprintf("with an explicit deny in %s %s", article, d.Kind)
+		return "with an explicit deny in " + in
 	}
 	return fmt.Sprintf("because no %s allows the %s action", d.Kind, action)
 }

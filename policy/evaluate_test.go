@@ -29,6 +29,15 @@ const (
 
 func (s *scene) decide(t *testing.T) (Decision, *Request) {
 	t.Helper()
+	req := &Request{Principal: ParsePrincipal(s.who), Action: s.action, Resource: s.resource, ResourceAccount: s.owner, Context: s.context, Unknown: s.unknown}
+	if s.change != nil {
+		s.change(req)
+	}
+	return Evaluate(req, s.policies(t)), req
+}
+
+func (s *scene) policies(t *testing.T) *Policies {
+	t.Helper()
 	one := func(src string) *Policy {
 		if src == "" {
 			return nil
@@ -48,11 +57,7 @@ func (s *scene) decide(t *testing.T) (Decision, *Request) {
 	if s.rcp != "" {
 		p.RCP = [][]*Policy{{one(s.rcp)}}
 	}
-	req := &Request{Principal: ParsePrincipal(s.who), Action: s.action, Resource: s.resource, ResourceAccount: s.owner, Context: s.context, Unknown: s.unknown}
-	if s.change != nil {
-		s.change(req)
-	}
-	return Evaluate(req, p), req
+	return p
 }
 
 // TestEvaluate checks what the corpus doesn't have: who decided, the words, and

@@ -286,18 +286,16 @@ func (x *Explanation) headline() string {
 	return d.Verdict.String()
 }
 
-// matters says whether a policy is worth a line: one that doesn't allow isn't
-// where another one of its kind does, or where nobody needs it.
+// matters says whether a policy is worth a line: one that doesn't allow is so
+// only where that is missing.
 func (x *Explanation) matters(c *Consulted) bool {
 	if c.Says != saysNothing && c.Says != saysAbsent {
 		return true
 	}
-	if x.Decision.Verdict == Allowed || x.Decision.Verdict == Unsupported {
-		return false
+	if len(x.Changes) == 0 {
+		return c.Kind == x.Decision.Kind && c.Level == x.Decision.Level && x.Decision.Verdict == ImplicitDeny
 	}
-	return !slices.ContainsFunc(x.Consulted, func(o Consulted) bool {
-		return o.Kind == c.Kind && o.Level == c.Level && o.Says == saysAllow
-	})
+	return slices.ContainsFunc(x.Changes, func(ch Change) bool { return ch.Add != nil && ch.Kind == c.Kind && ch.at.level == c.Level })
 }
 
 // String is one line, without the account's side.

@@ -59,21 +59,28 @@ func lowerByte(c byte) byte {
 
 // match says whether the whole of s fits the pattern. It goes back only to the
 // last *, so the time is bounded by the product of the lengths.
-func (g glob) match(s string) bool { return g.matchBytes(s, false) }
+func (g glob) match(s string) bool {
+	ok, _ := g.matchBytes(s, false)
+	return ok
+}
 
 // matchFold is match with ASCII case folded; the pattern must be in lower case.
-func (g glob) matchFold(s string) bool { return g.matchBytes(s, true) }
+func (g glob) matchFold(s string) bool {
+	ok, _ := g.matchBytes(s, true)
+	return ok
+}
 
-func (g glob) matchBytes(s string, fold bool) bool {
+// matchBytes also gives the number of steps that it took.
+func (g glob) matchBytes(s string, fold bool) (matches bool, steps int) {
 	p := string(g)
 	i, j := 0, 0        // in p, in s
 	back, from := -1, 0 // where to go on in p, and from which byte of s
-	for j < len(s) {
+	for ; j < len(s); steps++ {
 		if i < len(p) {
 			switch c := p[i]; c {
 			case anyRun:
 				if i+1 == len(p) {
-					return true
+					return true, steps
 				}
 				i++
 				back, from = i, j
@@ -94,7 +101,7 @@ func (g glob) matchBytes(s string, fold bool) bool {
 			}
 		}
 		if back < 0 {
-			return false
+			return false, steps
 		}
 		_, n := utf8.DecodeRuneInString(s[from:])
 		from += n
@@ -103,5 +110,5 @@ func (g glob) matchBytes(s string, fold bool) bool {
 	for i < len(p) && p[i] == anyRun {
 		i++
 	}
-	return i == len(p)
+	return i == len(p), steps
 }

@@ -105,14 +105,14 @@ func (s *Statement) check(kind Kind) string {
 		}
 	case ResourcePolicy, ResourceControlPolicy, EndpointPolicy:
 		if !s.HasPrincipal() {
-			return "a " + kind.String() + "'s statement needs a Principal"
+			return kind.withArticle() + "'s statement needs a Principal"
 		}
 		if kind == ResourceControlPolicy && (s.Effect != Deny || s.notPrincipal || !s.principals.everyone) {
 			return `a resource control policy may only deny, and only Principal "*"`
 		}
 	default:
 		if s.HasPrincipal() {
-			return "a " + kind.String() + " has no Principal: it applies to whom it is attached to"
+			return kind.withArticle() + " has no Principal: it applies to whom it is attached to"
 		}
 		if !s.HasResource() {
 			return "Resource or NotResource is missing"

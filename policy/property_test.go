@@ -175,6 +175,51 @@ func TestAddingAnAllowNeverDenies(t *testing.T) {
 	})
 }
 
+// TestNarrowingNeverAllowsMore: an Allow with one more condition, one value
+// less, or a narrower resource gives nothing that it didn't give before.
+func TestNarrowingNeverAllowsMore(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSituation(t)
+		before := s.decide(t)
+		for _, d := range s.docs() {
+			if d == nil {
+				continue
+			}
+			for i := range d.Statement {
+				if st := &d.Statement[i]; st.Effect == "Allow" {
+					st.narrow(t)
+				}
+			}
+		}
+		if after := s.decide(t); after.Allowed() && !before.Allowed() {
+			t.Fatalf("narrower made it %v, before %v", after, before)
+		}
+	})
+}
+
+func (s *stmt) narrow(t *rapid.T) {
+	switch rapid.IntRange(0, 3).Draw(t, "how") {
+	case 0:
+		if s.Condition == nil {
+			s.Condition = rapid.SampledFrom(someConditions).Draw(t, "condition")
+		}
+	case 1:
+		s.Action = s.Action[:min(1, len(s.Action))]
+		if s.NotAction != nil {
+			s.NotAction = append(s.NotAction, rapid.SampledFrom(someActions).Draw(t, "not"))
+		}
+	case 2:
+		if s.Resource != nil {
+			s.Resource = s.Resource[:1]
+			if s.Resource[0] == "*" || s.Resource[0] == "arn:aws:s3:::b/*" {
+				s.Resource = []string{"arn:aws:s3:::b/k"}
+			}
+			return
+		}
+		s.NotRes = append(s.NotRes, rapid.SampledFrom(someResources).Draw(t, "not"))
+	}
+}
+
 func TestDenyWins(t *testing.T) {
 	everything := func(principal any) stmt {
 		return stmt{Effect: "Deny", Principal: principal, Action: []string{"*"}, Resource: []string{"*"}}
