@@ -124,18 +124,11 @@ func (c *call) check(a access) error {
 	if d.Allowed() {
 		return nil
 	}
-	svc := services[c.Service]
-	message := d.Message(req)
-	switch svc.protocol {
-	case ec2Protocol:
+	message := c.denial(d, req)
+	if c.Service == "ec2" {
 		message = "You are not authorized to perform this operation. " + message + ". Encoded authorization failure message: " + c.failureMessage(d, req, p)
-	case restXML:
-		message = strings.Replace(message, "on resource: "+req.Resource, `on resource: "`+req.Resource+`"`, 1)
 	}
-	if c.Service == "sqs" { // which writes its actions in small letters
-		message = strings.ReplaceAll(message, req.Action, strings.ToLower(req.Action))
-	}
-	return refuse(svc, accessDenied, message)
+	return refuse(services[c.Service], accessDenied, message)
 }
 
 // decide evaluates everything that has a say in the access.
