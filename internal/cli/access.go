@@ -17,7 +17,10 @@ allow what is denied.`,
 	}
 	cmd.AddCommand(
 		a.accessEvaluateCommand(),
+		a.accessCanCommand(),
+		a.accessWhoCommand(),
 		a.accessGenerateCommand(),
+		a.accessPrivilegeCommand(),
 	)
 	return cmd
 }

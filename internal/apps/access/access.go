@@ -91,6 +91,8 @@ type Says struct {
 	SID       string `json:"sid,omitempty"`
 	Line      int    `json:"line,omitempty"`
 	Why       string `json:"why,omitempty"`
+	// Matters: the verdict follows from it.
+	Matters bool `json:"-"`
 }
 
 // Change is one change to one policy that would, with the others, allow it.
@@ -174,7 +176,9 @@ func (f *Facts) account(ctx context.Context, a axle.Account) (*Account, error) {
 		if f.planned == nil {
 			return live, err
 		}
-		return f.planned.over(live), err
+		found := f.planned.over(live)
+		f.readManaged(ctx, a, found)
+		return found, err
 	})
 }
 

@@ -151,7 +151,7 @@ func (f *Facts) decide(ctx context.Context, s *subject, action string, r *object
 		}
 		a.Missing = w.gaps
 	}
-	for _, what := range policy.Contested(w.req, &w.most) {
+	for _, what := range x.Contested {
 		a.Verdict = Unknown
 		a.Missing = append(a.Missing, Gap{What: what, Why: "AWS's documentation is silent or contradicts itself"})
 	}
@@ -182,15 +182,27 @@ func (f *Facts) tell(a *Answer, x *policy.Explanation, w *weighed) {
 		unread[g.What] = g.Why
 	}
 	for _, c := range x.Consulted {
-		says := Says{Kind: c.Kind.String(), Account: c.Account, Name: c.Name, Says: c.Says, Statement: c.Statement, SID: c.SID, Line: c.Line, Why: c.Why}
+		says := Says{Matters: matters(x, c), Kind: c.Kind.String(), Account: c.Account, Name: c.Name, Says: c.Says, Statement: c.Statement, SID: c.SID, Line: c.Line, Why: c.Why}
 		if why, ok := unread[c.Name]; ok {
-			says = Says{Kind: says.Kind, Account: c.Account, Name: c.Name, Says: "isn't known", Statement: -1, Why: why}
+			says = Says{Matters: true, Kind: says.Kind, Account: c.Account, Name: c.Name, Says: "isn't known", Statement: -1, Why: why}
 		}
 		a.Policies = append(a.Policies, says)
 	}
 	for _, c := range x.Changes {
 		a.Changes = append(a.Changes, Change{Account: c.Account, Policy: c.Name, Text: f.withNames(c.Text), Add: c.Add})
 	}
+}
+
+// matters says whether what a policy says is worth a line: that it doesn't allow
+// is so only where that is what stands in the way.
+func matters(x *policy.Explanation, c policy.Consulted) bool {
+	if c.Says != "doesn't allow" && c.Says != "isn't there" {
+		return true
+	}
+	if verdictOf(x.Decision.Verdict) != Denied {
+		return false
+	}
+	return c.Kind == x.Decision.Kind && c.Level == x.Decision.Level || slices.ContainsFunc(x.Changes, func(ch policy.Change) bool { return ch.Add != nil && ch.Kind == c.Kind })
 }
 
 // withNames puts accounts' names to the bare numbers of a text.

@@ -14,6 +14,8 @@ type Document struct {
 	Text string
 	// Unread says why the text isn't known.
 	Unread string
+	// ARN is of a managed policy that a planned principal has, to be read.
+	ARN string
 	// Vague says what isn't known of a planned policy, such as a parameter's
 	// name. Text then has ${...} in these places.
 	Vague []string

@@ -210,6 +210,16 @@ func (l *Live) managed(ctx context.Context, client *iam.Client, opt func(*iam.Op
 	return unescape(v.PolicyVersion.Document), nil
 }
 
+// Managed reads a managed policy.
+func (l *Live) Managed(ctx context.Context, a axle.Account, arn string) (string, error) {
+	client, opt := l.Cloud.IAM(axle.Target{Account: a.ID, Region: l.Home})
+	text, err := l.managed(ctx, client, opt, arn)
+	if err != nil {
+		return "", cloud.Translate(err, "read policy "+arn, a, "")
+	}
+	return text, nil
+}
+
 // codeOf is the code of AWS's error.
 func codeOf(err error) string {
 	var api smithy.APIError

@@ -1,0 +1,85 @@
+package control
+
+import (
+	"context"
+	"path/filepath"
+	"time"
+
+	"axle/internal/apps/access"
+)
+
+// AccessScope says which policies an answer rests on.
+type AccessScope uint8
+
+// The scopes.
+const (
+	LiveAccess      AccessScope = iota // what is there
+	PlannedAccess                      // what will be there after the deploy
+	TemplatesAccess                    // what the templates say, and nothing else
+)
+
+// OpenAccess opens the facts of an organization for questions about access. For
+// live policies axle.yaml isn't needed.
+func OpenAccess(ctx context.Context, o Options, haveFile bool, scope AccessScope) (*Work, *access.Facts, error) {
+	switch scope {
+	case TemplatesAccess:
+		return openTemplates(ctx, o)
+	case PlannedAccess:
+		w, err := Open(ctx, o)
+		if err != nil {
+			return nil, nil, err
+		}
+		planned, err := w.planned(ctx, w.identity.Partition)
+		if err != nil {
+			return nil, nil, err
+		}
+		return w, w.facts(planned), nil
+	}
+	w, err := OpenOrg(ctx, o, haveFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, w.facts(nil), nil
+}
+
+// Access are the live facts of the opened project's organization.
+func (w *Work) Access() *access.Facts { return w.facts(nil) }
+
+func (w *Work) facts(planned *access.Planned) *access.Facts {
+	now := time.Now()
+	cache := &access.Cache{Dir: filepath.Join(stateDir(w.opts.File), "access"), Key: w.cloud.SnapshotKey(w.identity) + " as " + w.identity.ARN + " by " + w.project.Access.Role.Value,
+		Age: snapshotAge, Refresh: w.opts.Refresh, Now: now}
+	live := &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region(), Cache: cache}
+	return access.New(w.org, live, planned, now)
+}
+
+// openTemplates needs no AWS when the organization is in a file.
+func openTemplates(ctx context.Context, o Options) (*Work, *access.Facts, error) {
+	w, err := Load(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	partition := "aws"
+	if src := w.project.Organization; src.Kind == "file" && !w.needsCloud() {
+		err = w.readOrganization()
+	} else if err = w.connect(ctx, w.needsTags(), true); err == nil {
+		partition = w.identity.Partition
+		err = w.fetchTemplates(ctx)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	planned, err := w.planned(ctx, partition)
+	if err != nil {
+		return nil, nil, err
+	}
+	return w, access.New(w.org, access.Nothing{}, planned, time.Now()), nil
+}
+
+// AccountLabel names an account for people.
+func (w *Work) AccountLabel(id string) string {
+	if a, ok := w.org.Account(id); ok {
+		return a.Label()
+	}
+	return id
+}
