@@ -126,7 +126,7 @@ func TestUsersAndKeys(t *testing.T) {
 		t.Error(me, err)
 	}
 	_, err = ann.DeleteUser(ctx, &iam.DeleteUserInput{UserName: name})
-	refused(t, err, "AccessDenied", "iam:DeleteUser on resource: arn:aws:iam::111111111111:user/ann")
+	refused(t, err, "AccessDenied", "iam:DeleteUser on resource: user ann")
 	_, err = client.DeleteUser(ctx, &iam.DeleteUserInput{UserName: name})
 	refused(t, err, "DeleteConflict", "access keys")
 	if _, err := client.UpdateAccessKey(ctx, &iam.UpdateAccessKeyInput{UserName: name, AccessKeyId: key.AccessKey.AccessKeyId, Status: types.StatusTypeInactive}); err != nil {
