@@ -190,8 +190,11 @@ func (c *call) bucketAccess(action string, onObject bool) access {
 			a.Context[key] = []string{c.In.obj("Query").str(query)}
 		}
 	}
-	if v := c.header("X-Amz-Server-Side-Encryption"); v != "" {
-		a.Context["s3:x-amz-server-side-encryption"] = []string{v}
+	for name, key := range map[string]string{sseHeader: "s3:x-amz-server-side-encryption", "X-Amz-Acl": "s3:x-amz-acl",
+		sseKeyHeader: "s3:x-amz-server-side-encryption-aws-kms-key-id"} {
+		if v := c.header(name); v != "" {
+			a.Context[key] = []string{v}
+		}
 	}
 	if b := c.anyBucket(name); b != nil {
 		a.Owner, a.Policy = b.Owner, c.bound(b.Policy, b.Bound)

@@ -162,7 +162,14 @@ func putObject(c *call, b *bucket) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &object{Key: key, Body: body, ETag: etag(body), Modified: c.now().Truncate(time.Second), Header: c.kept(), Sum: sum}
+	if err := c.checkACL(b); err != nil {
+		return nil, err
+	}
+	sse, err := c.encryption(b, key)
+	if err != nil {
+		return nil, err
+	}
+	o := &object{Key: key, Body: body, ETag: etag(body), Modified: c.now().Truncate(time.Second), Header: encrypted(c.kept(), sse), Sum: sum}
 	if t := c.header("X-Amz-Tagging"); t != "" {
 		if o.Tags, err = headerTags(t); err != nil {
 			return nil, err
@@ -172,7 +179,8 @@ func putObject(c *call, b *bucket) (obj, error) {
 		}
 	}
 	c.store(b, o)
-	header := map[string]string{"Etag": o.ETag, "X-Amz-Version-Id": b.shownVersion(o), "X-Amz-Server-Side-Encryption": o.Header["X-Amz-Server-Side-Encryption"]}
+	header := map[string]string{"Etag": o.ETag, "X-Amz-Version-Id": b.shownVersion(o)}
+	sayEncryption(header, o.Header)
 	sum.headers(header)
 	return s3Reply{header: header}.answer()
 }
@@ -218,6 +226,11 @@ func getObject(c *call, b *bucket) (obj, error) {
 	o, err := c.find(b)
 	if err != nil {
 		return nil, err
+	}
+	if c.Op != "HeadObject" || c.header("X-Amz-Checksum-Mode") != "" { // the head alone isn't encrypted
+		if err := c.mayDecrypt(b, o.Key, o.Header); err != nil {
+			return nil, err
+		}
 	}
 	header := map[string]string{"Etag": o.ETag, "Last-Modified": o.Modified.UTC().Format(http.TimeFormat), "Accept-Ranges": "bytes",
 		"X-Amz-Version-Id": b.shownVersion(o)}

@@ -42,10 +42,19 @@ func uploadOps() map[string]s3Op {
 }
 
 func createUpload(c *call, b *bucket) (obj, error) {
-	u := &upload{ID: c.id(48), Key: c.In.str("Key"), Initiated: c.now(), Header: c.kept(), Parts: map[int]*part{},
+	if err := c.checkACL(b); err != nil {
+		return nil, err
+	}
+	sse, err := c.encryption(b, c.In.str("Key"))
+	if err != nil {
+		return nil, err
+	}
+	u := &upload{ID: c.id(48), Key: c.In.str("Key"), Initiated: c.now(), Header: encrypted(c.kept(), sse), Parts: map[int]*part{},
 		Algorithm: strings.ToUpper(c.header("X-Amz-Checksum-Algorithm"))}
 	put(&b.Uploads, u.ID, u)
-	return s3Reply{header: map[string]string{"X-Amz-Checksum-Algorithm": u.Algorithm, "X-Amz-Server-Side-Encryption": u.Header["X-Amz-Server-Side-Encryption"]},
+	header := map[string]string{"X-Amz-Checksum-Algorithm": u.Algorithm}
+	sayEncryption(header, u.Header)
+	return s3Reply{header: header,
 		doc: el("InitiateMultipartUploadResult", el("Bucket", b.Name), el("Key", u.Key), el("UploadId", u.ID))}.answer()
 }
 
@@ -87,12 +96,16 @@ func uploadPart(c *call, b *bucket) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayDecrypt(b, u.Key, u.Header); err != nil {
+		return nil, err
+	}
 	p := &part{Body: body, ETag: etag(body), Modified: c.now(), Sum: sum}
 	u.Parts[n] = p
 	if c.header("X-Amz-Copy-Source") != "" {
 		return s3Reply{doc: el("CopyPartResult", el("ETag", p.ETag), el("LastModified", p.Modified))}.answer()
 	}
-	header := map[string]string{"Etag": p.ETag, "X-Amz-Server-Side-Encryption": u.Header["X-Amz-Server-Side-Encryption"]}
+	header := map[string]string{"Etag": p.ETag}
+	sayEncryption(header, u.Header)
 	header["X-Amz-Checksum-"+sum.Algorithm] = sum.Value
 	return s3Reply{header: header}.answer()
 }
@@ -120,6 +133,9 @@ func completeUpload(c *call, b *bucket) (obj, error) {
 	if err := c.precondition(b, u.Key); err != nil {
 		return nil, err
 	}
+	if err := c.mayDecrypt(b, u.Key, u.Header); err != nil {
+		return nil, err
+	}
 	var body, digests, sums []byte
 	for i, want := range doc.Part {
 		p := u.Parts[want.PartNumber]
@@ -145,7 +161,9 @@ func completeUpload(c *call, b *bucket) (obj, error) {
 	if o.Sum.Algorithm != "" {
 		out.kids = append(out.kids, el("Checksum"+o.Sum.Algorithm, o.Sum.Value), el("ChecksumType", o.Sum.kind()))
 	}
-	return s3Reply{doc: out, header: map[string]string{"X-Amz-Version-Id": b.shownVersion(o), "X-Amz-Server-Side-Encryption": u.Header["X-Amz-Server-Side-Encryption"]}}.answer()
+	header := map[string]string{"X-Amz-Version-Id": b.shownVersion(o)}
+	sayEncryption(header, u.Header)
+	return s3Reply{doc: out, header: header}.answer()
 }
 
 // joined is the checksum of a complete upload: of the object for CRCs of 64
@@ -240,7 +258,11 @@ func (c *call) copySource() (*object, error) {
 	if b == nil {
 		return nil, &apiError{Status: 404, Code: "NoSuchBucket", Message: "The specified bucket does not exist", Extra: obj{"BucketName": name}}
 	}
-	return from.find(b)
+	o, err := from.find(b)
+	if err != nil {
+		return nil, err
+	}
+	return o, c.mayDecrypt(b, o.Key, o.Header)
 }
 
 func copyObject(c *call, b *bucket) (obj, error) {
@@ -248,10 +270,17 @@ func copyObject(c *call, b *bucket) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.checkACL(b); err != nil {
+		return nil, err
+	}
+	sse, err := c.encryption(b, c.In.str("Key"))
+	if err != nil {
+		return nil, err
+	}
 	o := &object{Key: c.In.str("Key"), Body: from.Body, ETag: etag(from.Body), Modified: c.now().Truncate(time.Second), Header: from.Header, Sum: from.Sum, Tags: from.Tags}
 	if c.header("X-Amz-Metadata-Directive") == "REPLACE" {
 		o.Header = c.kept()
-	} else if c.header("X-Amz-Copy-Source") == b.Name+"/"+o.Key && c.header("X-Amz-Storage-Class") == "" {
+	} else if c.header("X-Amz-Copy-Source") == b.Name+"/"+o.Key && c.header("X-Amz-Storage-Class") == "" && c.header(sseHeader) == "" {
 		return nil, fail("InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
 	}
 	if c.header("X-Amz-Tagging-Directive") == "REPLACE" {
@@ -259,7 +288,10 @@ func copyObject(c *call, b *bucket) (obj, error) {
 			return nil, err
 		}
 	}
+	o.Header = encrypted(o.Header, sse)
 	c.store(b, o)
-	return s3Reply{status: http.StatusOK, header: map[string]string{"X-Amz-Version-Id": b.shownVersion(o)},
+	header := map[string]string{"X-Amz-Version-Id": b.shownVersion(o)}
+	sayEncryption(header, o.Header)
+	return s3Reply{status: http.StatusOK, header: header,
 		doc: el("CopyObjectResult", el("LastModified", o.Modified), el("ETag", o.ETag), el("Checksum"+o.Sum.Algorithm, o.Sum.Value))}.answer()
 }

@@ -2,11 +2,8 @@ package sandbox
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 	"time"
-
-	"axle/policy"
 )
 
 // secretState is what Secrets Manager keeps of one account and region.
@@ -14,8 +11,8 @@ type secretState struct {
 	Secrets map[string]*secret `json:"secrets,omitempty"` // by ARN
 }
 
-// secret is a secret with its versions. The sandbox keeps values as they are:
-// it has no KMS.
+// secret is a secret with its versions. Values are kept as they are; who may
+// not use the key that they should be under doesn't get them.
 type secret struct {
 	ARN         string            `json:"arn"`
 	Name        string            `json:"name"`
@@ -23,11 +20,15 @@ type secret struct {
 	KeyID       string            `json:"key_id,omitempty"`
 	Tags        map[string]string `json:"tags,omitempty"`
 	Policy      string            `json:"policy,omitempty"`
+	Bound       map[string]string `json:"bound,omitempty"` // unique ids of the policy's principals
+	PolicyWas   string            `json:"policy_was,omitempty"`
 	Created     time.Time         `json:"created"`
 	Changed     time.Time         `json:"changed"`
 	Deleted     time.Time         `json:"deleted,omitzero"` // when deletion was asked for
 	Purge       time.Time         `json:"purge,omitzero"`   // when it will be gone
 	Versions    []secretVersion   `json:"versions,omitempty"`
+
+	PolicyChanged time.Time `json:"policy_changed,omitzero"`
 }
 
 // secretVersion is one value of a secret, with its staging labels.
@@ -36,6 +37,7 @@ type secretVersion struct {
 	Text    string    `json:"text,omitempty"`
 	Binary  string    `json:"binary,omitempty"` // base64
 	Stages  []string  `json:"stages,omitempty"`
+	Key     string    `json:"key,omitempty"` // ARN of the KMS key
 	Created time.Time `json:"created"`
 }
 
@@ -53,37 +55,44 @@ func (s *Sandbox) secretsOps() map[string]operation {
 		}}
 	}
 	return map[string]operation{
-		"CreateSecret":         {run: createSecret, access: createSecretAccess},
-		"ListSecrets":          {run: listSecrets},
-		"DescribeSecret":       on(describeSecret, true),
-		"GetSecretValue":       on(getSecretValue, false),
-		"PutSecretValue":       on(putSecretValue, false),
-		"UpdateSecret":         on(updateSecret, false),
-		"DeleteSecret":         on(deleteSecret, true),
-		"RestoreSecret":        on(restoreSecret, true),
-		"TagResource":          on(tagSecret, false),
-		"UntagResource":        on(untagSecret, false),
-		"PutResourcePolicy":    on(putSecretPolicy, false),
-		"GetResourcePolicy":    on(getSecretPolicy, true),
-		"DeleteResourcePolicy": on(deleteSecretPolicy, false),
+		"CreateSecret":             {run: createSecret, access: createSecretAccess},
+		"ListSecrets":              {run: listSecrets},
+		"DescribeSecret":           on(describeSecret, true),
+		"GetRandomPassword":        {run: getRandomPassword},
+		"BatchGetSecretValue":      {run: batchGetSecretValue},
+		"ListSecretVersionIds":     on(listSecretVersions, true),
+		"UpdateSecretVersionStage": on(updateSecretStage, false),
+		"ValidateResourcePolicy":   {run: validateSecretPolicy, access: validateAccess},
+		"GetSecretValue":           on(getSecretValue, false),
+		"PutSecretValue":           on(putSecretValue, false),
+		"UpdateSecret":             on(updateSecret, false),
+		"DeleteSecret":             on(deleteSecret, true),
+		"RestoreSecret":            on(restoreSecret, true),
+		"TagResource":              on(tagSecret, false),
+		"UntagResource":            on(untagSecret, false),
+		"PutResourcePolicy":        on(putSecretPolicy, false),
+		"GetResourcePolicy":        on(getSecretPolicy, true),
+		"DeleteResourcePolicy":     on(deleteSecretPolicy, false),
 	}
 }
 
-// findSecret finds a secret by name, ARN or ARN without its random end, also
-// in another account of the region; nil when there is none.
+// findSecret finds a secret by name, ARN or ARN without its random end; nil
+// when there is none. One of another account has to be named by its whole ARN.
 func (c *call) findSecret(id string) *secret {
-	holder := c.here()
 	if parts := strings.SplitN(id, ":", 7); len(parts) == 7 && parts[0] == "arn" {
 		a := c.account(parts[4])
 		if a == nil || parts[3] != c.Region {
 			return nil
 		}
-		holder = a.region(parts[3])
+		if a != c.Account {
+			return a.region(c.Region).Secrets.Secrets[id]
+		}
 	}
-	if sec := holder.Secrets.Secrets[id]; sec != nil {
+	secrets := c.here().Secrets.Secrets
+	if sec := secrets[id]; sec != nil {
 		return sec
 	}
-	for arn, sec := range holder.Secrets.Secrets {
+	for arn, sec := range secrets {
 		if sec.Name == id || len(arn) > 7 && arn[:len(arn)-7] == id {
 			return sec
 		}
@@ -115,22 +124,48 @@ func (c *call) purge(sec *secret) {
 // its own policy has a say.
 func secretAccess(c *call) ([]access, error) {
 	a := access{Action: "secretsmanager:" + c.Op, Resource: c.In.str("SecretId"), Context: requestTags(c.In.tags("Tags"))}
-	if sec := c.findSecret(a.Resource); sec != nil {
-		a.Resource, a.Policy = sec.ARN, sec.Policy
-		a.Owner = sec.owner()
-		for k, v := range sec.Tags {
-			a.Context["aws:resourcetag/"+k] = []string{v}
+	for _, name := range []string{"VersionId", "VersionStage", "BlockPublicPolicy", "ForceDeleteWithoutRecovery", "RecoveryWindowInDays"} {
+		if c.In.has(name) {
+			a.Context["secretsmanager:"+name] = []string{c.In.str(name)}
 		}
-	} else if !strings.HasPrefix(a.Resource, "arn:") {
-		a.Resource = c.secretARN(a.Resource)
+	}
+	sec := c.findSecret(a.Resource)
+	if sec == nil {
+		if parts := strings.SplitN(a.Resource, ":", 7); len(parts) == 7 && parts[0] == "arn" {
+			a.Owner = parts[4]
+		} else {
+			a.Resource = c.secretARN(a.Resource)
+		}
+		return []access{a}, nil
+	}
+	a.Resource, a.Owner, a.Policy = sec.ARN, sec.owner(), c.secretPolicy(sec)
+	a.Context["secretsmanager:SecretId"] = []string{sec.ARN}
+	for k, v := range sec.Tags {
+		a.Context["aws:resourcetag/"+k], a.Context["secretsmanager:ResourceTag/"+k] = []string{v}, []string{v}
 	}
 	return []access{a}, nil
+}
+
+// validateAccess is on the secret only if one is named.
+func validateAccess(c *call) ([]access, error) {
+	if c.In.has("SecretId") {
+		return secretAccess(c)
+	}
+	return []access{{Action: "secretsmanager:ValidateResourcePolicy"}}, nil
 }
 
 func createSecretAccess(c *call) ([]access, error) {
 	a := access{Action: "secretsmanager:CreateSecret", Resource: c.secretARN(c.In.str("Name")) + "-??????", Context: requestTags(c.In.tags("Tags"))}
 	a.Context["secretsmanager:Name"] = []string{c.In.str("Name")}
-	return []access{a}, nil
+	if c.In.has("KmsKeyId") {
+		a.Context["secretsmanager:KmsKeyArn"] = []string{c.keyOf(c.Account.ID, c.In.str("KmsKeyId"), "secretsmanager")}
+	}
+	needs := []access{a}
+	if len(c.In.list("Tags")) > 0 {
+		a.Action = "secretsmanager:TagResource"
+		needs = append(needs, a)
+	}
+	return needs, nil
 }
 
 func (c *call) secretARN(name string) string {
@@ -144,7 +179,12 @@ func createSecret(c *call) (obj, error) {
 	if !secretNames.MatchString(name) {
 		return nil, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
-	if old := c.findSecret(name); old != nil {
+	old := c.findSecret(name)
+	if old != nil && !old.Purge.IsZero() && c.now().After(old.Purge) {
+		c.purge(old)
+		old = nil
+	}
+	if old != nil {
 		if !old.Deleted.IsZero() {
 			return nil, fail("InvalidRequestException", "You can't create this secret because a secret with this name is already scheduled for deletion.")
 		}
@@ -156,80 +196,17 @@ func createSecret(c *call) (obj, error) {
 	}
 	out := obj{"ARN": sec.ARN, "Name": name}
 	if c.In.has("SecretString") || c.In.has("SecretBinary") {
-		out["VersionId"] = c.addVersion(sec).ID
+		v, err := c.addVersion(sec, nil)
+		if err != nil {
+			return nil, err
+		}
+		out["VersionId"] = v.ID
 	}
 	st := &c.here().Secrets
 	if st.Secrets == nil {
 		st.Secrets = map[string]*secret{}
 	}
 	st.Secrets[sec.ARN] = sec
-	return out, nil
-}
-
-// addVersion makes the given value the current one; the token makes a repeated
-// call harmless.
-func (c *call) addVersion(sec *secret) *secretVersion {
-	id := c.In.str("ClientRequestToken")
-	if id == "" {
-		id = c.uuid()
-	}
-	for i := range sec.Versions {
-		if sec.Versions[i].ID == id {
-			return &sec.Versions[i]
-		}
-	}
-	for i := range sec.Versions {
-		v := &sec.Versions[i]
-		current := slices.Contains(v.Stages, "AWSCURRENT")
-		v.Stages = slices.DeleteFunc(v.Stages, func(s string) bool { return s == "AWSCURRENT" || s == "AWSPREVIOUS" })
-		if current {
-			v.Stages = append(v.Stages, "AWSPREVIOUS")
-		}
-	}
-	sec.Versions = append(sec.Versions, secretVersion{
-		ID: id, Text: c.In.str("SecretString"), Binary: c.In.str("SecretBinary"), Stages: []string{"AWSCURRENT"}, Created: c.now(),
-	})
-	sec.Changed = c.now()
-	return &sec.Versions[len(sec.Versions)-1]
-}
-
-func getSecretValue(c *call, sec *secret) (obj, error) {
-	id, stage := c.In.str("VersionId"), c.In.str("VersionStage")
-	if id == "" && stage == "" {
-		stage = "AWSCURRENT"
-	}
-	for _, v := range sec.Versions {
-		if id != "" && v.ID != id || stage != "" && !slices.Contains(v.Stages, stage) {
-			continue
-		}
-		out := obj{"ARN": sec.ARN, "Name": sec.Name, "VersionId": v.ID, "VersionStages": v.Stages, "CreatedDate": v.Created}
-		if v.Binary != "" {
-			out["SecretBinary"] = v.Binary
-		} else {
-			out["SecretString"] = v.Text
-		}
-		return out, nil
-	}
-	return nil, fail("ResourceNotFoundException", "Secrets Manager can't find the specified secret value for staging label: %s", c.In.or("VersionStage", "AWSCURRENT"))
-}
-
-func putSecretValue(c *call, sec *secret) (obj, error) {
-	v := c.addVersion(sec)
-	return obj{"ARN": sec.ARN, "Name": sec.Name, "VersionId": v.ID, "VersionStages": v.Stages}, nil
-}
-
-func updateSecret(c *call, sec *secret) (obj, error) {
-	if c.In.has("Description") {
-		sec.Description = c.In.str("Description")
-	}
-	if c.In.has("KmsKeyId") {
-		sec.KeyID = c.In.str("KmsKeyId")
-	}
-	out := obj{"ARN": sec.ARN, "Name": sec.Name}
-	if c.In.has("SecretString") || c.In.has("SecretBinary") {
-		out["VersionId"] = c.addVersion(sec).ID
-	}
-	sec.Changed = c.now()
 	return out, nil
 }
 
@@ -337,29 +314,4 @@ func untagSecret(c *call, sec *secret) (obj, error) {
 		delete(sec.Tags, k)
 	}
 	return obj{}, nil
-}
-
-func putSecretPolicy(c *call, sec *secret) (obj, error) {
-	doc := c.In.str("ResourcePolicy")
-	p, err := policy.Parse([]byte(doc))
-	if err == nil {
-		err = p.Check(policy.ResourcePolicy)
-	}
-	if err != nil {
-		return nil, fail("MalformedPolicyDocumentException", "This resource policy contains a syntax error: %v", err)
-	}
-	if _, err := c.checkPrincipals(doc); err != nil {
-		return nil, fail("MalformedPolicyDocumentException", "This resource policy contains an unsupported principal.")
-	}
-	sec.Policy = doc
-	return obj{"ARN": sec.ARN, "Name": sec.Name}, nil
-}
-
-func getSecretPolicy(_ *call, sec *secret) (obj, error) {
-	return obj{"ARN": sec.ARN, "Name": sec.Name, "ResourcePolicy": optional(sec.Policy)}, nil
-}
-
-func deleteSecretPolicy(_ *call, sec *secret) (obj, error) {
-	sec.Policy = ""
-	return obj{"ARN": sec.ARN, "Name": sec.Name}, nil
 }

@@ -13,8 +13,8 @@ type ssmState struct {
 	Parameters map[string]*parameter `json:"parameters,omitempty"` // by name
 }
 
-// parameter is an SSM parameter with its history. The sandbox keeps the value
-// of a SecureString as it is: it has no KMS.
+// parameter is an SSM parameter with its history. The value of a SecureString is
+// kept as it is; who may not use its key doesn't get it.
 type parameter struct {
 	Name     string             `json:"name"`
 	Versions []parameterVersion `json:"versions"` // oldest first, at most 100
@@ -28,6 +28,7 @@ type parameterVersion struct {
 	Value       string    `json:"value"`
 	Description string    `json:"description,omitempty"`
 	KeyID       string    `json:"key_id,omitempty"`
+	Key         string    `json:"key,omitempty"` // ARN of the key of a SecureString
 	Tier        string    `json:"tier"`
 	DataType    string    `json:"data_type"`
 	Pattern     string    `json:"pattern,omitempty"`
@@ -42,17 +43,17 @@ func (s *Sandbox) ssmOps() map[string]operation {
 	name := onParameters("Name")
 	return map[string]operation{
 		"PutParameter":           {run: putParameter, access: putParameterAccess},
-		"GetParameter":           {run: getParameter, resources: name},
-		"GetParameters":          {run: getParameters, resources: onParameters("Names")},
-		"GetParametersByPath":    {run: getParametersByPath, resources: onParameters("Path")},
-		"GetParameterHistory":    {run: getParameterHistory, resources: name},
+		"GetParameter":           {run: getParameter, access: name},
+		"GetParameters":          {run: getParameters, access: onParameters("Names")},
+		"GetParametersByPath":    {run: getParametersByPath, access: onParameters("Path")},
+		"GetParameterHistory":    {run: getParameterHistory, access: name},
 		"DescribeParameters":     {run: describeParameters},
-		"DeleteParameter":        {run: deleteParameter, resources: name},
-		"DeleteParameters":       {run: deleteParameters, resources: onParameters("Names")},
-		"LabelParameterVersion":  {run: labelParameter, resources: name},
-		"AddTagsToResource":      {run: tagParameter, resources: onParameters("ResourceId")},
-		"RemoveTagsFromResource": {run: untagParameter, resources: onParameters("ResourceId")},
-		"ListTagsForResource":    {run: listParameterTags, resources: onParameters("ResourceId")},
+		"DeleteParameter":        {run: deleteParameter, access: name},
+		"DeleteParameters":       {run: deleteParameters, access: onParameters("Names")},
+		"LabelParameterVersion":  {run: labelParameter, access: name},
+		"AddTagsToResource":      {run: tagParameter, access: onParameters("ResourceId")},
+		"RemoveTagsFromResource": {run: untagParameter, access: onParameters("ResourceId")},
+		"ListTagsForResource":    {run: listParameterTags, access: onParameters("ResourceId")},
 	}
 }
 
@@ -64,19 +65,30 @@ func (c *call) parameterARN(name string) string {
 	return "arn:aws:ssm:" + c.Region + ":" + c.Account.ID + ":parameter/" + strings.TrimPrefix(name, "/")
 }
 
-// onParameters are the ARNs of the parameters named in a field.
-func onParameters(field string) func(*call) []string {
-	return func(c *call) []string {
+// onParameters is the permission on the parameters named in a field. One of
+// another account is named by its ARN, and has no policy that would let anybody
+// in: Parameter Store shares through RAM, which the sandbox doesn't have.
+func onParameters(field string) func(*call) ([]access, error) {
+	return func(c *call) ([]access, error) {
 		names := c.In.strs(field)
 		if len(names) == 0 {
 			names = []string{c.In.str(field)}
 		}
-		arns := make([]string, len(names))
+		needs := make([]access, len(names))
 		for i, n := range names {
 			n, _ = cutSelector(n)
-			arns[i] = c.parameterARN(n)
+			a := access{Action: "ssm:" + c.Op, Resource: c.parameterARN(n), Context: requestTags(c.In.tags("Tags"))}
+			if parts := strings.SplitN(a.Resource, ":", 6); len(parts) == 6 {
+				a.Owner = parts[4]
+			}
+			if p, _, err := c.parameter(n); err == nil {
+				for k, v := range p.Tags {
+					a.Context["aws:ResourceTag/"+k], a.Context["ssm:resourceTag/"+k] = []string{v}, []string{v}
+				}
+			}
+			needs[i] = a
 		}
-		return arns
+		return needs, nil
 	}
 }
 
@@ -205,6 +217,15 @@ func putParameter(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.Type == "SecureString" {
+		action := "kms:Encrypt"
+		if v.Tier == "Advanced" { // which takes a data key for each
+			action = "kms:GenerateDataKey"
+		}
+		if v.Key, err = c.useKeys(c.Account.ID, v.KeyID, "ssm", c.parameterContext(name), action); err != nil {
+			return nil, err
+		}
+	}
 	if p == nil {
 		p = &parameter{Name: name, Tags: c.In.tags("Tags")}
 		if st.Parameters == nil {
@@ -229,6 +250,25 @@ func cipher(v *parameterVersion) string {
 	return "AQICAHh" + strings.Repeat("A", 8) + strconv.Itoa(v.Number)
 }
 
+// parameterContext is the encryption context of a parameter.
+func (c *call) parameterContext(name string) map[string]string {
+	return map[string]string{"PARAMETER_ARN": c.parameterARN(name)}
+}
+
+// mayRead refuses a SecureString that is to be decrypted to whom may not use
+// its key.
+func (c *call) mayRead(p *parameter, v *parameterVersion) error {
+	if v.Type != "SecureString" || !c.In.bool("WithDecryption") {
+		return nil
+	}
+	key := v.Key
+	if key == "" {
+		key = v.KeyID
+	}
+	_, err := c.useKeys(c.Account.ID, key, "ssm", c.parameterContext(p.Name), "kms:Decrypt")
+	return err
+}
+
 func (c *call) showParameter(p *parameter, v *parameterVersion, selector string) obj {
 	value := v.Value
 	if v.Type == "SecureString" && !c.In.bool("WithDecryption") {
@@ -249,6 +289,9 @@ func getParameter(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.mayRead(p, v); err != nil {
+		return nil, err
+	}
 	_, selector := cutSelector(c.In.str("Name"))
 	return obj{"Parameter": c.showParameter(p, v, selector)}, nil
 }
@@ -264,6 +307,9 @@ func getParameters(c *call) (obj, error) {
 		if err != nil {
 			invalid = append(invalid, name)
 			continue
+		}
+		if err := c.mayRead(p, v); err != nil {
+			return nil, err
 		}
 		_, selector := cutSelector(name)
 		found = append(found, c.showParameter(p, v, selector))

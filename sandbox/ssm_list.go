@@ -6,7 +6,7 @@ import (
 )
 
 // ssmPage adds a page of parameters, by name, to an output.
-func ssmPage(c *call, field string, names []string, size, longest int, show func(string) obj) (obj, error) {
+func ssmPage(c *call, field string, names []string, size, longest int, show func(string) (obj, error)) (obj, error) {
 	size = c.In.int("MaxResults", size)
 	if size < 1 || size > longest {
 		return nil, fail("ValidationException", "1 validation error detected: Value '%d' at 'maxResults' failed to satisfy constraint: Member must have value between 1 and %d", size, longest)
@@ -17,7 +17,11 @@ func ssmPage(c *call, field string, names []string, size, longest int, show func
 	}
 	list := make([]obj, 0, len(page))
 	for _, n := range page {
-		list = append(list, show(n))
+		one, err := show(n)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, one)
 	}
 	return obj{field: list, "NextToken": optional(next)}, nil
 }
@@ -44,7 +48,10 @@ func getParametersByPath(c *call) (obj, error) {
 			names = append(names, name)
 		}
 	}
-	return ssmPage(c, "Parameters", names, 10, 10, func(n string) obj { return c.showParameter(all[n], all[n].latest(), "") })
+	return ssmPage(c, "Parameters", names, 10, 10, func(n string) (obj, error) {
+		v := all[n].latest()
+		return c.showParameter(all[n], v, ""), c.mayRead(all[n], v)
+	})
 }
 
 // matches applies parameter filters: Name, Path, Type, KeyId, Tier, DataType,
@@ -125,7 +132,9 @@ func describeParameters(c *call) (obj, error) {
 			names = append(names, name)
 		}
 	}
-	return ssmPage(c, "Parameters", names, 50, 50, func(n string) obj { return c.describeParameter(all[n], all[n].latest()) })
+	return ssmPage(c, "Parameters", names, 50, 50, func(n string) (obj, error) {
+		return c.describeParameter(all[n], all[n].latest()), nil
+	})
 }
 
 func (c *call) describeParameter(p *parameter, v *parameterVersion) obj {
@@ -147,13 +156,13 @@ func getParameterHistory(c *call) (obj, error) {
 		keys[i] = versionKey(p.Versions[i].Number)
 		byKey[keys[i]] = &p.Versions[i]
 	}
-	return ssmPage(c, "Parameters", keys, 50, 50, func(k string) obj {
+	return ssmPage(c, "Parameters", keys, 50, 50, func(k string) (obj, error) {
 		v := byKey[k]
 		out := c.describeParameter(p, v)
 		delete(out, "ARN")
 		value := c.showParameter(p, v, "")["Value"]
 		out["Value"], out["Labels"] = value, append([]string{}, v.Labels...)
-		return out
+		return out, c.mayRead(p, v)
 	})
 }
 

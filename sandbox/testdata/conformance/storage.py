@@ -139,7 +139,18 @@ def secrets(world):
     me.fails("ResourceNotFoundException", "secretsmanager", "DescribeSecret", SecretId="nothing")
     me.do("secretsmanager", "GetSecretValue", **s)
     me.do("secretsmanager", "PutSecretValue", **s, SecretString="y")
-    me.do("secretsmanager", "UpdateSecret", **s, Description="d")
+    me.do("secretsmanager", "UpdateSecret", **s, Description="d", KmsKeyId="alias/aws/secretsmanager")
+    listed = me.do("secretsmanager", "ListSecretVersionIds", **s, IncludeDeprecated=True)["Versions"]
+    stages = {stage: v["VersionId"] for v in listed for stage in v["VersionStages"]}
+    me.do("secretsmanager", "UpdateSecretVersionStage", **s, VersionStage="AWSCURRENT",
+          RemoveFromVersionId=stages["AWSCURRENT"], MoveToVersionId=stages["AWSPREVIOUS"])
+    me.fails("InvalidParameterException", "secretsmanager", "UpdateSecretVersionStage", **s, VersionStage="AWSCURRENT")
+    me.do("secretsmanager", "BatchGetSecretValue", SecretIdList=["conformance", "nothing"])
+    me.do("secretsmanager", "BatchGetSecretValue", Filters=[{"Key": "name", "Values": ["conf"]}])
+    me.do("secretsmanager", "GetRandomPassword", PasswordLength=20, ExcludePunctuation=True)
+    me.do("secretsmanager", "ValidateResourcePolicy", ResourcePolicy=policy("secretsmanager:GetSecretValue", "*", "*"))
+    me.fails("PublicPolicyException", "secretsmanager", "PutResourcePolicy", **s, BlockPublicPolicy=True,
+             ResourcePolicy=policy("secretsmanager:GetSecretValue", "*", "*"))
     me.do("secretsmanager", "DescribeSecret", **s)
     me.do("secretsmanager", "ListSecrets")
     me.do("secretsmanager", "TagResource", **s, Tags=[{"Key": "c", "Value": "d"}])
