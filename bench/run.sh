@@ -1,20 +1,25 @@
 #!/bin/sh
 # Runs every benchmark, each beside its peer; make bench calls it, after it has
 # built bin/axle and .venv. Takes about 15 minutes; ROUNDS=1 is quicker.
-# A part of them: sh bench/run.sh engine plan discovery moto sandbox latency regions
+# A part of them: sh bench/run.sh engine plan discovery access moto sandbox latency regions
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-3}
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin" ./bench/...
-for part in ${*:-engine plan discovery moto sandbox latency regions}; do
+for part in ${*:-engine plan discovery access moto sandbox latency regions}; do
 	echo
 	echo "== $part"
 	case $part in
 	engine) "$bin/engine" -steps 200000 ;;
 	plan) "$bin/plan" ;;
 	discovery) "$bin/discovery" -axle bin/axle ;;
+	access)
+		peer=$bin/peer
+		sh bench/access/peer.sh "$peer" || peer=
+		"$bin/access" -axle bin/axle -peer "$peer"
+		;;
 	regions) "$bin/deploy" -goloop "$bin/goloop" -suite regions -rounds 1 ;;
 	*) "$bin/deploy" -goloop "$bin/goloop" -suite "$part" -rounds "$rounds" ;;
 	esac

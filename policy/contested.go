@@ -96,16 +96,19 @@ const (
 	covered
 )
 
-// rcpServices are the services whose resources RCPs cover: the five that all
-// of AWS's pages name, and those that only later lists have (seen September
-// 2026; AWS Organizations User Guide and AWS Control Tower's list of RCP
-// controls differ). SNS and Lambda are on none.
-var rcpServices = map[string]coverage{
-	"s3": covered, "sts": covered, "kms": covered, "sqs": covered, "secretsmanager": covered,
-	"aoss": perhapsCovered, "codeartifact": perhapsCovered, "codebuild": perhapsCovered, "cognito-identity": perhapsCovered, "cognito-idp": perhapsCovered,
-	"dsql": perhapsCovered, "dynamodb": perhapsCovered, "ecr": perhapsCovered, "ecr-public": perhapsCovered, "events": perhapsCovered,
-	"logs": perhapsCovered, "s3express": perhapsCovered, "xray": perhapsCovered,
-}
+// rcpCovered are the services whose resources RCPs cover by all of AWS's pages,
+// and rcpPerhaps those that only a longer list of September 2026 has, whose
+// meaning AWS's pages don't confirm. SNS and Lambda are on neither. Sorted.
+var (
+	rcpCovered = []string{"kms", "s3", "secretsmanager", "sqs", "sts"}
+	rcpPerhaps = []string{"aoss", "appconfig", "appstream", "autoscaling", "autoscaling-plans", "budgets", "clouddirectory", "cloudfront",
+		"cloudsearch", "cloudtrail-data", "codeartifact", "codebuild", "codecommit", "codepipeline", "cognito-identity", "cognito-idp",
+		"comprehend", "comprehendmedical", "compute-optimizer", "cost-optimization-hub", "dax", "dsql", "dynamodb", "ecr", "ecr-public",
+		"events", "firehose", "fis", "fms", "gamelift", "health", "inspector-scan", "kendra", "kinesisvideo", "logs", "memorydb",
+		"networkmonitor", "notifications", "opensearch", "pca-connector-ad", "personalize", "polly", "pricing", "resource-groups",
+		"rolesanywhere", "servicediscovery", "signin", "support", "swf", "textract", "timestream-influxdb", "transcribe", "transfer",
+		"translate", "wafv2", "workspaces", "xray"}
+)
 
 // rcpCoverage says whether RCPs hold for an action. "RCPs can't be used to
 // restrict ... kms:RetireGrant" (AWS Organizations User Guide).
@@ -114,8 +117,12 @@ func rcpCoverage(action string) coverage {
 	if strings.EqualFold(service, "kms") && strings.EqualFold(operation, "RetireGrant") {
 		return uncovered
 	}
-	if c, ok := rcpServices[service]; ok {
-		return c
+	service = lower(service)
+	if slices.Contains(rcpCovered, service) {
+		return covered
 	}
-	return rcpServices[lower(service)]
+	if _, found := slices.BinarySearch(rcpPerhaps, service); found {
+		return perhapsCovered
+	}
+	return uncovered
 }
