@@ -4,10 +4,12 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"axle/internal/control"
+	"axle/internal/privilege"
 	"axle/internal/report"
 
 	"github.com/spf13/cobra"
@@ -15,6 +17,7 @@ import (
 
 func (a *App) bootstrapCommand() *cobra.Command {
 	var yes bool
+	var policies string
 	o := control.BootstrapOptions{}
 	cmd := &cobra.Command{
 		Use:   "bootstrap",
@@ -27,10 +30,12 @@ credentials through OrganizationAccountAccessRole, your own account directly.
 Phase 2 makes the hub role (access.via) in the hub account. Then every account is
 entered in the way that deploys will, which proves the roles.
 
-The spoke role may do what the templates' resource types need, computed from
-CloudFormation's own declarations, and what the steps themselves call; --allow
-adds actions. Only the hub role may assume it, and only you, and whom you name
-with --trust, may assume the hub role.`,
+The spoke role may do what the templates' resources need, and what the steps
+themselves call (axle access least-privilege): accounts with the same stacks get
+the same. --allow adds actions; --policies takes what you have looked at and kept
+in a file instead. Bootstrap again when templates change. Only the hub role may
+assume the spoke role, and only you, and whom you name with --trust, may assume
+the hub role.`,
 		Example: `  axle bootstrap                         prints the roles and where they go
   axle bootstrap --yes
   axle bootstrap --yes --trust arn:aws:iam::111111111111:role/ci --allow 'logs:*'`,
@@ -42,14 +47,18 @@ with --trust, may assume the hub role.`,
 				release()
 				return err
 			}
+			if policies != "" {
+				if o.Policies, err = os.ReadFile(policies); err != nil {
+					release()
+					return &usageError{fmt.Errorf("read the policies: %w", err), ""}
+				}
+			}
 			b, err := w.PlanBootstrap(ctx, o)
 			release()
 			if err != nil {
 				return err
 			}
-			if len(b.Unknown) > 0 {
-				fmt.Fprintf(a.Err, "warning: what %s needs isn't known; add it with --allow\n", strings.Join(b.Unknown, ", "))
-			}
+			a.gaps(b.Gaps)
 			if !yes {
 				return a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
 			}
@@ -65,7 +74,19 @@ with --trust, may assume the hub role.`,
 	cmd.Flags().StringVar(&o.EntryRole, "entry-role", control.DefaultEntryRole, "role to enter accounts with that have no role of ours yet")
 	cmd.Flags().StringSliceVar(&o.Trust, "trust", nil, "ARN of a principal that may assume the hub role, beside you")
 	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "action that the spoke role gets beside what is computed")
+	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
+	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
 	return cmd
+}
+
+// gaps warns of types whose needs aren't known.
+func (a *App) gaps(gaps []privilege.Gap) {
+	for _, g := range gaps {
+		fmt.Fprintf(a.Err, "warning: what %s (in %s) needs isn't known: %s\n", g.Type, strings.Join(g.Stacks, ", "), g.Why)
+	}
+	if len(gaps) > 0 {
+		fmt.Fprintln(a.Err, "  hint: add the actions with --allow")
+	}
 }
 
 // bootstrapText prints the roles as YAML with comments: each part can be saved

@@ -11,6 +11,7 @@ import (
 	"axle/internal/cloud"
 	"axle/internal/engine"
 	"axle/internal/plan"
+	"axle/internal/privilege"
 	"axle/internal/template"
 )
 
@@ -24,6 +25,11 @@ type BootstrapOptions struct {
 	Trust []string
 	// Allow are actions that the spoke role gets beside what is computed.
 	Allow []string
+	// DescribeTypes asks CloudFormation what types need that aren't in our table.
+	DescribeTypes bool
+	// Policies, if given, are what the spoke role gets instead of what is
+	// computed: as axle access least-privilege --format bootstrap writes them.
+	Policies []byte
 }
 
 // DefaultEntryRole is the role that Organizations makes in accounts that it creates.
@@ -58,7 +64,8 @@ type Bootstrap struct {
 	Project string  `json:"project"`
 	Phases  []Phase `json:"phases"`
 	// Unknown are resource types whose needs aren't known: allow them by hand.
-	Unknown []string `json:"unknown_types,omitempty"`
+	Unknown []string        `json:"unknown_types,omitempty"`
+	Gaps    []privilege.Gap `json:"gaps,omitempty"`
 	w       *Work
 	id      cloud.Identity
 	entry   string
@@ -82,15 +89,14 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 	if role == "" || role == cloud.None {
 		return nil, configError(w.project.Name.Pos, "such as access: {role: axle-spoke}", "bootstrap needs access.role, the name of the role to make")
 	}
-	body, unknown, err := spokeBody(w, o.Allow)
+	spokes, gaps, err := w.spokes(ctx, o)
 	if err != nil {
 		return nil, err
 	}
-	accounts, err := w.bootstrapAccounts()
-	if err != nil {
-		return nil, err
+	b := &Bootstrap{Project: w.Project(), Gaps: gaps, w: w, id: id, entry: o.EntryRole}
+	for _, g := range gaps {
+		b.Unknown = append(b.Unknown, g.Type)
 	}
-	b := &Bootstrap{Project: w.Project(), Unknown: unknown, w: w, id: id, entry: o.EntryRole}
 	caller := w.cloud.CallerRole(ctx)
 	if caller == "" {
 		caller = principalARN(id)
@@ -104,11 +110,13 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 			trusted = "arn:" + id.Partition + ":iam::" + trustedAccount + ":role/" + via
 		}
 	}
-	spoke := b.phase("spoke", role, accounts, body, map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted, "HubAccount": w.hub.Account.ID})
-	if ext := w.project.Access.ExternalID.Value; ext != "" {
-		spoke.Parameters["ExternalId"] = ext
+	for _, s := range spokes {
+		parameters := map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted}
+		if ext := w.project.Access.ExternalID.Value; ext != "" {
+			parameters["ExternalId"] = ext
+		}
+		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, parameters))
 	}
-	b.Phases = append(b.Phases, spoke)
 	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
 		trust := append([]string{caller}, o.Trust...)
 		slices.Sort(trust)
@@ -170,24 +178,21 @@ func (w *Work) bootstrapAccounts() ([]axle.Account, error) {
 // access rules, which proves them. A failed account doesn't keep the others
 // from their phases.
 func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) (*Done, error) {
-	entry, err := cloud.New(ctx, cloud.Options{Region: b.w.hub.Region, Run: b.w.run, Log: b.w.opts.Log,
-		MaxConcurrent: b.w.limits().Global, UserAgent: "axle/" + b.w.opts.Version,
-		Access: cloud.Access{For: func(a axle.Account) cloud.Role {
-			if a.ID == b.id.Account {
-				return cloud.Role{Name: cloud.None}
-			}
-			return cloud.Role{Name: b.entry}
-		}}})
+	entry, err := b.w.entry(ctx, b.entry)
 	if err != nil {
 		return nil, err
 	}
-	entry.Know(b.w.org.Accounts)
 	whole := &plan.Plan{Project: b.Project, Command: "bootstrap", Hub: b.w.hub, Accounts: map[string]axle.Account{},
 		Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	done := &Done{Run: axle.Run{ID: b.w.run, Project: b.Project, Command: "bootstrap", Started: time.Now()}, Plan: whole}
-	var phases [][]axle.Step
+	var phases [][]axle.Step // the spoke roles all at once
 	for i := range b.Phases {
-		phases = append(phases, b.steps(whole, &b.Phases[i]))
+		steps := b.steps(whole, &b.Phases[i])
+		if i > 0 && b.Phases[i-1].Name == b.Phases[i].Name {
+			phases[len(phases)-1] = append(phases[len(phases)-1], steps...)
+		} else {
+			phases = append(phases, steps)
+		}
 	}
 	access := b.accessSteps()
 	for _, steps := range append(phases, access) {
@@ -220,6 +225,24 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 	return done, interrupted
 }
 
+// entry is the door to accounts that may have no role of ours yet: the caller's
+// own credentials assume a role that is there already.
+func (w *Work) entry(ctx context.Context, role string) (*cloud.Cloud, error) {
+	c, err := cloud.New(ctx, cloud.Options{Region: w.hub.Region, Run: w.run, Log: w.opts.Log,
+		MaxConcurrent: w.limits().Global, UserAgent: "axle/" + w.opts.Version,
+		Access: cloud.Access{For: func(a axle.Account) cloud.Role {
+			if a.ID == w.identity.Account {
+				return cloud.Role{Name: cloud.None}
+			}
+			return cloud.Role{Name: role}
+		}}})
+	if err != nil {
+		return nil, err
+	}
+	c.Know(w.org.Accounts)
+	return c, nil
+}
+
 // explainEntry says what to do about accounts that couldn't be entered: the
 // roles to enter them with are what bootstrap would have made.
 func (b *Bootstrap) explainEntry(records []axle.Record) {
@@ -241,7 +264,7 @@ func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
 	name := "bootstrap-" + p.Name
 	spec := &axle.Spec{Stack: &axle.StackSpec{Project: b.Project, Stack: name, StackName: p.StackName, Template: p.digest,
 		Capabilities: []string{"CAPABILITY_NAMED_IAM"}}}
-	whole.Specs["stack/"+name] = spec
+	whole.Specs["stack/"+name+"/"+p.digest] = spec
 	whole.Templates[p.digest] = []byte(p.Template)
 	var steps []axle.Step
 	for _, a := range p.Accounts {
@@ -258,8 +281,13 @@ func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
 
 func (b *Bootstrap) accessSteps() []axle.Step {
 	var steps []axle.Step
-	for _, a := range b.Phases[0].Accounts {
-		steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "enter account", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
+	for i := range b.Phases {
+		if b.Phases[i].Name != "spoke" {
+			continue
+		}
+		for _, a := range b.Phases[i].Accounts {
+			steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "enter account", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
+		}
 	}
 	return steps
 }

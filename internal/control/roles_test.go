@@ -4,12 +4,15 @@ import (
 	"strings"
 	"testing"
 
+	"axle"
 	"axle/internal/cloud"
 	"axle/internal/config"
+	"axle/internal/plan"
+	"axle/internal/privilege"
 	"axle/internal/template"
 )
 
-// opened is a project with templates, as spokeBody needs it.
+// opened is a project with templates, as the roles need it.
 func opened(t *testing.T, yaml string, templates map[string]string) *Work {
 	t.Helper()
 	p, problems := config.Parse("axle.yaml", []byte(yaml), "")
@@ -36,7 +39,16 @@ stacks:
   two: {template: two.yaml, targets: hub, stack_name: other%s}
 `
 
-func TestSpokeBody(t *testing.T) {
+// spokesOf are the spoke templates of a project in an organization of two.
+func spokesOf(t *testing.T, w *Work, o BootstrapOptions) ([]spoke, []privilege.Gap, error) {
+	t.Helper()
+	hub, other := axle.Account{ID: "111111111111", Name: "hub", Status: "ACTIVE"}, axle.Account{ID: "222222222222", Name: "other", Status: "ACTIVE"}
+	w.org = &axle.Organization{Accounts: []axle.Account{hub, other}, Management: other.ID}
+	w.hub = plan.Hub{Account: hub, Region: "eu-west-1"}
+	return w.spokes(t.Context(), o)
+}
+
+func TestSpokes(t *testing.T) {
 	one := "Resources:\n  T: {Type: AWS::SNS::Topic}\n"
 	two := "Parameters:\n  Z: {Type: 'List<AWS::EC2::AvailabilityZone::Name>', Default: x}\nResources:\n  S: {Type: AWS::SSM::Parameter}\n  X: {Type: Made::Up::Type}\n  L: {Type: AWS::SNS::Topic, Properties: {TopicName: '{{resolve:ssm:/n}}'}}\n"
 	large := one + "# " + strings.Repeat("x", 60_000) + "\n"
@@ -51,29 +63,37 @@ func TestSpokeBody(t *testing.T) {
 			[]string{"sns:CreateTopic", "ssm:PutParameter", "ssm:GetParameters", "ec2:DescribeAvailabilityZones", "logs:*", "stack/p-one/*", "stack/other/*", "cloudformation:CreateChangeSet"},
 			[]string{"ec2:CreateRoute", "s3:", "iam:PassRole", "<"}, []string{"Made::Up::Type"}},
 		{"an execution role works instead", ", execution_role: worker", one, two, nil,
-			[]string{"sns:CreateTopic", "iam:PassRole", "!Sub arn:${AWS::Partition}:iam::${AWS::AccountId}:role/worker", `"iam:PassedToService": cloudformation.amazonaws.com`},
+			[]string{"sns:CreateTopic", "iam:PassRole", "!Sub arn:${AWS::Partition}:iam::111111111111:role/worker", "- cloudformation.amazonaws.com"},
 			[]string{"ssm:PutParameter"}, nil},
 		{"one of another account", ", execution_role: 'arn:aws:iam::111111111111:role/path/worker'", one, two, nil, []string{"- arn:aws:iam::111111111111:role/path/worker"}, nil, nil},
-		{"a large template, also with an execution role", ", execution_role: worker", one, large, nil, []string{"s3:GetObject", "axle-artifacts-${HubAccount}-*/*", "Condition: IsHub"}, nil, nil},
+		{"a large template, also with an execution role", ", execution_role: worker", one, large, nil, []string{"s3:GetObject", "axle-artifacts-111111111111-eu-west-1/templates/*", "s3:CreateBucket"}, nil, nil},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := opened(t, strings.Replace(rolesProject, "%s", tt.more, 1), map[string]string{"one": tt.one, "two": tt.two})
-			body, unknown, err := spokeBody(w, tt.allow)
+			spokes, gaps, err := spokesOf(t, w, BootstrapOptions{Allow: tt.allow})
 			if err != nil {
 				t.Fatal(err)
 			}
+			var unknown []string
+			for _, g := range gaps {
+				unknown = append(unknown, g.Type)
+			}
 			same(t, "unknown types", unknown, tt.unknown)
+			if len(spokes) != 2 || spokes[0].accounts[0].ID != "111111111111" || strings.Contains(string(spokes[1].body), "sns:") {
+				t.Errorf("%d templates; the account without stacks has\n%s", len(spokes), spokes[len(spokes)-1].body)
+			}
+			body := string(spokes[0].body)
 			for _, want := range tt.has {
-				if !strings.Contains(string(body), want) {
+				if !strings.Contains(body, want) {
 					t.Errorf("nothing of %s in\n%s", want, body)
 				}
 			}
 			for _, not := range tt.not {
-				if strings.Contains(string(body), not) {
+				if strings.Contains(body, not) {
 					t.Errorf("%s in\n%s", not, body)
 				}
 			}
-			if parsed, problems := template.Parse("spoke.yaml", body); problems.Err() != nil || parsed.Resources["Role"].Type != "AWS::IAM::Role" {
+			if parsed, problems := template.Parse("spoke.yaml", []byte(body)); problems.Err() != nil || parsed.Resources["Role"].Type != "AWS::IAM::Role" {
 				t.Errorf("not a template: %v\n%s", problems, body)
 			}
 		})
@@ -81,36 +101,29 @@ func TestSpokeBody(t *testing.T) {
 }
 
 // Many actions go into managed policies, none longer than IAM takes.
-func TestSpokeBodyOfManyActions(t *testing.T) {
+func TestSpokeOfManyActions(t *testing.T) {
 	w := opened(t, strings.Replace(rolesProject, "%s", "", 1), nil)
 	var allow []string
 	for i := range 500 {
 		allow = append(allow, "service:Action"+strings.Repeat("x", 20)+string(rune('a'+i%26))+string(rune('a'+i/26)))
 	}
-	body, _, err := spokeBody(w, allow)
+	spokes, _, err := spokesOf(t, w, BootstrapOptions{Allow: allow})
 	if err != nil {
 		t.Fatal(err)
 	}
-	parsed, problems := template.Parse("spoke.yaml", body)
+	parsed, problems := template.Parse("spoke.yaml", spokes[0].body)
 	if err := problems.Err(); err != nil {
 		t.Fatal(err)
 	}
-	if n := strings.Count(string(body), "AWS::IAM::ManagedPolicy"); n < 2 || n > 10 || parsed.Resources["Resources1"].Type == "" {
+	if n := strings.Count(string(spokes[0].body), "AWS::IAM::ManagedPolicy"); n < 2 || n > 10 || parsed.Resources["Policy2"].Type == "" {
 		t.Errorf("%d managed policies", n)
 	}
 	for i := range 1500 {
 		allow = append(allow, "service:Other"+strings.Repeat("y", 25)+string(rune('a'+i%26))+string(rune('a'+i/26)))
 	}
-	if _, _, err = spokeBody(w, allow); err == nil || !strings.Contains(err.Error(), "more than the managed policies of one role can hold") {
+	if _, _, err = spokesOf(t, w, BootstrapOptions{Allow: allow}); err == nil || !strings.Contains(err.Error(), "and a role can have 10") {
 		t.Errorf("got %v", err)
 	}
-}
-
-func TestChunk(t *testing.T) {
-	actions := []string{"a:1", "b:22", "c:333", "d:4444"}
-	same(t, "chunks", chunk(actions, 14), [][]string{{"a:1", "b:22"}, {"c:333"}, {"d:4444"}})
-	same(t, "none", chunk(nil, 14), [][]string(nil))
-	same(t, "one that is too long by itself", chunk([]string{"service:Action"}, 5), [][]string{{"service:Action"}})
 }
 
 func TestPrincipalARN(t *testing.T) {

@@ -1,0 +1,194 @@
+package privilege
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"axle/internal/template"
+)
+
+// Stack is a stack of the project, as it is in the accounts of a group.
+type Stack struct {
+	Name     string // CloudFormation's name for it
+	Template *template.Template
+	Regions  []string // none: any region
+	// Parameters are the values that are known, by region.
+	Parameters map[string]map[string]string
+	// ExecutionRole is the role that CloudFormation works as: a name, path and
+	// name, or an ARN. When empty it has the caller's permissions.
+	ExecutionRole string
+	// Protect: termination protection is set or may have to be taken away.
+	Protect bool
+	// Large: the template goes by way of the hub's bucket.
+	Large bool
+}
+
+// Group are accounts with the same stacks, which share a policy.
+type Group struct {
+	Partition string
+	Accounts  []string // ids
+	Stacks    []Stack
+	Peering   Peering
+	// Artifacts are the hub's buckets of large templates, without the region at
+	// the end of their names; "" when the project has none. Hub says that they
+	// are in this account, which has to make and fill them.
+	Artifacts       string
+	ArtifactRegions []string // none: any region
+	Hub             bool
+	// AnyRegion: the enabled regions of the account are asked for.
+	AnyRegion bool
+	// Extra are actions that are allowed on all resources beside what is computed.
+	Extra []string
+}
+
+// Peering says what the project's VPC peerings need here.
+type Peering struct {
+	Requests, Accepts, DNS bool
+	Regions                []string
+}
+
+// Gap is a type whose needs aren't known.
+type Gap struct {
+	Type   string   `json:"type"`
+	Stacks []string `json:"stacks"`
+	Why    string   `json:"why"`
+}
+
+// Role is what a role is for.
+type Role string
+
+// The roles.
+const (
+	Deploy    Role = "deploy"    // creates, changes and deletes the stacks
+	Plan      Role = "plan"      // finds out what a deploy would do
+	Execution Role = "execution" // CloudFormation works as it
+	Execute   Role = "execute"   // executes change sets that others prepared
+)
+
+// Roles are all roles.
+func Roles() []Role { return []Role{Deploy, Plan, Execution, Execute} }
+
+// Result is what a role needs in the accounts of a group.
+type Result struct {
+	Role       Role        `json:"role"`
+	Accounts   []string    `json:"accounts"`
+	Stacks     []string    `json:"stacks"`
+	Statements []Statement `json:"-"`
+	Gaps       []Gap       `json:"gaps,omitempty"`
+}
+
+// resources adds what the resources of a group's stacks take, of those that
+// pick chooses, and says which types aren't known.
+func (g *Group) resources(schemas map[string]Schema, pick func(*Stack) bool, into grants) []Gap {
+	var gaps []Gap
+	for i := range g.Stacks {
+		s := &g.Stacks[i]
+		if s.Template == nil || !pick(s) {
+			continue
+		}
+		for _, w := range g.worlds(s) {
+			p, declared := newPlace(s.Template, w)
+			p.text(s.Template, into)
+			for _, d := range declared {
+				gaps = note(gaps, s.Name, p.resource(d, schemas, into))
+			}
+		}
+	}
+	return gaps
+}
+
+// resource adds what one resource takes. A type that isn't known is returned.
+func (p *place) resource(d *template.Declared, schemas map[string]Schema, into grants) (unknown Gap) {
+	name := d.Type
+	if strings.HasPrefix(name, "Custom::") {
+		name = "AWS::CloudFormation::CustomResource"
+	}
+	if k, ok := kindOf(name); ok {
+		p.needs(&k, d, into)
+		if name == "AWS::CloudFormation::Stack" {
+			return Gap{Type: name, Why: "the resources of nested stacks aren't looked at"}
+		}
+		return Gap{}
+	}
+	if s, ok := schemas[name]; ok && len(s.Actions) > 0 {
+		into.on(strings.Join(s.Actions, " "), "*")
+		return Gap{}
+	}
+	switch {
+	case name == "AWS::CDK::Metadata":
+		return Gap{}
+	case strings.HasPrefix(name, "AWS::Serverless::"):
+		return Gap{Type: name, Why: "a transform makes other types of it: run it through sam build or aws cloudformation package, or allow their actions"}
+	case schemas != nil:
+		return Gap{Type: name, Why: "neither Axle's table nor the type's schema has its permissions"}
+	}
+	return Gap{Type: name, Why: "it isn't in Axle's table; --describe-types asks CloudFormation"}
+}
+
+func note(gaps []Gap, stack string, g Gap) []Gap {
+	if g.Type == "" {
+		return gaps
+	}
+	for i := range gaps {
+		if gaps[i].Type == g.Type {
+			if !slices.Contains(gaps[i].Stacks, stack) {
+				gaps[i].Stacks = append(gaps[i].Stacks, stack)
+			}
+			return gaps
+		}
+	}
+	g.Stacks = []string{stack}
+	return append(gaps, g)
+}
+
+// maxRegions is how many regions get ARNs of their own; with more the region
+// is left open.
+const maxRegions = 4
+
+// regionsOf are the regions to name in ARNs; "" leaves the region open.
+func regionsOf(list []string) []string {
+	if len(list) == 0 || len(list) > maxRegions {
+		return []string{""}
+	}
+	return list
+}
+
+func (g *Group) worlds(s *Stack) []template.World {
+	var out []template.World
+	for _, region := range regionsOf(s.Regions) {
+		out = append(out, template.World{Partition: g.Partition, Account: g.account(), Region: region, Stack: s.Name, Parameters: s.Parameters[region]})
+	}
+	return out
+}
+
+// account is the account's id when there is only one.
+func (g *Group) account() string {
+	if len(g.Accounts) == 1 {
+		return g.Accounts[0]
+	}
+	return ""
+}
+
+// arns are ARNs of a service in the group's account, one a region.
+func (g *Group) arns(service string, regions []string, resource string) []string {
+	var out []string
+	for _, r := range regionsOf(regions) {
+		out = append(out, "arn:"+orElse(g.Partition, partition)+":"+service+":"+orElse(r, "*")+":"+orElse(g.account(), account)+":"+resource)
+	}
+	return out
+}
+
+// UnknownTypes are the types of the groups' stacks that the table doesn't have
+// and that a schema could tell of, sorted.
+func UnknownTypes(groups []*Group) []string {
+	set := map[string]bool{}
+	for _, g := range groups {
+		for _, gap := range g.resources(nil, func(*Stack) bool { return true }, grants{}) {
+			if _, listed := kindOf(gap.Type); !listed && !strings.HasPrefix(gap.Type, "AWS::Serverless::") {
+				set[gap.Type] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(set))
+}

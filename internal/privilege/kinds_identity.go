@@ -1,0 +1,86 @@
+package privilege
+
+// identityKinds are the types of IAM, KMS, Secrets Manager and CloudFormation.
+var identityKinds = map[string]kind{
+	"AWS::IAM::Role": {self: "iam::{a}:role{path}{n}", name: "RoleName", limit: 64,
+		create: "iam:CreateRole", read: "iam:GetRole", update: "iam:UpdateAssumeRolePolicy",
+		delete: "iam:DeleteRole iam:ListRolePolicies iam:ListAttachedRolePolicies", tag: "iam:TagRole iam:UntagRole",
+		when: []when{
+			{"Description MaxSessionDuration", "iam:UpdateRole"},
+			{"Policies", "iam:PutRolePolicy iam:GetRolePolicy iam:DeleteRolePolicy"},
+			{"ManagedPolicyArns", "iam:AttachRolePolicy iam:DetachRolePolicy"},
+			{"PermissionsBoundary", "iam:PutRolePermissionsBoundary iam:DeleteRolePermissionsBoundary"}}},
+	"AWS::IAM::Policy": {self: "iam::{a}:policy/{n}", when: []when{
+		{"Roles", "iam:PutRolePolicy@iam::{a}:role/{Roles} iam:GetRolePolicy@iam::{a}:role/{Roles} iam:DeleteRolePolicy@iam::{a}:role/{Roles}"},
+		{"Users", "iam:PutUserPolicy@iam::{a}:user/{Users} iam:GetUserPolicy@iam::{a}:user/{Users} iam:DeleteUserPolicy@iam::{a}:user/{Users}"},
+		{"Groups", "iam:PutGroupPolicy@iam::{a}:group/{Groups} iam:GetGroupPolicy@iam::{a}:group/{Groups} iam:DeleteGroupPolicy@iam::{a}:group/{Groups}"}}},
+	"AWS::IAM::RolePolicy": {self: "iam::{a}:role/{RoleName}",
+		create: "iam:PutRolePolicy", read: "iam:GetRolePolicy", delete: "iam:DeleteRolePolicy"},
+	"AWS::IAM::ManagedPolicy": {self: "iam::{a}:policy{path}{n}", name: "ManagedPolicyName", limit: 128,
+		create: "iam:CreatePolicy", read: "iam:GetPolicy iam:GetPolicyVersion", update: "iam:CreatePolicyVersion iam:DeletePolicyVersion",
+		delete: "iam:DeletePolicy iam:ListPolicyVersions iam:ListEntitiesForPolicy",
+		when: []when{
+			{"Roles", "iam:AttachRolePolicy@iam::{a}:role/{Roles} iam:DetachRolePolicy@iam::{a}:role/{Roles}"},
+			{"Users", "iam:AttachUserPolicy@iam::{a}:user/{Users} iam:DetachUserPolicy@iam::{a}:user/{Users}"},
+			{"Groups", "iam:AttachGroupPolicy@iam::{a}:group/{Groups} iam:DetachGroupPolicy@iam::{a}:group/{Groups}"}}},
+	"AWS::IAM::InstanceProfile": {self: "iam::{a}:instance-profile{path}{n}", name: "InstanceProfileName", limit: 128,
+		create: "iam:CreateInstanceProfile iam:AddRoleToInstanceProfile", read: "iam:GetInstanceProfile",
+		delete: "iam:DeleteInstanceProfile iam:RemoveRoleFromInstanceProfile",
+		pass:   []pass{{"Roles", "ec2.amazonaws.com"}}},
+	"AWS::IAM::OIDCProvider": {self: "iam::{a}:oidc-provider/{Url}",
+		create: "iam:CreateOpenIDConnectProvider", read: "iam:GetOpenIDConnectProvider", delete: "iam:DeleteOpenIDConnectProvider",
+		tag: "iam:TagOpenIDConnectProvider iam:UntagOpenIDConnectProvider",
+		when: []when{{"ClientIdList", "iam:AddClientIDToOpenIDConnectProvider iam:RemoveClientIDFromOpenIDConnectProvider"},
+			{"ThumbprintList", "iam:UpdateOpenIDConnectProviderThumbprint"}}},
+	"AWS::IAM::User": {self: "iam::{a}:user{path}{n}", name: "UserName", limit: 64,
+		create: "iam:CreateUser", read: "iam:GetUser iam:ListUserPolicies iam:ListAttachedUserPolicies iam:ListGroupsForUser",
+		delete: "iam:DeleteUser iam:ListAccessKeys", tag: "iam:TagUser iam:UntagUser",
+		when: []when{
+			{"Groups", "iam:AddUserToGroup@iam::{a}:group/{Groups} iam:RemoveUserFromGroup@iam::{a}:group/{Groups}"},
+			{"LoginProfile", "iam:CreateLoginProfile iam:UpdateLoginProfile iam:DeleteLoginProfile iam:GetLoginProfile"},
+			{"Policies", "iam:PutUserPolicy iam:GetUserPolicy iam:DeleteUserPolicy"},
+			{"ManagedPolicyArns", "iam:AttachUserPolicy iam:DetachUserPolicy"},
+			{"PermissionsBoundary", "iam:PutUserPermissionsBoundary iam:DeleteUserPermissionsBoundary"}}},
+	"AWS::IAM::Group": {self: "iam::{a}:group{path}{n}", name: "GroupName", limit: 128,
+		create: "iam:CreateGroup", read: "iam:GetGroup iam:ListGroupPolicies iam:ListAttachedGroupPolicies", delete: "iam:DeleteGroup",
+		when: []when{{"Policies", "iam:PutGroupPolicy iam:GetGroupPolicy iam:DeleteGroupPolicy"},
+			{"ManagedPolicyArns", "iam:AttachGroupPolicy iam:DetachGroupPolicy"}}},
+	"AWS::IAM::ServiceLinkedRole": {self: "iam::{a}:role/aws-service-role/{AWSServiceName}/*",
+		create: "iam:CreateServiceLinkedRole", read: "iam:GetRole",
+		delete: "iam:DeleteServiceLinkedRole iam:GetServiceLinkedRoleDeletionStatus",
+		when:   []when{{"Description", "iam:UpdateRole"}}},
+
+	"AWS::KMS::Key": {self: "kms:{r}:{a}:key/*",
+		create: "kms:CreateKey@*", read: "kms:DescribeKey kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListResourceTags",
+		update: "kms:PutKeyPolicy", delete: "kms:ScheduleKeyDeletion", tag: "kms:TagResource kms:UntagResource",
+		when: []when{{"Description", "kms:UpdateKeyDescription"}, {"Enabled", "kms:EnableKey kms:DisableKey"},
+			{"EnableKeyRotation", "kms:EnableKeyRotation kms:DisableKeyRotation"}}},
+	"AWS::KMS::Alias": {self: "kms:{r}:{a}:{AliasName}",
+		create: "kms:CreateAlias kms:CreateAlias@key", read: "kms:ListAliases@*", update: "kms:UpdateAlias kms:UpdateAlias@key",
+		delete: "kms:DeleteAlias kms:DeleteAlias@key"},
+
+	"AWS::SecretsManager::Secret": {self: "secretsmanager:{r}:{a}:secret:{n}-*", name: "Name", made: "{L}-*",
+		create: "secretsmanager:CreateSecret", read: "secretsmanager:DescribeSecret", update: "secretsmanager:UpdateSecret",
+		delete: "secretsmanager:DeleteSecret", tag: "secretsmanager:TagResource secretsmanager:UntagResource",
+		when: []when{{"GenerateSecretString", "secretsmanager:GetRandomPassword@*"},
+			{"KmsKeyId", "kms:Decrypt@kms:{r}:{a}:key/{KmsKeyId} kms:GenerateDataKey@kms:{r}:{a}:key/{KmsKeyId}"},
+			{"ReplicaRegions", "secretsmanager:ReplicateSecretToRegions secretsmanager:RemoveRegionsFromReplication"}}},
+	"AWS::SecretsManager::ResourcePolicy": {self: "secretsmanager:{r}:{a}:secret:{SecretId}",
+		create: "secretsmanager:PutResourcePolicy", read: "secretsmanager:GetResourcePolicy", delete: "secretsmanager:DeleteResourcePolicy"},
+	"AWS::SecretsManager::RotationSchedule": {self: "secretsmanager:{r}:{a}:secret:{SecretId}",
+		create: "secretsmanager:RotateSecret", read: "secretsmanager:DescribeSecret", delete: "secretsmanager:CancelRotateSecret",
+		when: []when{{"RotationLambdaARN", "lambda:InvokeFunction@lambda:{r}:{a}:function:{RotationLambdaARN}"}}},
+	"AWS::SecretsManager::SecretTargetAttachment": {self: "secretsmanager:{r}:{a}:secret:{SecretId}",
+		create: "secretsmanager:GetSecretValue secretsmanager:PutSecretValue", read: "rds:DescribeDBInstances@* rds:DescribeDBClusters@*"},
+
+	"AWS::CloudFormation::WaitCondition":       {self: "cloudformation:{r}:{a}:stack/*"},
+	"AWS::CloudFormation::WaitConditionHandle": {self: "cloudformation:{r}:{a}:stack/*"},
+	"AWS::CloudFormation::Stack": {self: "cloudformation:{r}:{a}:stack/{n}/*", limit: 128,
+		create: "cloudformation:CreateStack", read: "cloudformation:DescribeStacks", update: "cloudformation:UpdateStack",
+		delete: "cloudformation:DeleteStack", tag: "cloudformation:TagResource cloudformation:UntagResource"},
+	"AWS::CloudFormation::CustomResource": {self: "lambda:{r}:{a}:function:*", when: []when{{"ServiceToken", serviceToken}}},
+}
+
+// serviceToken marks what custom resources need, which depends on the sort of
+// the ARN under ServiceToken.
+const serviceToken = "?ServiceToken"

@@ -1,0 +1,170 @@
+package privilege
+
+import (
+	"slices"
+	"strings"
+)
+
+// What the steps themselves call on a stack.
+const (
+	lookAtStack = "cloudformation:DescribeStacks cloudformation:GetTemplate cloudformation:ListChangeSets cloudformation:DescribeChangeSet"
+	prepare     = "cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:TagResource"
+	execute     = "cloudformation:ExecuteChangeSet cloudformation:DescribeStackEvents"
+)
+
+// For computes what a role needs in the accounts of a group. schemas are those
+// of types that the table doesn't have; nil when nobody asked for them.
+func For(role Role, g *Group, schemas map[string]Schema) *Result {
+	r := &Result{Role: role, Accounts: g.Accounts}
+	for _, s := range g.Stacks {
+		r.Stacks = append(r.Stacks, s.Name)
+	}
+	all := grants{}
+	own := func(s *Stack) bool { return s.ExecutionRole == "" }
+	switch role {
+	case Deploy:
+		r.Gaps = g.resources(schemas, own, all)
+		g.stacks(all, true)
+		g.passRoles(all)
+		g.peering(all)
+		g.artifacts(all)
+	case Plan:
+		g.texts(all)
+		g.stacks(all, false)
+		g.passRoles(all)
+		if g.Peering.Requests || g.Peering.Accepts {
+			all.on("ec2:DescribeRouteTables ec2:DescribeVpcPeeringConnections", "*")
+		}
+		g.artifacts(all)
+	case Execution:
+		r.Gaps = g.resources(schemas, func(*Stack) bool { return true }, all)
+	case Execute:
+		r.Gaps = g.resources(schemas, own, all)
+		for _, s := range g.Stacks {
+			all.on("cloudformation:DescribeStacks cloudformation:DescribeChangeSet "+execute, g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")...)
+		}
+		all.on("cloudformation:ListStacks", "*")
+	}
+	if role == Deploy || role == Plan {
+		all.on("cloudformation:DescribeStacks cloudformation:ListStacks cloudformation:ValidateTemplate", "*")
+		if g.AnyRegion {
+			all.on("account:ListRegions", "*")
+		}
+	}
+	all.on(strings.Join(g.Extra, " "), "*")
+	all.prune()
+	r.Statements = statements(all)
+	return r
+}
+
+// ExecutionRoles are the execution roles of a group, in order.
+func (g *Group) ExecutionRoles() []string {
+	var out []string
+	for _, s := range g.Stacks {
+		if s.ExecutionRole != "" {
+			out = append(out, s.ExecutionRole)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// WorkedBy is the part of a group that one execution role works on.
+func (g *Group) WorkedBy(role string) *Group {
+	part := *g
+	part.Stacks = slices.DeleteFunc(slices.Clone(g.Stacks), func(s Stack) bool { return s.ExecutionRole != role })
+	return &part
+}
+
+// stacks adds what deploying, or previewing, the stacks takes.
+func (g *Group) stacks(into grants, deploy bool) {
+	for _, s := range g.Stacks {
+		on := g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")
+		// A preview removes the empty stack that its change set leaves behind.
+		into.on(lookAtStack+" "+prepare+" cloudformation:DeleteStack", on...)
+		if deploy {
+			into.on(execute, on...)
+			if s.Protect {
+				into.on("cloudformation:UpdateTerminationProtection", on...)
+			}
+		}
+	}
+}
+
+// passRoles lets the execution roles be handed to CloudFormation.
+func (g *Group) passRoles(into grants) {
+	for _, role := range g.ExecutionRoles() {
+		if !strings.HasPrefix(role, "arn:") {
+			role = "arn:" + orElse(g.Partition, partition) + ":iam::" + orElse(g.account(), account) + ":role/" + strings.TrimPrefix(role, "/")
+		}
+		into.pass("cloudformation.amazonaws.com", role)
+	}
+}
+
+// texts adds what working out a change set takes: reading the template. With an
+// execution role CloudFormation reads as that.
+func (g *Group) texts(into grants) {
+	for i := range g.Stacks {
+		s := &g.Stacks[i]
+		if s.Template == nil || s.ExecutionRole != "" {
+			continue
+		}
+		for _, w := range g.worlds(s) {
+			p, _ := newPlace(s.Template, w)
+			p.text(s.Template, into)
+		}
+	}
+}
+
+// peering adds what VPC peerings take on this side.
+func (g *Group) peering(into grants) {
+	p := g.Peering
+	if !p.Requests && !p.Accepts {
+		return
+	}
+	connection := g.arns("ec2", p.Regions, "vpc-peering-connection/*")
+	into.on("ec2:DescribeRouteTables ec2:DescribeVpcPeeringConnections", "*")
+	into.on("ec2:CreateRoute ec2:DeleteRoute ec2:ReplaceRoute", g.arns("ec2", p.Regions, "route-table/*")...)
+	into.on("ec2:CreateTags", connection...)
+	vpcs := g.arns("ec2", p.Regions, "vpc/*")
+	if p.Requests {
+		into.on("ec2:CreateVpcPeeringConnection", append(connection, vpcs...)...)
+		into.on("ec2:DeleteVpcPeeringConnection", connection...)
+	}
+	if p.Accepts {
+		into.on("ec2:AcceptVpcPeeringConnection", append(connection, vpcs...)...)
+	}
+	if p.DNS {
+		into.on("ec2:ModifyVpcPeeringConnectionOptions", connection...)
+	}
+}
+
+// artifacts adds what large templates take: CloudFormation reads them with the
+// caller's permissions, and the hub's account makes and fills the buckets, one
+// for each region that such a template goes to.
+func (g *Group) artifacts(into grants) {
+	if g.Artifacts == "" {
+		return
+	}
+	buckets := func(regions []string) []string {
+		var out []string
+		for _, r := range regionsOf(regions) {
+			out = append(out, "arn:"+orElse(g.Partition, partition)+":s3:::"+g.Artifacts+orElse(r, "*"))
+		}
+		return out
+	}
+	for _, s := range g.Stacks {
+		for _, bucket := range buckets(s.Regions) {
+			if s.Large {
+				into.on("s3:GetObject", bucket+"/templates/*")
+			}
+		}
+	}
+	if !g.Hub {
+		return
+	}
+	for _, bucket := range buckets(g.ArtifactRegions) {
+		into.on("s3:CreateBucket s3:GetBucketPolicy s3:ListBucket s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutEncryptionConfiguration", bucket)
+		into.on("s3:GetObject s3:PutObject", bucket+"/templates/*")
+	}
+}
