@@ -37,6 +37,7 @@ var services = map[string]service{
 	"organizations":  {"organizations", jsonProtocol, "", "AWSOrganizationsV20161128", true},
 	"ssm":            {"ssm", jsonProtocol, "", "AmazonSSM", false},
 	"tagging":        {"tagging", jsonProtocol, "", "ResourceGroupsTaggingAPI_20170126", false},
+	"dynamodb":       {"dynamodb", jsonProtocol, "", "DynamoDB_20120810", false},
 	"kms":            {"kms", jsonProtocol, "", "TrentService", false},
 	"secretsmanager": {"secretsmanager", jsonProtocol, "", "secretsmanager", false},
 	"sqs":            {"sqs", jsonProtocol, "", "AmazonSQS", false},

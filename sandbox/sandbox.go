@@ -149,6 +149,7 @@ func (s *Sandbox) register() {
 		"ec2":            s.ec2Ops(),
 		"sns":            s.snsOps(),
 		"sqs":            s.sqsOps(),
+		"dynamodb":       s.dynamodbOps(),
 		"kms":            s.kmsOps(),
 		"secretsmanager": s.secretsOps(),
 		"s3":             s.s3Ops(),
@@ -200,6 +201,7 @@ type region struct {
 	SQS sqsState `json:"sqs"`
 	SSM ssmState `json:"ssm"`
 
+	Dynamo  dynamoState `json:"dynamodb"`
 	Secrets secretState `json:"secrets"`
 }
 
