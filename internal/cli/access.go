@@ -20,6 +20,7 @@ allow what is denied.`,
 		a.accessCanCommand(),
 		a.accessWhoCommand(),
 		a.accessGenerateCommand(),
+		a.accessLintCommand(),
 		a.accessPrivilegeCommand(),
 	)
 	return cmd

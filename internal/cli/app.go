@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"strings"
 	"syscall"
 
 	"axle/internal/control"
@@ -86,7 +87,7 @@ folder of your templates.`,
   axle deploy                    review it, then do it
   axle resume                    go on with what was interrupted`,
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRunE: func(*cobra.Command, []string) error { return a.checkGlobals() },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) },
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.flags.file, "file", "f", "axle.yaml", "the project's configuration")
@@ -107,7 +108,7 @@ folder of your templates.`,
 	for group, commands := range map[string][]*cobra.Command{
 		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
 		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.cancelCommand()},
-		"look":  {a.doctorCommand(), a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
+		"look":  {a.doctorCommand(), a.lintCommand(), a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
 		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.docsCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {
@@ -154,11 +155,15 @@ func refuseUnknown(root *cobra.Command) {
 	}
 }
 
-func (a *App) checkGlobals() error {
-	if !slices.Contains([]string{"text", "json"}, a.flags.output) {
+func (a *App) checkGlobals(cmd *cobra.Command) error {
+	forms := []string{"text", "json"}
+	if more := cmd.Annotations[moreForms]; more != "" {
+		forms = append(forms, more)
+	}
+	if !slices.Contains(forms, a.flags.output) {
 		got := a.flags.output
 		a.flags.output = "text"
-		return &usageError{fmt.Errorf("--output can't be %q", got), "text or json"}
+		return &usageError{fmt.Errorf("--output can't be %q", got), strings.Join(forms, " or ")}
 	}
 	if a.flags.maxConcurrent < 0 {
 		return &usageError{fmt.Errorf("--max-concurrent can't be %d", a.flags.maxConcurrent), "a number of 1 or more"}

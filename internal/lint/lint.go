@@ -90,18 +90,19 @@ type Input struct {
 	Peerings []Peering
 }
 
-// Peering is a VPC peering of the project, with the address ranges of its sides
-// by account, as far as they are known.
+// Peering is a VPC peering of the project.
 type Peering struct {
 	Name                string
 	Pos                 diag.Pos
-	RequesterTables     int
-	AccepterTables      int
-	Requester, Accepter []Range
+	Requester, Accepter Side
 }
 
-// Range is an address range and where it is.
-type Range struct{ CIDR, Where string }
+// Side is one side of a peering: a stack, the output that is its address range,
+// and the number of its route tables.
+type Side struct {
+	Stack, CIDR string
+	Tables      int
+}
 
 // Check runs the rules over the input. The findings are in the order of files
 // and lines; suppressed ones are among them.

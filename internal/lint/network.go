@@ -72,10 +72,10 @@ func checkEndpointPolicy(r *run, s *statement) {
 func checkPeerings(r *run) {
 	for _, p := range r.in.Peerings {
 		switch {
-		case p.RequesterTables == 0 && p.AccepterTables == 0:
-		case p.RequesterTables == 0:
+		case p.Requester.Tables == 0 && p.Accepter.Tables == 0:
+		case p.Requester.Tables == 0:
 			r.at(p.Pos, "", "peering %s has no route tables of the requester", p.Name)
-		case p.AccepterTables == 0:
+		case p.Accepter.Tables == 0:
 			r.at(p.Pos, "", "peering %s has no route tables of the accepter", p.Name)
 		}
 	}
@@ -121,16 +121,45 @@ func (u *unit) vpc(n *template.Node) string {
 	return ""
 }
 
+// checkOverlaps compares each network with those that it is peered with: by the
+// rules of output() the one of its own region, where there is one.
 func checkOverlaps(r *run) {
 	for _, p := range r.in.Peerings {
-		for _, a := range p.Requester {
-			for _, b := range p.Accepter {
-				x, err1 := netip.ParsePrefix(a.CIDR)
-				y, err2 := netip.ParsePrefix(b.CIDR)
-				if err1 == nil && err2 == nil && x.Overlaps(y) {
-					r.at(p.Pos, "", "peering %s: %s of %s overlaps %s of %s", p.Name, a.CIDR, a.Where, b.CIDR, b.Where)
+		accepters := r.ranges(p.Accepter)
+		for _, a := range r.ranges(p.Requester) {
+			near := slices.ContainsFunc(accepters, func(b network) bool { return b.region == a.region })
+			for _, b := range accepters {
+				if a.prefix.Overlaps(b.prefix) && a.where != b.where && (!near || a.region == b.region) {
+					r.at(p.Pos, "", "peering %s: %s of %s overlaps %s of %s", p.Name, a.prefix, a.where, b.prefix, b.where)
 				}
 			}
 		}
 	}
+}
+
+// network is an address range in a place.
+type network struct {
+	prefix        netip.Prefix
+	region, where string
+}
+
+// ranges are the address ranges of a side, as far as they are known.
+func (r *run) ranges(s Side) []network {
+	var out []network
+	for _, u := range r.units {
+		e := u.outputs[s.CIDR]
+		if u.src.Name != s.Stack || e == nil {
+			continue
+		}
+		text := e.Value.Str()
+		for _, ref := range e.Value.Refs {
+			if d := u.byName[ref.Name]; d != nil && ref.Attr == "CidrBlock" {
+				text = d.Properties.Get("CidrBlock").Str()
+			}
+		}
+		if prefix, err := netip.ParsePrefix(text); err == nil {
+			out = append(out, network{prefix, u.region, u.src.Name + " in " + u.account + "/" + u.region})
+		}
+	}
+	return out
 }
