@@ -155,8 +155,11 @@ func schemaOf(name string, p provider) obj {
 	}
 	out["tagging"] = tagging
 	handlers := obj{}
+	if p.tags == "" {
+		s.tag = ""
+	}
 	for verb, text := range map[string]string{"create": s.create + " " + s.tag, "read": s.read, "update": s.update + " " + s.tag, "delete": s.delete, "list": s.list} {
-		if actions := strings.Fields(text); len(actions) > 0 && s.create != "" && (verb != "update" || s.update != "") {
+		if actions := strings.Fields(text); len(actions) > 0 && s.create != "" && (verb != "update" || p.update != nil) {
 			handlers[verb] = obj{"permissions": slices.Compact(slices.Sorted(slices.Values(actions)))}
 		}
 	}

@@ -53,11 +53,15 @@ func (c *cloud) denials() []denial {
 		key    = must[*kms.CreateKeyOutput](c.t)(kms.NewFromConfig(dev).CreateKey(ctx, &kms.CreateKeyInput{})).KeyMetadata.Arn
 		bucket = aws.String("denials")
 	)
-	files := func(cfg aws.Config) *s3.Client { return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true }) }
+	files := func(cfg aws.Config) *s3.Client {
+		return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	}
 	must[*s3.CreateBucketOutput](c.t)(files(dev).CreateBucket(ctx, &s3.CreateBucketInput{Bucket: bucket,
 		CreateBucketConfiguration: &s3types.CreateBucketConfiguration{LocationConstraint: "eu-west-1"}}))
 	must[*s3.PutObjectOutput](c.t)(files(dev).PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String("k"), Body: strings.NewReader("x")}))
-	at := func(service, rest string) string { return "arn:aws:" + service + ":eu-west-1:" + devAccount + ":" + rest }
+	at := func(service, rest string) string {
+		return "arn:aws:" + service + ":eu-west-1:" + devAccount + ":" + rest
+	}
 	return []denial{
 		{action: "sts:DecodeAuthorizationMessage", says: "sts:DecodeAuthorizationMessage", code: "AccessDenied", rcp: true, call: func(cfg aws.Config) error {
 			_, err := sts.NewFromConfig(cfg).DecodeAuthorizationMessage(ctx, &sts.DecodeAuthorizationMessageInput{EncodedMessage: aws.String("x")})

@@ -86,6 +86,7 @@ func TestProviders(t *testing.T) {
 		"Association": `^rtbassoc-`, "Peering": `^pcx-`, "Topic": `^arn:aws:sns:eu-west-1:222222222222:Everything-Topic-[A-Z0-9]{12}$`,
 		"TopicName": `^Everything-Topic-`, "Parameter": `^CFN-Parameter-`, "ParameterValue": `^1$`, "Role": `^Everything-Role-[A-Z0-9]{12}$`,
 		"RoleArn": `^arn:aws:iam::222222222222:role/Everything-Role-`, "Managed": `^arn:aws:iam::222222222222:policy/Everything-Managed-`,
+		"Oidc":   `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
 		"Bucket": `^everything-bucket-[a-z0-9]{12}$`, "BucketDomain": `\.s3\.eu-west-1\.amazonaws\.com$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(first[k]) {
@@ -121,6 +122,10 @@ func TestProviders(t *testing.T) {
 	}
 	if got := vpcTags(); got != "Name=vpc-2 two=two" {
 		t.Errorf("tags %s", got)
+	}
+	trusted := must[*iam.GetOpenIDConnectProviderOutput](t)(iam.NewFromConfig(cfg).GetOpenIDConnectProvider(ctx, &iam.GetOpenIDConnectProviderInput{OpenIDConnectProviderArn: aws.String(second["Oidc"])}))
+	if got := strings.Join(trusted.ClientIDList, " "); got != "sts.amazonaws.com client-2" || len(trusted.ThumbprintList) != 1 {
+		t.Errorf("identity provider: %+v", trusted)
 	}
 	groups := must[*ec2.DescribeSecurityGroupsOutput](t)(net.DescribeSecurityGroups(ctx, &ec2.DescribeSecurityGroupsInput{
 		Filters: []types.Filter{{Name: aws.String("ip-permission.from-port"), Values: []string{"8443"}}}}))
@@ -168,6 +173,7 @@ func (c *cloud) left(account, region string) string {
 	count("topics", len(must[*sns.ListTopicsOutput](c.t)(sns.NewFromConfig(cfg).ListTopics(ctx, nil)).Topics))
 	count("parameters", len(must[*ssm.DescribeParametersOutput](c.t)(ssm.NewFromConfig(cfg).DescribeParameters(ctx, nil)).Parameters))
 	count("buckets", len(must[*s3.ListBucketsOutput](c.t)(s3.NewFromConfig(cfg).ListBuckets(ctx, nil)).Buckets))
+	count("identity providers", len(must[*iam.ListOpenIDConnectProvidersOutput](c.t)(iam.NewFromConfig(cfg).ListOpenIDConnectProviders(ctx, nil)).OpenIDConnectProviderList))
 	roles := must[*iam.ListRolesOutput](c.t)(iam.NewFromConfig(cfg).ListRoles(ctx, nil)).Roles
 	for _, r := range roles {
 		if *r.RoleName != "OrganizationAccountAccessRole" {
