@@ -249,6 +249,9 @@ func (p *planning) property(kind provider, tr *templateResource, before params, 
 	case after != nil:
 		base.After = p.hide(plainOrJSON(after))
 	}
+	if kind.secret == name && base.After != knownAfterApply {
+		base.Before, base.After = hidden(base.Before), hidden(base.After)
+	}
 	if dark {
 		return p.dynamic(base), nil
 	}

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -40,7 +41,25 @@ func (s *Sandbox) addEvent(st *stack, e stackEvent) {
 func (s *Sandbox) resourceStatus(st *stack, r *stackResource, status, reason string) {
 	r.Status, r.Reason, r.Updated = status, reason, s.now()
 	s.addEvent(st, stackEvent{Resource: r.ID, Type: r.Type, PhysicalID: r.PhysicalID, Status: status, Reason: reason,
-		Props: s.masked(st, string(r.Props))})
+		Props: s.masked(st, string(s.withoutSecret(r)))})
+}
+
+// withoutSecret are the resource's properties but for what its type hides.
+func (s *Sandbox) withoutSecret(r *stackResource) json.RawMessage {
+	name, props := s.types()[r.Type].secret, decode(r.Props)
+	if !props.has(name) {
+		return r.Props
+	}
+	props[name] = hidden(props.str(name))
+	return encode(map[string]any(props))
+}
+
+// hidden stands for a value that isn't shown.
+func hidden(value string) string {
+	if value == "" {
+		return ""
+	}
+	return "****"
 }
 
 // eventID is unique in the stack: AWS gives stack events a UUID, others name,

@@ -44,6 +44,8 @@ type provider struct {
 	// iam is the capability that a template with this type needs: "" or
 	// CAPABILITY_IAM (with name set by the template: CAPABILITY_NAMED_IAM).
 	iam string
+	// secret is a property whose value no event shows.
+	secret string
 }
 
 // property says how a property behaves. Flags are or-ed.
@@ -193,7 +195,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), sqsProviders(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), sqsProviders(), secretsProviders(),
 	} {
 		maps.Copy(all, some)
 	}

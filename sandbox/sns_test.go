@@ -60,7 +60,7 @@ func TestSubscribeAcrossAccounts(t *testing.T) {
 	arn := must[*sns.CreateTopicOutput](t)(dev.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("orders")})).TopicArn
 	ask := &sns.SubscribeInput{TopicArn: arn, Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:eu-west-1:" + qaAccount + ":queue")}
 	_, err := qa.Subscribe(ctx, ask)
-	refused(t, err, "AuthorizationError", "sns:Subscribe")
+	refused(t, err, "AuthorizationError", "SNS:Subscribe")
 	set := func(principal string) error {
 		doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sns:Subscribe","Resource":"%s"}]}`, principal, *arn)
 		_, err := dev.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: arn, AttributeName: aws.String("Policy"), AttributeValue: &doc})
