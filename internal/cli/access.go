@@ -20,6 +20,7 @@ allow what is denied.`,
 		a.accessCanCommand(),
 		a.accessWhoCommand(),
 		a.accessGenerateCommand(),
+		a.accessAdviseCommand(),
 		a.accessLintCommand(),
 		a.accessPrivilegeCommand(),
 	)

@@ -57,6 +57,7 @@ func (g *generateFlags) common(cmd *cobra.Command) {
 	needFlags(f, &g.ask)
 	f.StringVar(&g.out, "out", "", "folder to write to (default: everything to stdout)")
 	f.BoolVar(&g.force, "force", false, "overwrite files that exist")
+	f.StringVar(&g.ask.Name, "name", "", "the role's name, and the project's before -role, -policy or -pods (default: access-CALLER-RESOURCE)")
 	f.BoolVar(&g.ask.Fragment, "fragment", false, "only the stacks, for an axle.yaml that exists")
 	f.StringVar(&g.ask.AccessRole, "access-role", "axle-spoke", "access.role of the axle.yaml: the role that deploys")
 	f.StringVar(&g.ask.AccessVia, "access-via", "", "access.via of the axle.yaml: ARN of the first hop")
@@ -90,7 +91,6 @@ by aws:PrincipalArn, as IAM refuses to trust a role that doesn't exist yet.`,
 	g.common(cmd)
 	g.caller(cmd)
 	cmd.Flags().StringVar(&g.ask.ExternalID, "external-id", "", "what the caller must say when it assumes the role")
-	cmd.Flags().StringVar(&g.ask.Name, "name", "", "the role's name (default: access-CALLER)")
 	cmd.Flags().BoolVar(&g.ask.TrustAccount, "trust-account", false, "trust the caller's whole account")
 	cmd.Flags().StringVar(&g.ask.SessionSource, "from", "", "where the code runs: lambda, ecs, ec2 (for the profile)")
 	return cmd
@@ -144,7 +144,6 @@ association, from which EKS goes on to a role in the resources' account.`,
 	f.StringVar(&g.ask.ServiceAccount, "service-account", "", "NAMESPACE/NAME")
 	f.StringVar(&g.ask.Audience, "audience", "", "whom the tokens are for (default sts.amazonaws.com)")
 	f.BoolVar(&g.ask.ProviderExists, "provider-exists", false, "the accounts have the OIDC provider already")
-	f.StringVar(&g.ask.Name, "name", "", "the role's name (default: access-SERVICEACCOUNT)")
 	f.BoolVar(&g.ask.PodIdentity, "pod-identity", false, "by EKS Pod Identity; --region is the cluster's")
 	f.StringVar(&g.ask.Cluster, "cluster", "", "with --pod-identity: the EKS cluster's name")
 	f.StringVar(&g.ask.ClusterAccount, "cluster-account", "", "with --pod-identity: the cluster's account")

@@ -47,3 +47,40 @@ func patternNotes(w io.Writer, st Style, notes []string) {
 		fmt.Fprintf(w, "#   - %s\n", n)
 	}
 }
+
+// Advice prints which pattern is for which resource, why, and how to get it.
+func Advice(w io.Writer, st Style, a *pattern.Advice) {
+	for _, r := range a.Resources {
+		fmt.Fprintf(w, "%s  %s\n", st.bold.Render(r.Pattern), r.Resource)
+		fmt.Fprintf(w, "  %s\n", st.dim.Render(strings.Join(r.Actions, ", ")))
+		for _, why := range r.Why {
+			fmt.Fprintf(w, "  - %s\n", why)
+		}
+	}
+	list := func(title string, lines []string) {
+		if len(lines) == 0 {
+			return
+		}
+		fmt.Fprintf(w, "\n%s\n", st.bold.Render(title))
+		for _, l := range lines {
+			fmt.Fprintf(w, "  - %s\n", l)
+		}
+	}
+	if len(a.Endpoints) > 0 {
+		fmt.Fprintf(w, "\n%s\n", st.bold.Render("VPC endpoints, and what their policies must allow:"))
+		for _, e := range a.Endpoints {
+			fmt.Fprintf(w, "  - %s (%s), %s\n", e.Service, e.Type, e.Why)
+			for _, line := range strings.Split(strings.TrimRight(e.Statement.Indented(), "\n"), "\n") {
+				fmt.Fprintf(w, "      %s\n", line)
+			}
+		}
+	}
+	list("Order:", a.Order)
+	list("To know:", a.Notes)
+	if len(a.Commands) > 0 {
+		fmt.Fprintf(w, "\n%s\n", st.bold.Render("Next:"))
+		for _, c := range a.Commands {
+			fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(c, " --", " \\\n    --"))
+		}
+	}
+}

@@ -66,7 +66,7 @@ func (b *builder) kubernetes() error {
 	if audience == "" {
 		audience = "sts.amazonaws.com"
 	}
-	roles := b.roles(b.project0())
+	roles := b.roles()
 	if !b.ask.ProviderExists {
 		b.providerStack(issuer, audience, roles)
 	}
@@ -164,15 +164,16 @@ func (b *builder) podIdentity() error {
 	case accounts[0] == b.ask.ClusterAccount:
 		return mistake("an association without a target role is enough there", "the resources are in the cluster's own account")
 	}
-	target := b.roles(b.project0())[0]
+	target := b.roles()[0]
 	pod := "arn:" + b.partition + ":iam::" + b.ask.ClusterAccount + ":role/" + target.name + "-pod"
-	b.podRole(namespace, name, target, pod)
+	b.podRole(namespace, name, pod)
 	b.association(namespace, name, target, pod)
 	external := b.ask.Region + "/" + b.ask.ClusterAccount + "/" + b.ask.Cluster + "/a-made-by-stack-association"
 	trust := statement{sid: "PodsMayAssume", principal: Map{{"AWS", pod}}, actions: assumeBy, conditions: []condition{{"StringEquals", "sts:ExternalId", []string{external}}}}
 	b.roleStack(target, "the role of pods in the resources' account", trust, []param{
 		{name: "PodRoleArn", about: "The role of the pods in the cluster's account", pattern: patternRole, literal: pod, value: output("pod-role", "RoleArn")},
 		{name: "ExternalId", about: "What EKS says for this association alone", literal: external, value: output("association", "ExternalId")}})
+	b.podAccess(target, pod)
 	b.keyNotes(target)
 	manifest := Map{{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", Map{{"name", name}, {"namespace", namespace}}}}
 	b.file("kubernetes/service-account.yaml", "for kubectl apply; the association needs no annotation", manifest.yaml())
@@ -183,22 +184,32 @@ func (b *builder) podIdentity() error {
 
 // podRole is the role in the cluster's account: EKS passes a role of its own
 // account only.
-func (b *builder) podRole(namespace, name string, target madeRole, pod string) {
+func (b *builder) podRole(namespace, name, pod string) {
 	account := b.ask.ClusterAccount
 	trust := document(statement{sid: "PodsMayAssume", principal: Map{{"Service", "pods.eks.amazonaws.com"}}, actions: assumeBy, conditions: []condition{
 		{"StringEquals", "aws:RequestTag/kubernetes-namespace", []string{namespace}},
 		{"StringEquals", "aws:RequestTag/kubernetes-service-account", []string{name}},
 		{"StringEquals", "aws:RequestTag/eks-cluster-name", []string{b.ask.Cluster}}}})
 	b.add(policy.TrustPolicy, account, pod, trust)
-	doc := b.identity(account, pod, []statement{{sid: "AssumeTargetRole", actions: assumeBy, resources: []string{target.arn}}})
-	props := Map{{"RoleName", ref("RoleName")}, {"Description", "The pods' role in the cluster's account"}, {"AssumeRolePolicyDocument", trust},
-		{"Policies", []any{Map{{"PolicyName", "target"}, {"PolicyDocument", doc}}}}}
+	props := Map{{"RoleName", ref("RoleName")}, {"Description", "The pods' role in the cluster's account"}, {"AssumeRolePolicyDocument", trust}}
 	b.stack(Stack{Name: "pod-role", Accounts: []string{account}, Region: b.ask.Region, Why: "the pods' role in the cluster's account", Capabilities: named},
 		"The pods' role in the cluster's account", []param{
-			{name: "RoleName", about: "The role's name", pattern: patternName, literal: target.name + "-pod"},
-			{name: "TargetRoleArn", about: "The role in the resources' account", pattern: patternRole, literal: target.arn}},
+			{name: "RoleName", about: "The role's name", pattern: patternName, literal: pod[strings.LastIndexByte(pod, '/')+1:]}},
 		Map{{"Role", Map{{"Type", "AWS::IAM::Role"}, {"Properties", props}}}},
-		Map{{"RoleArn", Map{{"Description", "The role's ARN"}, {"Value", attr{"Role", "Arn"}}}}})
+		Map{{"RoleArn", Map{{"Description", "The role's ARN"}, {"Value", attr{"Role", "Arn"}}}},
+			{"RoleName", Map{{"Description", "The role's name"}, {"Value", ref("Role")}}}})
+}
+
+// podAccess lets the pods' role go on to the target, once that is there.
+func (b *builder) podAccess(target madeRole, pod string) {
+	doc := b.identity(b.ask.ClusterAccount, pod, []statement{{sid: "AssumeTargetRole", actions: assumeBy, resources: []string{target.arn}}})
+	props := Map{{"Description", "Lets pods go on to their role in the resources' account"}, {"PolicyDocument", doc}, {"Roles", []any{ref("PodRoleName")}}}
+	b.stack(Stack{Name: "pod-access", Accounts: []string{b.ask.ClusterAccount}, Region: b.ask.Region, Why: "lets the pods' role go on to the other", Capabilities: anyIAM},
+		"Lets pods go on to their role in the resources' account", []param{
+			{name: "PodRoleName", about: "The pods' role", pattern: patternName, literal: pod[strings.LastIndexByte(pod, '/')+1:], value: output("pod-role", "RoleName")},
+			{name: "TargetRoleArn", about: "The role in the resources' account", pattern: patternRole, literal: target.arn, value: output(target.stack, "RoleArn")}},
+		Map{{"Access", Map{{"Type", "AWS::IAM::ManagedPolicy"}, {"Properties", props}}}},
+		Map{{"PolicyArn", Map{{"Description", "The policy's ARN"}, {"Value", ref("Access")}}}})
 }
 
 func (b *builder) association(namespace, name string, target madeRole, pod string) {

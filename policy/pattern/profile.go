@@ -12,7 +12,7 @@ var sources = map[string]string{"": "source_profile = default", "lambda": "crede
 	"fargate": "credential_source = EcsContainer", "ec2": "credential_source = Ec2InstanceMetadata"}
 
 func (b *builder) profileName(r madeRole, all []madeRole) string {
-	name := b.project0()
+	name := b.name()
 	if len(all) > 1 {
 		name += "-" + r.account
 	}
@@ -67,7 +67,7 @@ func (b *builder) credentials(roles []madeRole) {
 	for _, r := range roles {
 		fmt.Fprintf(&t, "#   [profile %s]\n#   credential_process = axle -f /PATH/TO/credentials.yaml credentials %s\n", b.profileName(r, roles), r.account)
 	}
-	t.WriteString(Map{{"name", b.project0()}, {"organization", Map{{"source", "file:credentials.json"}}}, {"access", access}, {"regions", []any{b.ask.Region}}}.yaml())
+	t.WriteString(Map{{"name", b.projectName()}, {"organization", Map{{"source", "file:credentials.json"}}}, {"access", access}, {"regions", []any{b.ask.Region}}}.yaml())
 	b.file("credentials.yaml", "axle credentials as a credential_process", t.String())
 	b.file("credentials.json", "the accounts of credentials.yaml", string(list)+"\n")
 }

@@ -5,16 +5,25 @@ import (
 	"strings"
 )
 
-// project0 is the project's name.
-func (b *builder) project0() string {
-	switch {
-	case b.ask.Name != "":
+// name is what the role is called: by who calls and the first resource, so that
+// what is generated for others doesn't take its place.
+func (b *builder) name() string { return b.nameFor(b.resources) }
+
+func (b *builder) nameFor(list []*resource) string {
+	if b.ask.Name != "" {
 		return b.ask.Name
-	case b.ask.Pattern == Kubernetes:
-		_, name, _ := strings.Cut(b.ask.ServiceAccount, "/")
-		return "access-" + shorten(name, 40)
 	}
-	return "access-" + shorten(b.caller.name, 40)
+	who := b.caller.name
+	if who == "" {
+		_, who, _ = strings.Cut(b.ask.ServiceAccount, "/")
+	}
+	return "access-" + shorten(who, 20) + "-" + shorten(list[0].lastName(), 20)
+}
+
+// projectName is the project's: the patterns of one caller are projects of
+// their own, whose stacks don't take each other's place.
+func (b *builder) projectName() string {
+	return b.name() + map[string]string{Role: "-role", ResourcePolicy: "-policy", Kubernetes: "-pods"}[b.ask.Pattern]
 }
 
 // project writes the axle.yaml, or the stacks for one.
@@ -52,7 +61,7 @@ func (b *builder) project() {
 		if b.ask.AccessVia != "" {
 			access = append(Map{{"via", b.ask.AccessVia}}, access...)
 		}
-		doc = Map{{"name", b.project0()}, {"access", access}, {"regions", []any{b.ask.Region}}, {"stacks", stacks}}
+		doc = Map{{"name", b.projectName()}, {"access", access}, {"regions", []any{b.ask.Region}}, {"stacks", stacks}}
 	}
 	t.WriteString(doc.yaml())
 	b.out.Files = append([]File{{path, "what goes where, for axle deploy", t.String()}}, b.out.Files...)

@@ -191,7 +191,7 @@ func TestRoleIsExact(t *testing.T) {
 				t.Fatal(err)
 			}
 			w := &world{t, bundle.Policies}
-			const role = "arn:aws:iam::222222222222:role/access-web"
+			role := bundleRole(t, bundle)
 			context := map[string][]string{"sts:ExternalId": {"5f2c-orders"}, "aws:PrincipalOrgID": {orgID}}
 			use := try{who: callerARN, action: "sts:AssumeRole", arn: role, on: role, owner: "222222222222", context: context}
 			if !w.allows(use) {
@@ -220,6 +220,18 @@ func TestRoleIsExact(t *testing.T) {
 	})
 }
 
+// bundleRole is the role that was made for the resources.
+func bundleRole(t *testing.T, b *Bundle) string {
+	t.Helper()
+	for _, d := range b.Policies {
+		if d.Kind == policy.TrustPolicy && d.Account == "222222222222" {
+			return d.On
+		}
+	}
+	t.Fatal("there is no role")
+	return ""
+}
+
 // owners gives keys the policy that they have by default: it leaves all to IAM.
 func owners(t *testing.T, w *world, list []try) {
 	t.Helper()
@@ -241,7 +253,7 @@ func TestKubernetesIsExact(t *testing.T) {
 			t.Fatal(err)
 		}
 		w := &world{t, bundle.Policies}
-		const role = "arn:aws:iam::222222222222:role/access-web"
+		role := bundleRole(t, bundle)
 		token := func(sub, aud string) map[string][]string {
 			return map[string][]string{issuer + ":sub": {sub}, issuer + ":aud": {aud}}
 		}
@@ -282,7 +294,7 @@ func TestPodIdentityIsExact(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := &world{t, bundle.Policies}
-	const pod, role = "arn:aws:iam::111111111111:role/access-web-pod", "arn:aws:iam::222222222222:role/access-web"
+	const pod, role = "arn:aws:iam::111111111111:role/access-web-orders-pod", "arn:aws:iam::222222222222:role/access-web-orders"
 	var list []try
 	for _, action := range assumeBy {
 		eks := try{who: "pods.eks.amazonaws.com", action: action, arn: pod, on: pod, owner: "111111111111", context: map[string][]string{

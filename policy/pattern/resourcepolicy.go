@@ -17,7 +17,7 @@ func (b *builder) resourcePolicy() error {
 	for _, what := range []struct {
 		given bool
 		flag  string
-	}{{b.ask.ExternalID != "", "--external-id"}, {b.ask.TrustAccount, "--trust-account"}, {b.ask.Name != "", "--name"}} {
+	}{{b.ask.ExternalID != "", "--external-id"}, {b.ask.TrustAccount, "--trust-account"}} {
 		if what.given {
 			return mistake("it is for the role pattern: a resource's policy names the caller itself", "%s means nothing to a resource policy", what.flag)
 		}
@@ -113,9 +113,12 @@ func (b *builder) statements(r *resource) []statement {
 // onResource writes the resource's side: a stack, or a fragment.
 func (b *builder) onResource(r *resource) error {
 	c, list := r.service.policy, b.statements(r)
-	if c.typ == "AWS::KMS::Key" {
-		owner := root(b.partition, r.account)
-		list = append([]statement{{sid: "OwnerAdministers", principal: Map{{"AWS", owner}}, actions: []string{"kms:*"}, resources: []string{"*"}}}, list...)
+	if c.owner != nil {
+		s := statement{sid: "OwnerAdministers", principal: Map{{"AWS", root(b.partition, r.account)}}, actions: c.owner, resources: []string{"*"}}
+		if c.resource == "" {
+			s.resources = []string{r.arn.text}
+		}
+		list = append([]statement{s}, list...)
 	}
 	doc := document(list...)
 	b.add(policy.ResourcePolicy, r.account, r.arn.text, doc)
@@ -129,7 +132,7 @@ func (b *builder) onResource(r *resource) error {
 	switch {
 	case c.manual != "":
 		path := "policies/" + r.label + ".json"
-		b.file(path, "the policy of "+r.arn.text, doc.indented())
+		b.file(path, "the policy of "+r.arn.text, doc.Indented())
 		b.note("CloudFormation has no type for the policy of %s: in account %s run %s", r.arn.text, r.account, fmt.Sprintf(c.manual, path))
 	case c.property != "" && !r.created:
 		b.propertyFragment(r, doc, raw)
@@ -195,6 +198,7 @@ func (b *builder) resourceStack(r *resource, doc Map, list []statement) {
 	if r.created {
 		about, why = "A "+r.service.label+" that the caller may use", "the "+r.service.label+" and its policy"
 	}
+	all = append(all, param{literal: root(b.partition, r.account), as: ownRoot})
 	others := []*resource{r}
 	if r.created {
 		others = nil // its keys only: it doesn't know itself by a parameter
@@ -275,6 +279,9 @@ func (b *builder) makeKeys() {
 	}
 }
 
+// ownRoot names the account where the stack is.
+const ownRoot = "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"
+
 // keyStatements are the caller's in a key policy.
 func (b *builder) keyStatements(k *key) []statement {
 	var out []statement
@@ -294,7 +301,7 @@ func (b *builder) keyStack(k *key) {
 	b.add(policy.ResourcePolicy, k.arn.account, k.arn.text, doc)
 	made := createKey(nil)
 	setProperty(made, "KeyPolicy", doc)
-	all := append(b.callerParams(), param{literal: owner, as: "arn:${AWS::Partition}:iam::${AWS::AccountId}:root"})
+	all := append(b.callerParams(), param{literal: owner, as: ownRoot})
 	b.stack(Stack{Name: k.label, Accounts: []string{k.arn.account}, Region: k.arn.region, Why: "the key that the caller may use through these services"},
 		"A key for resources that other accounts use", all, Map{{"Key", made}},
 		Map{{"KeyArn", Map{{"Description", "The key's ARN"}, {"Value", attr{"Key", "Arn"}}}}})

@@ -13,11 +13,8 @@ type madeRole struct {
 }
 
 // roles plans a role in each account that owns resources.
-func (b *builder) roles(fallback string) []madeRole {
-	name := b.ask.Name
-	if name == "" {
-		name = fallback
-	}
+func (b *builder) roles() []madeRole {
+	name := b.name()
 	accounts := accountsOf(b.resources)
 	var out []madeRole
 	for _, account := range accounts {
@@ -61,7 +58,7 @@ func (b *builder) role() error {
 		return err
 	}
 	b.callerStack()
-	roles := b.roles("access-" + shorten(b.caller.name, 40))
+	roles := b.roles()
 	var mayAssume []string
 	for _, r := range roles {
 		b.roleStack(r, "the role that the caller assumes in the resources' account", b.trust(), b.callerParams())

@@ -52,6 +52,7 @@ type carrier struct {
 	exact    bool                           // takes no condition on the principal
 	manual   string                         // no CloudFormation type: the command that sets it
 	text     bool                           // the property is the policy as a JSON text
+	owner    []string                       // what the owner's own statement allows, where the policy takes the place of one
 	note     string
 }
 
@@ -83,7 +84,8 @@ var services = []service{
 		{"subscribe", "receive", []grant{on(self, "sns:Subscribe")}, nil},
 	}, policy: &carrier{typ: "AWS::SNS::TopicPolicy", limit: 30720, build: func(r *resource, doc Map) Map {
 		return Map{{"Topics", []any{r.self()}}, {"PolicyDocument", doc}}
-	}, note: "A topic has one policy: this replaces the default, which only repeats what the owner's identity policies give."}},
+	}, owner: []string{"sns:AddPermission", "sns:DeleteTopic", "sns:GetTopicAttributes", "sns:ListSubscriptionsByTopic", "sns:Publish", "sns:RemovePermission", "sns:SetTopicAttributes", "sns:Subscribe"},
+		note: "A topic has one policy: if it has one of your own already, add the statements to it instead."}},
 	{prefix: "sqs", label: "queue", via: "sqs", create: createQueue, needs: []need{
 		{"send", "write", []grant{on(self, "sqs:SendMessage", "sqs:GetQueueUrl")}, both},
 		{"receive", "read", []grant{on(self, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl")}, decrypt},
@@ -100,7 +102,7 @@ var services = []service{
 		{"describe", "", []grant{on(self, "kms:DescribeKey")}, nil},
 		{"sign", "", []grant{on(self, "kms:Sign", "kms:GetPublicKey")}, nil},
 		{"verify", "", []grant{on(self, "kms:Verify", "kms:GetPublicKey")}, nil},
-	}, rate: 10000, policy: &carrier{typ: "AWS::KMS::Key", property: "KeyPolicy", resource: "*", limit: 32768,
+	}, rate: 10000, policy: &carrier{typ: "AWS::KMS::Key", property: "KeyPolicy", resource: "*", limit: 32768, owner: []string{"kms:*"},
 		note: "Keep the owner's own statement (the account's root with kms:*): without it nobody can change the key any more."}},
 	{prefix: "secretsmanager", kind: "secret:", label: "secret", via: "secretsmanager", create: createSecret, rate: 10000, needs: []need{
 		{"read", "get", []grant{on(self, "secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret")}, decrypt},
@@ -164,7 +166,7 @@ var services = []service{
 	}, instead: "a log group's policy is for AWS services; other accounts subscribe to it through a destination (arn:...:destination:NAME), or assume a role"},
 	{prefix: "dynamodb", kind: "", label: "table", instead: "only tables (arn:...:table/NAME) are in the table of resource policies"},
 	{prefix: "ssm", kind: "parameter/", label: "parameter", via: "ssm", rate: 40, needs: []need{
-		{"read", "get", []grant{on(self, "ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath")}, decrypt},
+		{"read", "get", []grant{on(self, "ssm:GetParameter", "ssm:GetParameters")}, decrypt},
 		{"write", "put", []grant{on(self, "ssm:PutParameter")}, []string{"kms:Encrypt"}},
 	}, instead: "Parameter Store takes no resource policy; only advanced parameters can be shared, through RAM"},
 	{prefix: "states", kind: "stateMachine:", label: "statemachine", needs: []need{

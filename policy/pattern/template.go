@@ -170,6 +170,11 @@ func (b *builder) resourceParams(list []*resource) []param {
 			continue
 		}
 		out = append(out, p)
+		if r.service.prefix == "glue" {
+			for i, part := range r.glueChain()[:2] {
+				out = append(out, param{name: r.param + []string{"Catalog", "Database"}[i], about: "What the table is in", pattern: patternARN, literal: part})
+			}
+		}
 		if r.service.prefix == "s3" && strings.Contains(r.arn.rest, "/") {
 			bucket, _, _ := strings.Cut(r.arn.rest, "/")
 			out = append(out, param{name: "Bucket" + r.param, about: "The bucket", pattern: patternARN, literal: "arn:" + r.arn.partition + ":s3:::" + bucket})

@@ -57,8 +57,8 @@ func (m Map) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
-// indented is the map as JSON for people.
-func (m Map) indented() string {
+// Indented is the map as JSON for people.
+func (m Map) Indented() string {
 	raw, err := m.MarshalJSON()
 	if err != nil {
 		panic(err) // only the types above are in it
@@ -144,7 +144,7 @@ var (
 )
 
 func scalar(s string) string {
-	if plain.MatchString(s) && !notText.MatchString(s) && !strings.HasSuffix(s, ":") {
+	if plain.MatchString(s) && !strings.Contains(s, ": ") && !notText.MatchString(s) && !strings.HasSuffix(s, ":") {
 		return s
 	}
 	return quoted(s)
