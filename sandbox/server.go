@@ -327,6 +327,9 @@ func guessService(r *http.Request) service {
 			return svc
 		}
 	}
+	if anonymousOps["sns:"+r.URL.Query().Get("Action")] {
+		return services["sns"]
+	}
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
 		return services["sts"]
 	}

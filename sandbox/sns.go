@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"axle/policy"
 )
@@ -28,6 +29,8 @@ type topic struct {
 	Tags       map[string]string `json:"tags,omitempty"`
 	Subs       map[string]place  `json:"subs,omitempty"` // its subscriptions' ARNs, and where they are kept
 	Deleted    int               `json:"deleted,omitempty"`
+	Was        string            `json:"was,omitempty"`    // the policy before the last change, which an unkind sandbox still goes by
+	Changed    time.Time         `json:"changed,omitzero"` // of the policy
 	Sequence   int64             `json:"sequence,omitempty"`
 	Sent       map[string]sent   `json:"sent,omitempty"` // of a FIFO topic, by deduplication id
 }
@@ -55,10 +58,10 @@ func (s *Sandbox) snsOps() map[string]operation {
 		"SetTopicAttributes":        topicOp(setTopicAttributes),
 		"ListSubscriptionsByTopic":  topicOp(listSubscriptionsByTopic),
 		"Subscribe":                 topicOp(subscribe),
-		"ConfirmSubscription":       {run: confirmSubscription, resources: func(c *call) []string { return []string{c.In.str("TopicArn")} }},
+		"ConfirmSubscription":       {run: confirmSubscription, access: unlessVisiting("TopicArn")},
 		"Publish":                   {run: publish, access: publishAccess},
 		"PublishBatch":              {run: publishBatch, access: publishAccess},
-		"Unsubscribe":               {run: unsubscribe},
+		"Unsubscribe":               {run: unsubscribe, access: unlessVisiting("")},
 		"ListSubscriptions":         {run: listSubscriptions},
 		"GetSubscriptionAttributes": {run: getSubscriptionAttributes},
 		"SetSubscriptionAttributes": {run: setSubscriptionAttributes},
@@ -79,6 +82,9 @@ func topicAccess(param string) func(*call) ([]access, error) {
 		}
 		if t := c.topicAt(arn); t != nil {
 			a.Owner, a.Policy = t.Owner, c.bound(t.policy(), t.Bound)
+			if c.stale(t.Changed) {
+				a.Policy = t.Was
+			}
 		}
 		if c.Op == "Subscribe" {
 			a.Context = map[string][]string{"sns:Protocol": {c.In.str("Protocol")}, "sns:Endpoint": {c.In.str("Endpoint")}}
@@ -186,7 +192,9 @@ func (c *call) setTopicAttribute(t *topic, name, value string, creating bool) er
 		if err != nil {
 			return fail("InvalidParameter", "Invalid parameter: Policy Error: %v", err)
 		}
-		t.Bound = bound
+		if t.Was, t.Bound = c.bound(t.policy(), t.Bound), bound; !creating {
+			t.Changed = c.now()
+		}
 	case "DeliveryPolicy", "ArchivePolicy":
 		if value != "" && !json.Valid([]byte(value)) {
 			return fail("InvalidParameter", "Invalid parameter: %s: failed to parse JSON.", name)

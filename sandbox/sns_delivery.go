@@ -39,16 +39,26 @@ func (c *call) deliver(t *topic, s *subscription, p *publication) {
 	case !s.wants(p):
 		c.log.Debug("SNS: message is filtered out", "topic", t.arn(), "subscription", s.ARN)
 	default:
-		if err := c.toQueue(t, s, c.envelope(t, s, p)); err != nil {
+		if err := c.toQueue(t, s.Endpoint, c.envelope(t, s, p)); err != nil && !c.giveUpOn(t, s, p) {
 			lost(err.Error())
 		}
 	}
 }
 
-// toQueue puts a message into the subscription's queue, if the queue's policy
-// lets SNS do so for the topic, and SNS may use the queue's key.
-func (c *call) toQueue(t *topic, s *subscription, m *queueMessage) error {
-	q := c.queueByARN(s.Endpoint)
+// giveUpOn puts what couldn't be delivered into the subscription's dead-letter
+// queue, and says whether it has one that takes it.
+func (c *call) giveUpOn(t *topic, s *subscription, p *publication) bool {
+	dead := params{}
+	if json.Unmarshal([]byte(s.Attributes["RedrivePolicy"]), &dead) != nil {
+		return false
+	}
+	return c.toQueue(t, dead.str("deadLetterTargetArn"), c.envelope(t, s, p)) == nil
+}
+
+// toQueue puts a message into a queue, if the queue's policy lets SNS do so for
+// the topic, and SNS may use the queue's key.
+func (c *call) toQueue(t *topic, queue string, m *queueMessage) error {
+	q := c.queueByARN(queue)
 	if q == nil {
 		return noQueue()
 	}
@@ -138,8 +148,35 @@ func (c *call) askToConfirm(t *topic, s *subscription) {
 	if t.Attributes["FifoTopic"] == "true" {
 		m.System["MessageGroupId"], m.System["MessageDeduplicationId"] = "SubscriptionConfirmation", s.Token
 	}
-	if err := c.toQueue(t, s, m); err != nil {
+	if err := c.toQueue(t, s.Endpoint, m); err != nil {
 		c.log.Warn("SNS: the request to confirm isn't delivered: "+err.Error(), "topic", t.arn(), "subscription", s.ARN, "endpoint", s.Endpoint)
+	}
+}
+
+// visitor lets somebody in who follows a link of a message, without a
+// signature: the token or the subscription's ARN says enough. It acts in the
+// account of the topic.
+func (s *Sandbox) visitor(c *call) bool {
+	parts := strings.Split(c.In.or("TopicArn", c.In.str("SubscriptionArn")), ":")
+	if len(parts) < 6 {
+		return false
+	}
+	s.lock()
+	defer s.unlock()
+	if s.account(parts[4]) == nil {
+		return false
+	}
+	c.Who, c.Region = &identity{Type: "anonymous", Account: parts[4]}, parts[3]
+	return true
+}
+
+// unlessVisiting is the caller's own permission on what a field names.
+func unlessVisiting(field string) func(*call) ([]access, error) {
+	return func(c *call) ([]access, error) {
+		if c.Who.Type == "anonymous" {
+			return nil, nil
+		}
+		return []access{{Action: "sns:" + c.Op, Resource: c.In.str(field)}}, nil
 	}
 }
 

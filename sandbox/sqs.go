@@ -288,7 +288,10 @@ func listQueues(c *call) (obj, error) {
 			names = append(names, n)
 		}
 	}
-	size := c.In.int("MaxResults", 1000)
+	if !c.In.has("MaxResults") { // then there are no pages
+		return c.queueURLs("QueueUrls", names[:min(len(names), 1000)], ""), nil
+	}
+	size := c.In.int("MaxResults", 0)
 	if size < 1 || size > 1000 {
 		return nil, invalidQueueValue(c.In.str("MaxResults"), "MaxResults", "Must be an integer from 1 to 1000.")
 	}

@@ -4,6 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +14,7 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -212,12 +216,21 @@ func confirm(t *testing.T, c *cloud, topic string) {
 		t.Fatalf("subscription %s", *sub)
 	}
 	_ = must[*sns.PublishOutput](t)(topics.Publish(ctx, &sns.PublishInput{TopicArn: &topic, Message: aws.String("too early")}))
-	var ask struct{ Type, Token string }
+	var ask struct{ Type, SubscribeURL string }
 	got := bodies(t, queues, url, 0)
 	if len(got) != 1 || json.Unmarshal([]byte(got[0]), &ask) != nil || ask.Type != "SubscriptionConfirmation" {
 		t.Fatalf("received %q", got)
 	}
-	_ = must[*sns.ConfirmSubscriptionOutput](t)(c.sns(qaAccount, "eu-west-1").ConfirmSubscription(ctx, &sns.ConfirmSubscriptionInput{TopicArn: &topic, Token: &ask.Token}))
+	for link, want := range map[string]int{ask.SubscribeURL + "x": 400, ask.SubscribeURL: 200} {
+		visited, err := http.Get(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = visited.Body.Close()
+		if visited.StatusCode != want {
+			t.Fatalf("%s: %s", link, visited.Status)
+		}
+	}
 	_ = must[*sns.PublishOutput](t)(topics.Publish(ctx, &sns.PublishInput{TopicArn: &topic, Message: aws.String("now")}))
 	if got := bodies(t, queues, url, 0); len(got) != 1 || !strings.Contains(got[0], `"Message":"now"`) {
 		t.Fatalf("received %q", got)
@@ -230,4 +243,83 @@ func snsAttributes(values map[string]string) map[string]snstypes.MessageAttribut
 		out[k] = snstypes.MessageAttributeValue{DataType: aws.String("String"), StringValue: aws.String(v)}
 	}
 	return out
+}
+
+// Whatever an unkind sandbox does to messages and policies, nothing is lost but
+// what was refused, and order and policy come in the end.
+func TestUnkindQueues(t *testing.T) {
+	ctx := context.Background()
+	c := newCloud(t, sandbox.Options{Unkind: true, Seed: 7})
+	patient := func(account string) aws.Config {
+		cfg := c.in(account, "eu-west-1")
+		cfg.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }
+		return cfg
+	}
+	dev, qa := sqs.NewFromConfig(patient(devAccount)), sqs.NewFromConfig(patient(qaAccount))
+	url, arn := c.queue(dev, devAccount, "orders", nil)
+	eventually := func(what string, try func() error) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			err := try()
+			if err == nil {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: %v", what, err)
+			}
+		}
+	}
+	eventually("the queue is known", func() error {
+		return setQueue(t, dev, url, "Policy", allows(`{"AWS":"`+qaAccount+`"}`, "sqs:SendMessage", arn, ""))
+	})
+	sent := map[string]bool{}
+	for i := range 12 {
+		body := fmt.Sprint(i)
+		eventually("the policy is in force", func() error {
+			_, err := qa.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
+			return err
+		})
+		sent[body] = true
+	}
+	eventually("all are received", func() error {
+		for _, b := range bodies(t, dev, url, 0) {
+			if !sent[b] {
+				t.Errorf("received %s once more", b)
+			}
+			delete(sent, b)
+		}
+		if len(sent) > 0 {
+			return fmt.Errorf("%d are missing", len(sent))
+		}
+		return nil
+	})
+}
+
+// Queues, messages and subscriptions are there after a restart, at the new
+// address.
+func TestQueuesSurvive(t *testing.T) {
+	ctx := context.Background()
+	opts := sandbox.Options{State: filepath.Join(t.TempDir(), "state.json")}
+	sb, err := sandbox.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(sb)
+	client := sqs.NewFromConfig(configOf(sb, server.URL))
+	url := *must[*sqs.CreateQueueOutput](t)(client.CreateQueue(ctx, &sqs.CreateQueueInput{QueueName: aws.String("kept")})).QueueUrl
+	_ = must[*sqs.SendMessageOutput](t)(client.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("hello"),
+		MessageAttributes: map[string]types.MessageAttributeValue{"a": {DataType: aws.String("Binary"), BinaryValue: []byte{1, 2}}}}))
+	server.Close()
+	if err := sb.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := newBox(t, opts)
+	out := must[*sqs.ReceiveMessageOutput](t)(sqs.NewFromConfig(b.top).ReceiveMessage(ctx, &sqs.ReceiveMessageInput{QueueUrl: &url, MessageAttributeNames: []string{"All"}}))
+	if len(out.Messages) != 1 || *out.Messages[0].Body != "hello" || len(out.Messages[0].MessageAttributes["a"].BinaryValue) != 2 {
+		t.Fatalf("messages %+v", out.Messages)
+	}
+	again := *must[*sqs.GetQueueUrlOutput](t)(sqs.NewFromConfig(b.top).GetQueueUrl(ctx, &sqs.GetQueueUrlInput{QueueName: aws.String("kept")})).QueueUrl
+	if !strings.HasPrefix(again, b.url+"/") {
+		t.Errorf("URL %s, the sandbox is at %s", again, b.url)
+	}
 }
