@@ -183,6 +183,10 @@ func (w *work) create(r *stackResource) error {
 	if err != nil {
 		return err
 	}
+	rc.PhysicalID = id
+	if err := rc.read(); err != nil {
+		return err
+	}
 	verb := "CREATE_IN_PROGRESS"
 	if strings.HasPrefix(r.Status, "UPDATE") {
 		verb = "UPDATE_IN_PROGRESS"
@@ -220,7 +224,7 @@ func (w *work) update(r, old *stackResource) error {
 		return err
 	}
 	r.Attrs = encode(attrs)
-	return nil
+	return rc.read()
 }
 
 func (w *work) fault(r *stackResource, verb string) error {
@@ -269,6 +273,9 @@ func (w *work) remove(t *stackTask) {
 	rc := w.resourceCall(r)
 	rc.Props, rc.OldAttrs = decode(r.Props), decode(r.Attrs)
 	err := w.fault(r, "delete")
+	if err == nil {
+		err = rc.readBeforeRemove()
+	}
 	if err == nil {
 		err = w.types()[r.Type].remove(rc)
 	}

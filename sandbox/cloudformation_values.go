@@ -192,14 +192,15 @@ func (c *call) secretValue(key string) (string, error) {
 
 // ssmValue reads a parameter "name" or "name:version" as the stack's principal.
 func (c *call) ssmValue(name, absent string) (string, error) {
-	out, err := c.invoke("ssm", "GetParameter", c.Region, params{"Name": strings.TrimSuffix(name, ":")})
+	out, err := c.invoke("ssm", "GetParameters", c.Region, params{"Names": []any{strings.TrimSuffix(name, ":")}})
 	if err != nil {
-		if api, ok := err.(*apiError); ok && strings.HasPrefix(api.Code, "Parameter") {
-			return "", invalid(absent, name)
-		}
 		return "", err
 	}
-	p, _ := out["Parameter"].(obj)
+	found, _ := out["Parameters"].([]obj)
+	if len(found) == 0 {
+		return "", invalid(absent, name)
+	}
+	p := found[0]
 	if text(p["Type"]) == "SecureString" {
 		return "", invalid("Parameters [%s] referenced by template have types not supported by CloudFormation.", name)
 	}

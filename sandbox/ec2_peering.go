@@ -36,9 +36,16 @@ type side struct {
 
 func ec2PeeringOperations() map[string]operation {
 	connection := touching("vpc-peering-connection", "VpcPeeringConnectionId")
+	connectionAndVPC := func(c *call) []string {
+		out := connection(c)
+		if p := c.peering(c.In.str("VpcPeeringConnectionId")); p != nil && p.Accepter.Account == c.Account.ID {
+			out = append(out, c.ec2ARN("vpc", p.Accepter.VPC))
+		}
+		return out
+	}
 	return map[string]operation{
 		"CreateVpcPeeringConnection":        {run: createPeering, resources: touching("vpc-peering-connection", "", "vpc", "VpcId")},
-		"AcceptVpcPeeringConnection":        {run: acceptPeering, resources: connection},
+		"AcceptVpcPeeringConnection":        {run: acceptPeering, resources: connectionAndVPC},
 		"RejectVpcPeeringConnection":        {run: rejectPeering, resources: connection},
 		"DeleteVpcPeeringConnection":        {run: deletePeering, resources: connection},
 		"DescribeVpcPeeringConnections":     {run: describePeerings},

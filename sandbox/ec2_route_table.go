@@ -25,9 +25,24 @@ func ec2RouteTableOperations() map[string]operation {
 		"DeleteRouteTable":             {run: deleteRouteTable, resources: touching("route-table", "RouteTableId")},
 		"DescribeRouteTables":          {run: describeRouteTables},
 		"AssociateRouteTable":          {run: associateRouteTable, resources: touching("route-table", "RouteTableId", "subnet", "SubnetId", "internet-gateway", "GatewayId")},
-		"DisassociateRouteTable":       {run: disassociateRouteTable},
-		"ReplaceRouteTableAssociation": {run: replaceRouteTableAssociation, resources: touching("route-table", "RouteTableId")},
+		"DisassociateRouteTable":       {run: disassociateRouteTable, resources: touchingAssociation},
+		"ReplaceRouteTableAssociation": {run: replaceRouteTableAssociation, resources: touchingAssociation},
 	}
+}
+
+// touchingAssociation is what a change of an association is about: the route
+// tables, that of now and the one asked for, and the subnet.
+func touchingAssociation(c *call) []string {
+	out := touching("route-table", "RouteTableId")(c)
+	if t, a, err := c.ec2().association(c.In.str("AssociationId")); err == nil {
+		if arn := c.ec2ARN("route-table", t.ID); !slices.Contains(out, arn) {
+			out = append(out, arn)
+		}
+		if a.Subnet != "" {
+			out = append(out, c.ec2ARN("subnet", a.Subnet))
+		}
+	}
+	return out
 }
 
 // newRouteTable makes an empty table of a VPC.
