@@ -85,9 +85,6 @@ func (p accessPrinter) answer(a *access.Answer, indent string) {
 	}
 	for _, c := range a.Changes {
 		fmt.Fprintf(p.w, "%s%s %s\n", indent, p.st.bold.Render("to allow it:"), c.Text)
-		if len(c.Add) > 0 {
-			fmt.Fprintf(p.w, "%s  %s\n", indent, c.Add)
-		}
 	}
 	if e := a.Encryption; e != nil {
 		fmt.Fprintf(p.w, "%s%s: its key, %s on %s\n", indent, verdictWord(p.st, e.Verdict), e.Action, keyName(e.Resource))
@@ -106,7 +103,7 @@ func keyName(id string) string {
 // out unless everything is wanted.
 func (p accessPrinter) says(s access.Says, indent string) {
 	limit := strings.HasPrefix(s.Kind, "service control") || strings.HasPrefix(s.Kind, "resource control")
-	if !p.all && limit && s.Says == "allows" {
+	if !p.all && (!s.Matters || limit && s.Says == "allows") {
 		return
 	}
 	mark := p.st.dim.Render("·")
