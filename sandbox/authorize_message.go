@@ -32,24 +32,23 @@ func (c *call) failureMessage(d policy.Decision, req *policy.Request, p *policy.
 	}
 	_, _ = z.Write(text)
 	_ = z.Close()
-	seal := c.messageSeal()
+	seal, err := c.messageSeal()
+	if err != nil {
+		return ""
+	}
 	nonce := make([]byte, seal.NonceSize())
 	_, _ = rand.Read(nonce)
 	return base64.RawURLEncoding.EncodeToString(seal.Seal(nonce, nonce, packed.Bytes(), []byte(c.Who.Account)))
 }
 
 // messageSeal is a function of the administrator's secret, which the state keeps.
-func (s *Sandbox) messageSeal() gcm.AEAD {
+func (s *Sandbox) messageSeal() (gcm.AEAD, error) {
 	key := sha256.Sum256([]byte("authorization message " + s.st.Keys[s.st.Admin].Secret))
 	block, err := aes.NewCipher(key[:])
 	if err != nil {
-		panic(err) // the key has the right size
+		return nil, err
 	}
-	seal, err := gcm.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return seal
+	return gcm.NewGCM(block)
 }
 
 func decodeMessage(c *call) (obj, error) {
@@ -65,7 +64,10 @@ func (c *call) openMessage(encoded string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	seal := c.messageSeal()
+	seal, err := c.messageSeal()
+	if err != nil {
+		return nil, err
+	}
 	if len(raw) < seal.NonceSize() {
 		return nil, io.ErrUnexpectedEOF
 	}

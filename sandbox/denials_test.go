@@ -10,6 +10,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -53,6 +55,9 @@ func (c *cloud) denials() []denial {
 		key    = must[*kms.CreateKeyOutput](c.t)(kms.NewFromConfig(dev).CreateKey(ctx, &kms.CreateKeyInput{})).KeyMetadata.Arn
 		bucket = aws.String("denials")
 	)
+	must[*dynamodb.CreateTableOutput](c.t)(dynamodb.NewFromConfig(dev).CreateTable(ctx, &dynamodb.CreateTableInput{TableName: aws.String("denials"), BillingMode: ddbtypes.BillingModePayPerRequest,
+		AttributeDefinitions: []ddbtypes.AttributeDefinition{{AttributeName: aws.String("id"), AttributeType: ddbtypes.ScalarAttributeTypeS}},
+		KeySchema:            []ddbtypes.KeySchemaElement{{AttributeName: aws.String("id"), KeyType: ddbtypes.KeyTypeHash}}}))
 	files := func(cfg aws.Config) *s3.Client {
 		return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	}
@@ -137,6 +142,13 @@ func (c *cloud) denials() []denial {
 			return err
 		}, protect: func(admin aws.Config, doc string) error {
 			_, err := files(admin).PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: bucket, Policy: &doc})
+			return err
+		}},
+		{action: "dynamodb:GetItem", says: "dynamodb:GetItem on resource: " + at("dynamodb", "table/denials"), code: "AccessDeniedException", rcp: true, call: func(cfg aws.Config) error {
+			_, err := dynamodb.NewFromConfig(cfg).GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(at("dynamodb", "table/denials")), Key: map[string]ddbtypes.AttributeValue{"id": &ddbtypes.AttributeValueMemberS{Value: "x"}}})
+			return err
+		}, protect: func(admin aws.Config, doc string) error {
+			_, err := dynamodb.NewFromConfig(admin).PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: aws.String(at("dynamodb", "table/denials")), Policy: &doc})
 			return err
 		}},
 		{action: "kms:Encrypt", says: "kms:Encrypt on resource: " + *key, code: "AccessDeniedException", rcp: true, call: func(cfg aws.Config) error {
@@ -284,6 +296,8 @@ func (d denial) fits(doc string) string {
 	case "AuthorizationErrorsns:Publish":
 		doc = strings.ReplaceAll(doc, `"sns:*"`, `["sns:Publish","sns:GetTopicAttributes"]`)
 		return strings.ReplaceAll(doc, `"Resource":"*"`, `"Resource":"arn:aws:sns:eu-west-1:`+devAccount+`:t"`)
+	case "AccessDeniedExceptiondynamodb:GetItem":
+		return strings.ReplaceAll(doc, `"Resource":"*"`, `"Resource":"arn:aws:dynamodb:eu-west-1:`+devAccount+`:table/denials"`)
 	case "AccessDeniedsqs:SendMessage":
 		return strings.ReplaceAll(doc, `"Resource":"*"`, `"Resource":"arn:aws:sqs:eu-west-1:`+devAccount+`:q"`)
 	}

@@ -1,7 +1,12 @@
 """Web identity, quotas, authorization details, the simulator, the registry."""
 
 import json
+import os
+import tempfile
 import urllib.request
+from unittest import mock
+
+import botocore.session
 
 TRUST = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity"}]}
 ALLOW = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]})
@@ -47,12 +52,27 @@ def providers(world):
     role = me.do("iam", "CreateRole", RoleName="cart", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
     call = {"RoleArn": role, "RoleSessionName": "conformance"}
     me.do("sts", "AssumeRoleWithWebIdentity", **call, WebIdentityToken=minted["token"])
+    pod(world, role, minted["token"])
     me.fails("InvalidIdentityToken", "sts", "AssumeRoleWithWebIdentity", **call, WebIdentityToken="x.y.z")
     me.fails("ExpiredTokenException", "sts", "AssumeRoleWithWebIdentity", **call, WebIdentityToken=token(world, "conformance", seconds=-600)["token"])
     me.fails("AccessDenied", "sts", "AssumeRoleWithWebIdentity", **call, WebIdentityToken=token(world, "conformance", service_account="x")["token"])
     me.do("iam", "DeleteRole", RoleName="cart")
     me.do("iam", "DeleteOpenIDConnectProvider", **p)
     me.fails("NoSuchEntity", "iam", "GetOpenIDConnectProvider", **p)
+
+
+def pod(world, role, text):
+    """What awscli and boto3 do in a pod: the token is in a file."""
+    with tempfile.NamedTemporaryFile("w", suffix=".token") as file:
+        file.write(text)
+        file.flush()
+        with mock.patch.dict(os.environ, {"AWS_WEB_IDENTITY_TOKEN_FILE": file.name, "AWS_ROLE_ARN": role, "AWS_ENDPOINT_URL": world.endpoint,
+                                          "AWS_REGION": "eu-west-1", "AWS_DEFAULT_REGION": "eu-west-1"}):
+            for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+                os.environ.pop(name, None)
+            who = botocore.session.Session().create_client("sts").get_caller_identity()["Arn"]
+    if ":assumed-role/cart/" not in who:
+        world.checker.note("sts:AssumeRoleWithWebIdentity", "a pod is " + who)
 
 
 def quotas(world):
