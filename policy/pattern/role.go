@@ -151,7 +151,10 @@ func (b *builder) callerAccess(roles []madeRole, list []statement) {
 		Map{{"Access", Map{{"Type", "AWS::IAM::ManagedPolicy"}, {"Properties", props}}}},
 		Map{{"PolicyArn", Map{{"Description", "The policy's ARN"}, {"Value", ref("Access")}}}})
 	if !b.ask.CallerExists && !b.ask.CreateCaller {
-		b.note("%s must be there when stack caller-access is deployed. If it is there now, say --caller-exists: then it is named itself where its account is named now, with aws:PrincipalArn. --create-caller makes it.", b.caller.arn.text)
+		b.note("%s must be there when stack caller-access is deployed; --create-caller makes it.", b.caller.arn.text)
+		if !b.ask.TrustAccount {
+			b.note("If it is there now, say --caller-exists: then it is named itself, where now its account is named with aws:PrincipalArn.")
+		}
 	}
 }
 
