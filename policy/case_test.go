@@ -115,7 +115,7 @@ func TestContestedSenses(t *testing.T) {
 		{with(func(s *scene) {
 			s.name = "role's name"
 			s.identity, s.resourceDoc = "", `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/hub"},"Action":"*","Resource":"*"}}`
-		}), "case only"},
+		}), "differ in case"},
 		{with(func(s *scene) {
 			s.name = "user's name"
 			s.who, s.identity, s.resourceDoc = "arn:aws:iam::111111111111:user/u", "", `{"Statement":{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:user/U"},"Action":"*","Resource":"*"}}`

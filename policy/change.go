@@ -98,7 +98,7 @@ func (c *consultation) change(p *Policies, d Decision, viaResource bool) Change 
 	ch.Name = c.target(&ch)
 	ch.Text = fmt.Sprintf("add to %s: %s", ch.Name, add)
 	if m, at := c.nearest(ch.Kind, ch.at.level); m != nil && m.condition {
-		ch.Text = fmt.Sprintf("meet the condition of statement %d of %s (%s), or %s", at, ch.Name, strings.Join(m.differs, "; "), ch.Text)
+		ch.Text = fmt.Sprintf("meet the condition of statement %d of %s (%s), or %s", at, ch.Name, strings.ReplaceAll(strings.Join(m.differs, "; "), conditionDiffers, ""), ch.Text)
 	}
 	return ch
 }

@@ -33,10 +33,10 @@ const (
 
 // contests say what is contested, for explanations.
 var contests = [...]string{
-	"a role's name that differs in case only",
-	"ForAnyValue with IfExists, and the key is missing",
-	"a session policy's limit on what a resource policy gives to the session or to everyone",
-	"a NotPrincipal that lists only a part of the caller's account, role and session",
+	"whether a role's name may differ in case",
+	"what ForAnyValue with IfExists comes to when the key is missing",
+	"whether a session policy limits what a resource policy gives to the session or to everyone",
+	"what a NotPrincipal does that lists only a part of the caller's account, role and session",
 	"whether resource control policies cover this service",
 }
 

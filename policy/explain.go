@@ -255,9 +255,6 @@ func (x *Explanation) Tree() []string {
 			lines = append(lines, "  "+c.String())
 		}
 	}
-	if len(x.Contested) > 0 {
-		lines = append(lines, "  AWS's documentation leaves it open: "+strings.Join(x.Contested, "; "))
-	}
 	if x.Note != "" && x.Decision.Verdict != Unsupported {
 		lines = append(lines, "  note: "+x.Note)
 	}
@@ -269,6 +266,9 @@ func (x *Explanation) Tree() []string {
 
 func (x *Explanation) headline() string {
 	d := &x.Decision
+	if len(x.Contested) > 0 {
+		return fmt.Sprintf("%s: AWS's documentation leaves open %s; by its nearer reading: %s", WordUnknown, strings.Join(x.Contested, " and "), d.Verdict)
+	}
 	switch d.Verdict {
 	case ImplicitDeny:
 		in := ""

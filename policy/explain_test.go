@@ -58,7 +58,7 @@ func TestExplain(t *testing.T) {
 			"ImplicitlyDenied: no role trust policy in 222222222222 allows sts:AssumeRole",
 			"222222222222: role trust policy doesn't allow (statement 0): Principal and Action match, Condition doesn't: StringEquals sts:ExternalId isn't in the request, the policy has x",
 			"111111111111: identity-based policy allows (statement 0)",
-			`to allow it: meet the condition of statement 0 of the role trust policy of arn:aws:iam::222222222222:role/Spoke in 222222222222 (Condition doesn't: StringEquals sts:ExternalId isn't in the request, the policy has x), or add to the role trust policy of arn:aws:iam::222222222222:role/Spoke in 222222222222: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/Hub"},"Action":"sts:AssumeRole"}`}},
+			`to allow it: meet the condition of statement 0 of the role trust policy of arn:aws:iam::222222222222:role/Spoke in 222222222222 (StringEquals sts:ExternalId isn't in the request, the policy has x), or add to the role trust policy of arn:aws:iam::222222222222:role/Spoke in 222222222222: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/Hub"},"Action":"sts:AssumeRole"}`}},
 		{scene{name: "unknown", who: hubSession, action: "sts:AssumeRole", resource: spokeRole, owner: "222222222222", identity: assume, resourceDoc: trustRoot, unknown: []string{"*"}}, []string{
 			"Conditional: it depends on sts:externalid",
 			"222222222222: role trust policy depends (statement 0): ArnEquals aws:PrincipalArn is arn:aws:iam::111111111111:role/Hub, the policy has arn:aws:iam::111111111111:role/Hub; StringEquals sts:ExternalId isn't known, the policy has x",
@@ -83,10 +83,13 @@ func TestExplain(t *testing.T) {
 			"ImplicitlyDenied: no resource-based policy in 222222222222 allows sqs:SendMessage",
 			"222222222222: resource-based policy isn't there",
 			`to allow it: add to the resource-based policy of arn:aws:sqs:eu-west-1:222222222222:q in 222222222222: {"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"arn:aws:sqs:eu-west-1:222222222222:q","Condition":{"StringEquals":{"aws:SourceArn":"arn:aws:sns:eu-west-1:111111111111:t"}}}`}},
+		{read(scene{name: "a variable without a value", identity: `{"Version":"2012-10-17","Statement":{"Effect":"Allow","Action":"*","NotResource":"arn:aws:s3:::${aws:PrincipalTag/team}/*"}}`}), []string{
+			"ImplicitlyDenied: no identity-based policy in 111111111111 allows s3:GetObject",
+			"111111111111: identity-based policy doesn't allow (statement 0): Action matches, NotResource doesn't: a variable in arn:aws:s3:::${aws:PrincipalTag/team}/* has no value",
+			`to allow it: add to an identity-based policy of arn:aws:iam::111111111111:role/Hub: {"Effect":"Allow","Action":"s3:GetObject","Resource":"arn:aws:s3:::data-b/k"}`}},
 		{read(scene{name: "contested", session: onlyEC2, resourceDoc: `{"Statement":{"Effect":"Allow","Principal":"*","Action":"s3:*","Resource":"*"}}`}), []string{
-			"Allowed",
-			"111111111111: resource-based policy allows (statement 0)",
-			"AWS's documentation leaves it open: a session policy's limit on what a resource policy gives to the session or to everyone"}},
+			"Unknown: AWS's documentation leaves open whether a session policy limits what a resource policy gives to the session or to everyone; by its nearer reading: Allowed",
+			"111111111111: resource-based policy allows (statement 0)"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string

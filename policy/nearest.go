@@ -14,6 +14,8 @@ type miss struct {
 	condition bool // nothing but conditions differ
 }
 
+const conditionDiffers = "Condition doesn't: "
+
 func (m miss) String() string {
 	s := strings.Join(m.differs, "; ")
 	switch len(m.matches) {
@@ -51,6 +53,9 @@ func (c *consultation) miss(kind Kind, s *Statement) miss {
 	})
 	if s.resources != nil {
 		element(form("Resource", s.notResource), s.matchesResource(&c.e) != no, func() string {
+			if text := c.unresolved(s); text != "" {
+				return "a variable in " + abridge(text) + " has no value"
+			}
 			return req.Resource + differs(s.notResource) + abridgeList(s.texts(resourceElement))
 		})
 	} else if !hasPrincipals(kind) {
@@ -59,12 +64,24 @@ func (c *consultation) miss(kind Kind, s *Statement) miss {
 	m.condition = len(m.differs) == 0
 	for i := range s.conditions {
 		if s.conditions[i].holds(&c.e) == no {
-			m.differs = append(m.differs, "Condition doesn't: "+c.condition(s, i))
+			m.differs = append(m.differs, conditionDiffers+c.condition(s, i))
 		} else {
 			m.matched++
 		}
 	}
 	return m
+}
+
+// unresolved is a resource of the statement with a variable that has no value.
+func (c *consultation) unresolved(s *Statement) string {
+	for i := range s.resources {
+		if t := s.resources[i].template; t != nil {
+			if _, found := t.expand(&c.e); found == no {
+				return s.texts(resourceElement)[i]
+			}
+		}
+	}
+	return ""
 }
 
 func form(name string, not bool) string {

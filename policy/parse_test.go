@@ -85,7 +85,7 @@ func TestCheck(t *testing.T) {
 		{identity, TrustPolicy, "needs a Principal"}, {identity, ResourcePolicy, "needs a Principal"},
 		{trust, TrustPolicy, ""}, {trust, ResourcePolicy, ""}, {trust, IdentityPolicy, "has no Principal"},
 		{bucket, ResourcePolicy, ""}, {bucket, TrustPolicy, "has no Resource"}, {bucket, ResourceControlPolicy, "may only deny"},
-		{perimeter, ResourceControlPolicy, ""}, {bare, IdentityPolicy, "Resource or NotResource is missing"}, {not, TrustPolicy, "no NotPrincipal"},
+		{perimeter, ResourceControlPolicy, ""}, {strings.Replace(perimeter, "Action", "NotAction", 1), ResourceControlPolicy, "has no NotAction"}, {bare, IdentityPolicy, "Resource or NotResource is missing"}, {not, TrustPolicy, "no NotPrincipal"},
 	} {
 		err := mustParse(t, c.src).Check(c.kind)
 		if (c.want == "") != (err == nil) || (err != nil && !strings.Contains(err.Error(), c.want)) {

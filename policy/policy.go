@@ -107,8 +107,12 @@ func (s *Statement) check(kind Kind) string {
 		if !s.HasPrincipal() {
 			return kind.withArticle() + "'s statement needs a Principal"
 		}
-		if kind == ResourceControlPolicy && (s.Effect != Deny || s.notPrincipal || !s.principals.everyone) {
+		switch {
+		case kind != ResourceControlPolicy:
+		case s.Effect != Deny || s.notPrincipal || !s.principals.everyone:
 			return `a resource control policy may only deny, and only Principal "*"`
+		case s.notAction:
+			return "a resource control policy has no NotAction"
 		}
 	default:
 		if s.HasPrincipal() {
