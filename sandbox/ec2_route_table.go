@@ -42,6 +42,9 @@ func touchingAssociation(c *call) []string {
 			out = append(out, c.ec2ARN("subnet", a.Subnet))
 		}
 	}
+	if len(out) == 0 {
+		out = append(out, c.ec2ARN("route-table", "*"))
+	}
 	return out
 }
 

@@ -1,0 +1,219 @@
+package privilege_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	cf "github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
+
+	"axle/internal/privilege"
+	"axle/internal/template"
+	"axle/sandbox"
+)
+
+// world is a sandbox whose CloudFormation works as the role "maker", which has
+// one policy.
+type world struct {
+	cfn  *cf.Client
+	iam  *iam.Client
+	role string
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	box, err := sandbox.New(sandbox.Options{Seed: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(box)
+	t.Cleanup(func() {
+		server.Close()
+		_ = box.Close()
+	})
+	key, secret := box.Credentials()
+	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
+		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""), HTTPClient: plainBodies{http.DefaultTransport.(*http.Transport).Clone()}}
+	w := &world{cfn: cf.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg)}
+	made, err := w.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("maker"), AssumeRolePolicyDocument: aws.String(
+		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.role = *made.Role.Arn
+	return w
+}
+
+// plainBodies hides that the SDK's request bodies can write themselves, which
+// breaks connections under responses that come fast.
+type plainBodies struct{ t http.RoundTripper }
+
+func (p plainBodies) Do(r *http.Request) (*http.Response, error) {
+	if r.Body != nil && r.Body != http.NoBody {
+		r.Body = struct{ io.ReadCloser }{r.Body}
+	}
+	return p.t.RoundTrip(r)
+}
+
+// grant gives the role this policy and no other.
+func (w *world) grant(ctx context.Context, list []privilege.Statement) error {
+	_, err := w.iam.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("maker"), PolicyName: aws.String("p"), PolicyDocument: aws.String(string(privilege.Document(list)))})
+	return err
+}
+
+// live makes, changes, replaces and deletes the stack. It returns what the
+// first failure says.
+func (w *world) live(ctx context.Context, name, body string) error {
+	for i, values := range [][3]string{{"one", "a", "red"}, {"two", "a", "blue"}, {"two", "a", ""}, {"two", "b", "red"}, {"one", "b", "red"}} {
+		parameters := []types.Parameter{{ParameterKey: aws.String("V"), ParameterValue: &values[0]}, {ParameterKey: aws.String("R"), ParameterValue: &values[1]}}
+		tags := []types.Tag{{Key: aws.String("axle:stack"), Value: aws.String("x")}}
+		if values[2] != "" {
+			tags = append(tags, types.Tag{Key: aws.String("colour"), Value: &values[2]})
+		}
+		var err error
+		caps := []types.Capability{types.CapabilityCapabilityNamedIam}
+		if i == 0 {
+			_, err = w.cfn.CreateStack(ctx, &cf.CreateStackInput{StackName: &name, TemplateBody: &body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
+		} else {
+			_, err = w.cfn.UpdateStack(ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: &body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
+		}
+		if err != nil {
+			return err
+		}
+		if err := w.settled(ctx, name, "CREATE_COMPLETE", "UPDATE_COMPLETE"); err != nil {
+			return err
+		}
+	}
+	out, err := w.cfn.DescribeStacks(ctx, &cf.DescribeStacksInput{StackName: &name})
+	if err != nil {
+		return err
+	}
+	id := *out.Stacks[0].StackId
+	if _, err := w.cfn.DeleteStack(ctx, &cf.DeleteStackInput{StackName: &id}); err != nil {
+		return err
+	}
+	return w.settled(ctx, id, "DELETE_COMPLETE")
+}
+
+// settled waits for the end of what goes on with a stack; any other end than
+// those wanted is an error that says what failed. Also a replaced resource that
+// couldn't be cleaned up is a failure, which the stack's status doesn't show.
+func (w *world) settled(ctx context.Context, name string, want ...string) error {
+	for {
+		out, err := w.cfn.DescribeStacks(ctx, &cf.DescribeStacksInput{StackName: &name})
+		if err != nil {
+			return err
+		}
+		status := string(out.Stacks[0].StackStatus)
+		if strings.HasSuffix(status, "_IN_PROGRESS") {
+			time.Sleep(time.Millisecond) // as any client polls
+			continue
+		}
+		events, err := w.cfn.DescribeStackEvents(ctx, &cf.DescribeStackEventsInput{StackName: &name})
+		if err != nil {
+			return err
+		}
+		var reasons []string
+		for _, e := range events.StackEvents {
+			if strings.HasSuffix(string(e.ResourceStatus), "_FAILED") && e.ResourceStatusReason != nil {
+				reasons = append(reasons, *e.LogicalResourceId+": "+*e.ResourceStatusReason)
+			}
+		}
+		if !slices.Contains(want, status) || len(reasons) > 0 {
+			slices.Reverse(reasons)
+			return fmt.Errorf("%s: %s", status, strings.Join(reasons, "\n"))
+		}
+		return nil
+	}
+}
+
+// executionPolicy computes what CloudFormation needs for one template.
+func executionPolicy(t *testing.T, name, body string) []privilege.Statement {
+	t.Helper()
+	parsed, problems := template.Parse(name+".yaml", []byte(body))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g := &privilege.Group{Partition: "aws", Accounts: []string{"111111111111"}, Stacks: []privilege.Stack{{Name: name, Template: parsed, Regions: []string{"eu-west-1"}, ExecutionRole: "maker"}}}
+	r := privilege.For(privilege.Execution, g, nil)
+	if len(r.Gaps) > 0 {
+		t.Fatalf("gaps: %v", r.Gaps)
+	}
+	return r.Statements
+}
+
+// removal is the policy without one action of one statement.
+func removal(list []privilege.Statement, statement int, action string) []privilege.Statement {
+	out := slices.Clone(list)
+	s := out[statement]
+	s.Actions = slices.DeleteFunc(slices.Clone(s.Actions), func(a string) bool { return a == action })
+	out[statement] = s
+	if len(s.Actions) == 0 {
+		out = slices.Delete(out, statement, statement+1)
+	}
+	return out
+}
+
+// What is computed is enough to make, change, replace and delete the resources,
+// and without any one action of any one statement something of that fails, and
+// says which permission it lacks. The sandbox asks for permissions by rules that
+// are written apart from the table.
+func TestEnoughAndNoMore(t *testing.T) {
+	entries, err := os.ReadDir("testdata/stacks")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		name := strings.TrimSuffix(e.Name(), ".yaml")
+		body, err := os.ReadFile("testdata/stacks/" + e.Name())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			list := executionPolicy(t, name, string(body))
+			w := newWorld(t)
+			if err := w.grant(t.Context(), list); err != nil {
+				t.Fatal(err)
+			}
+			if err := w.live(t.Context(), name, string(body)); err != nil {
+				t.Fatalf("with all that was computed: %v", err)
+			}
+			for i, s := range list {
+				for _, action := range s.Actions {
+					t.Run(s.Sid+"/"+action, func(t *testing.T) {
+						t.Parallel()
+						needed(t, name, string(body), removal(list, i, action), action)
+					})
+				}
+			}
+		})
+	}
+}
+
+// needed says that the stack's life fails for want of an action.
+func needed(t *testing.T, name, body string, list []privilege.Statement, action string) {
+	w := newWorld(t)
+	if err := w.grant(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	err := w.live(t.Context(), name, body)
+	if err == nil {
+		t.Fatalf("nothing fails without %s", action)
+	}
+	if errors.Is(err, context.Canceled) || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(action)) {
+		t.Errorf("without %s: %v", action, err)
+	}
+}
