@@ -236,7 +236,7 @@ func (c *call) encryptTable(t *dynamoTable) error {
 		return invalidTable("SSEType %s is not supported", kind)
 	}
 	key := spec.or("KMSMasterKeyId", "alias/aws/dynamodb")
-	for _, action := range []string{"kms:DescribeKey", "kms:CreateGrant", "kms:GenerateDataKey", "kms:Decrypt"} {
+	for _, action := range []string{"kms:DescribeKey", "kms:CreateGrant"} {
 		var keys map[string][]string
 		if action == "kms:CreateGrant" {
 			keys = map[string][]string{"kms:GrantIsForAWSResource": {"true"}}

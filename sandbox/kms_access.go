@@ -123,7 +123,8 @@ func (c *call) checkKeyPolicy(k *kmsKey, doc string, bypass bool) (map[string]st
 	}
 	d, _ := c.decide(access{Action: "kms:PutKeyPolicy", Resource: k.arn(), Owner: k.Account, Policy: doc,
 		Context: c.keyConditions(k, keyName{}, nil)})
-	if !d.Allowed() {
+	// What the key policy leaves to the account, its administrators can give themselves.
+	if !d.Allowed() && d.Kind == policy.ResourcePolicy {
 		return nil, fail("MalformedPolicyDocumentException", "The new key policy will not allow you to update the key policy in the future.")
 	}
 	return bound, nil

@@ -18,34 +18,34 @@ const (
 	nonceSize = 12
 )
 
-// seal encrypts under a key.
-func (c *call) seal(k *kmsKey, plaintext []byte, context map[string]string) []byte {
-	sealer := k.cipher()
+// seal encrypts under a key, in base64.
+func (c *call) seal(k *kmsKey, plaintext []byte, context map[string]string) (string, error) {
+	sealer, err := k.cipher()
+	if err != nil {
+		return "", err
+	}
 	nonce, _ := hex.DecodeString(c.id(2 * nonceSize))
 	blob := binary.BigEndian.AppendUint16([]byte{blobMark}, uint16(len(k.arn())))
 	blob = append(append(blob, k.arn()...), nonce...)
-	return sealer.Seal(blob, nonce, plaintext, contextData(k, context))
+	return encoded(sealer.Seal(blob, nonce, plaintext, contextData(k, context))), nil
 }
 
 // open decrypts what seal made; ok is false for anything else.
 func (k *kmsKey) open(sealed []byte, context map[string]string) (plaintext []byte, ok bool) {
-	if len(sealed) < nonceSize {
+	opener, err := k.cipher()
+	if err != nil || len(sealed) < nonceSize {
 		return nil, false
 	}
-	plaintext, err := k.cipher().Open(nil, sealed[:nonceSize], sealed[nonceSize:], contextData(k, context))
+	plaintext, err = opener.Open(nil, sealed[:nonceSize], sealed[nonceSize:], contextData(k, context))
 	return plaintext, err == nil
 }
 
-func (k *kmsKey) cipher() gcm.AEAD {
+func (k *kmsKey) cipher() (gcm.AEAD, error) {
 	block, err := aes.NewCipher(k.Material)
 	if err != nil {
-		panic(err) // material is always 32 bytes
+		return nil, err
 	}
-	sealer, err := gcm.NewGCM(block)
-	if err != nil {
-		panic(err)
-	}
-	return sealer
+	return gcm.NewGCM(block)
 }
 
 // contextData is the encryption context in one form, whatever the order of its
@@ -113,7 +113,11 @@ func encrypt(c *call, k *kmsKey) (obj, error) {
 	if len(plaintext) < 1 || len(plaintext) > 4096 {
 		return nil, fail("ValidationException", "1 validation error detected: Value at 'plaintext' failed to satisfy constraint: Member must have length between 1 and 4096")
 	}
-	return obj{"CiphertextBlob": encoded(c.seal(k, plaintext, c.In.strMap("EncryptionContext"))), "KeyId": k.arn(),
+	blob, err := c.seal(k, plaintext, c.In.strMap("EncryptionContext"))
+	if err != nil {
+		return nil, err
+	}
+	return obj{"CiphertextBlob": blob, "KeyId": k.arn(),
 		"EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, nil
 }
 
@@ -214,7 +218,11 @@ func reEncrypt(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	return obj{"CiphertextBlob": encoded(c.seal(to, plaintext, context)), "SourceKeyId": from.arn(), "KeyId": to.arn(),
+	blob, err := c.seal(to, plaintext, context)
+	if err != nil {
+		return nil, err
+	}
+	return obj{"CiphertextBlob": blob, "SourceKeyId": from.arn(), "KeyId": to.arn(),
 		"SourceEncryptionAlgorithm": "SYMMETRIC_DEFAULT", "DestinationEncryptionAlgorithm": "SYMMETRIC_DEFAULT"}, nil
 }
 
@@ -240,7 +248,11 @@ func generateDataKey(plain bool) func(*call, *kmsKey) (obj, error) {
 			key = append(key, more...)
 		}
 		key = key[:size]
-		out := obj{"CiphertextBlob": encoded(c.seal(k, key, c.In.strMap("EncryptionContext"))), "KeyId": k.arn()}
+		blob, err := c.seal(k, key, c.In.strMap("EncryptionContext"))
+		if err != nil {
+			return nil, err
+		}
+		out := obj{"CiphertextBlob": blob, "KeyId": k.arn()}
 		if plain {
 			out["Plaintext"] = encoded(key)
 		}
