@@ -62,7 +62,7 @@ func TestSubscribeAcrossAccounts(t *testing.T) {
 	_, err := qa.Subscribe(ctx, ask)
 	refused(t, err, "AuthorizationError", "SNS:Subscribe")
 	set := func(principal string) error {
-		doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"SNS:Subscribe","Resource":"%s"}]}`, principal, *arn)
+		doc := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"%s"},"Action":"sns:Subscribe","Resource":"%s"}]}`, principal, *arn)
 		_, err := dev.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: arn, AttributeName: aws.String("Policy"), AttributeValue: &doc})
 		return err
 	}

@@ -196,6 +196,16 @@ func TestTopicDeliversAcrossAccounts(t *testing.T) {
 	if got := bodies(t, queues, url, 0); len(got) != 1 || got[0] != "raw" {
 		t.Fatalf("raw delivery gave %q", got)
 	}
+	dead, deadARN := c.queue(queues, qaAccount, "dead", map[string]string{"Policy": allows(`{"Service":"sns.amazonaws.com"}`, "sqs:SendMessage", "*", "")})
+	_ = must[*sns.SetSubscriptionAttributesOutput](t)(c.sns(qaAccount, "eu-west-1").SetSubscriptionAttributes(ctx, &sns.SetSubscriptionAttributesInput{
+		SubscriptionArn: sub, AttributeName: aws.String("RedrivePolicy"), AttributeValue: aws.String(`{"deadLetterTargetArn":"` + deadARN + `"}`)}))
+	if err := setQueue(t, queues, url, "Policy", ""); err != nil {
+		t.Fatal(err)
+	}
+	say("refused", "big")
+	if got := bodies(t, queues, dead, 0); len(got) != 1 || got[0] != "refused" {
+		t.Fatalf("dead letters %q", got)
+	}
 	_, err := topics.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: aws.String("sqs"), Endpoint: &arn,
 		Attributes: map[string]string{"FilterPolicy": `{"ip":[{"cidr":"10.0.0.0/8"}]}`}})
 	refused(t, err, "InvalidParameter", "cidr")
