@@ -230,7 +230,7 @@ func (r *run) find(u *unit, text string) (placed, bool) {
 // an attribute of a type that isn't in the table.
 func (u *unit) open(text string) bool {
 	for _, m := range unresolved.FindAllStringSubmatch(text, -1) {
-		if policyVariable(m[1]) || m[1] == "AWS::Partition" || u.byName[m[1]] != nil {
+		if policyVariable(m[1]) || m[1] == "AWS::Partition" || m[1] == "AWS::AccountId" || m[1] == "AWS::Region" || u.byName[m[1]] != nil {
 			continue
 		}
 		return true
