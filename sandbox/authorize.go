@@ -206,12 +206,14 @@ func (c *call) policies() *policy.Policies {
 		}
 	}
 	if who != nil {
-		for _, doc := range who.Inline {
-			p.Identity = append(p.Identity, c.guard.compile(doc))
-		}
-		for _, arn := range who.Attached {
-			if doc, ok := a.IAM.managed(arn); ok {
+		for _, holder := range a.IAM.holders(who) {
+			for _, doc := range holder.Inline {
 				p.Identity = append(p.Identity, c.guard.compile(doc))
+			}
+			for _, arn := range holder.Attached {
+				if doc, ok := a.IAM.managed(arn); ok {
+					p.Identity = append(p.Identity, c.guard.compile(doc))
+				}
 			}
 		}
 		if who.Boundary != "" {

@@ -42,8 +42,10 @@ func (c *call) namedByIAM(req *policy.Request) string {
 	op := strings.TrimPrefix(req.Action, "iam:")
 	kind, field := "", ""
 	switch {
-	case op == "PassRole" || op == "CreateRole" || op == "CreateUser" || op == "CreatePolicy" || op == "ListRoles" || op == "ListUsers" || op == "ListPolicies":
+	case op == "PassRole" || op == "CreateRole" || op == "CreateUser" || op == "CreateGroup" || op == "CreatePolicy" || op == "ListGroups" || op == "ListRoles" || op == "ListUsers" || op == "ListPolicies":
 		return req.Resource
+	case c.In.has("GroupName"):
+		kind, field = "group", "GroupName"
 	case c.In.has("RoleName"):
 		kind, field = "role", "RoleName"
 	case c.In.has("UserName"):

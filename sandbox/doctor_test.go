@@ -272,3 +272,42 @@ func TestOrganizationsAccess(t *testing.T) {
 	_, err = cloudformation.NewFromConfig(b.in(firstAccount)).DescribeOrganizationsAccess(ctx, &cloudformation.DescribeOrganizationsAccessInput{})
 	refused(t, err, "InvalidOperationException", "management account")
 }
+
+// A user has what its groups have, within its boundary.
+func TestGroups(t *testing.T) {
+	b, ctx := newBox(t, sandbox.Options{}), context.Background()
+	client := iam.NewFromConfig(b.top)
+	user, group := aws.String("ann"), aws.String("readers")
+	if _, err := client.CreateUser(ctx, &iam.CreateUserInput{UserName: user}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.CreateGroup(ctx, &iam.CreateGroupInput{GroupName: group}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := client.PutGroupPolicy(ctx, &iam.PutGroupPolicyInput{GroupName: group, PolicyName: aws.String("p"), PolicyDocument: allowing("iam:List*")}); err != nil {
+		t.Fatal(err)
+	}
+	key, err := client.CreateAccessKey(ctx, &iam.CreateAccessKeyInput{UserName: user})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ann := iam.NewFromConfig(with(b.top, *key.AccessKey.AccessKeyId, *key.AccessKey.SecretAccessKey, ""))
+	list := func() error { _, err := ann.ListRoles(ctx, &iam.ListRolesInput{}); return err }
+	refused(t, list(), "AccessDenied", "because no identity-based policy allows the iam:ListRoles action")
+	if _, err := client.AddUserToGroup(ctx, &iam.AddUserToGroupInput{GroupName: group, UserName: user}); err != nil {
+		t.Fatal(err)
+	}
+	if err := list(); err != nil {
+		t.Error(err)
+	}
+	out, err := client.SimulatePrincipalPolicy(ctx, &iam.SimulatePrincipalPolicyInput{PolicySourceArn: aws.String("arn:aws:iam::111111111111:user/ann"), ActionNames: []string{"iam:ListUsers"}})
+	if err != nil || out.EvaluationResults[0].EvalDecision != "allowed" || out.EvaluationResults[0].MatchedStatements[0].SourcePolicyType != iamtypes.PolicySourceTypeGroup {
+		t.Error(out, err)
+	}
+	_, err = client.DeleteUser(ctx, &iam.DeleteUserInput{UserName: user})
+	refused(t, err, "DeleteConflict", "")
+	if _, err := client.RemoveUserFromGroup(ctx, &iam.RemoveUserFromGroupInput{GroupName: group, UserName: user}); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, list(), "AccessDenied", "")
+}

@@ -15,6 +15,7 @@ type iamState struct {
 	Policies map[string]*iamPolicy    `json:"policies,omitempty"` // customer managed, by ARN
 	Alias    string                   `json:"alias,omitempty"`
 	OIDC     map[string]*oidcProvider `json:"oidc,omitempty"` // by ARN
+	Groups   map[string]*iamGroup     `json:"groups,omitempty"`
 }
 
 // iamPrincipal is what users and roles have in common.
@@ -33,7 +34,8 @@ type iamPrincipal struct {
 // iamUser is a user; its access keys are in state.Keys.
 type iamUser struct {
 	iamPrincipal
-	Keys []string `json:"keys,omitempty"`
+	Keys   []string `json:"keys,omitempty"`
+	Groups []string `json:"groups,omitempty"` // sorted
 }
 
 const awsManaged = "arn:aws:iam::aws:policy/"
@@ -79,14 +81,13 @@ func (s *Sandbox) iamOps() map[string]operation {
 		"ListAccountAliases":             {run: listAccountAliases},
 		"CreateAccountAlias":             {run: createAccountAlias},
 		"DeleteAccountAlias":             {run: deleteAccountAlias},
-		"ListGroupsForUser":              {run: listGroupsForUser, resources: onUser},
 		"ListMFADevices":                 {run: listMFADevices},
 		"ListSigningCertificates":        {run: emptyUserList("Certificates")},
 		"ListServiceSpecificCredentials": {run: emptyUserList("ServiceSpecificCredentials")},
 		"ListSSHPublicKeys":              {run: emptyUserList("SSHPublicKeys")},
 	}
 	for _, more := range []map[string]operation{roleOps(), userOps(), managedPolicyOps(), principalOps("Role"), principalOps("User"),
-		oidcOps(), simulateOps(), detailsOps()} {
+		groupOps(), oidcOps(), simulateOps(), detailsOps()} {
 		for name, op := range more {
 			ops[name] = op
 		}

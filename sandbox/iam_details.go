@@ -9,7 +9,7 @@ func detailsOps() map[string]operation {
 }
 
 // detail is one entity of the account's authorization details. Pages go
-// through users, roles, the account's policies and AWS's, in this order.
+// through users, roles, groups, the account's policies and AWS's, in this order.
 type detail struct {
 	key, list string
 	show      func() obj
@@ -36,15 +36,24 @@ func getDetails(c *call) (obj, error) {
 			all = append(all, detail{"2" + name, "RoleDetailList", func() obj { return c.roleDetail(st.Roles[name]) }})
 		}
 	}
+	if asked("Group") {
+		for _, name := range sortedKeys(st.Groups) {
+			all = append(all, detail{"3" + name, "GroupDetailList", func() obj {
+				out := showGroup(st.Groups[name])
+				st.Groups[name].detail(out, "GroupPolicyList")
+				return out
+			}})
+		}
+	}
 	if asked("LocalManagedPolicy") {
 		for _, arn := range sortedKeys(st.Policies) {
-			all = append(all, detail{"3" + arn, "Policies", func() obj { return c.policyDetail(st.Policies[arn]) }})
+			all = append(all, detail{"4" + arn, "Policies", func() obj { return c.policyDetail(st.Policies[arn]) }})
 		}
 	}
 	if asked("AWSManagedPolicy") {
 		for _, arn := range sortedKeys(awsPolicies) {
 			if len(st.entities(arn, "")) > 0 { // the others aren't shown
-				all = append(all, detail{"4" + arn, "Policies", func() obj { return c.policyDetail(awsPolicy(arn)) }})
+				all = append(all, detail{"5" + arn, "Policies", func() obj { return c.policyDetail(awsPolicy(arn)) }})
 			}
 		}
 	}
@@ -63,7 +72,7 @@ func getDetails(c *call) (obj, error) {
 
 func userDetail(u *iamUser) obj {
 	out := showUser(u)
-	out["GroupList"] = []any{}
+	out["GroupList"] = append([]string{}, u.Groups...)
 	u.detail(out, "UserPolicyList")
 	return out
 }

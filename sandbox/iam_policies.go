@@ -168,23 +168,23 @@ func (c *call) showPolicy(p *iamPolicy) obj {
 	return out
 }
 
-// entities are the names of the roles and users that the policy is attached
-// to; kind narrows to "Role" or "User".
+// entities are the roles, users and groups that the policy is attached to;
+// kind narrows to "Role", "User" or "Group".
 func (st *iamState) entities(arn, kind string) []*iamPrincipal {
 	var found []*iamPrincipal
-	if kind != "User" {
-		for _, name := range sortedKeys(st.Roles) {
-			if slices.Contains(st.Roles[name].Attached, arn) {
-				found = append(found, &st.Roles[name].iamPrincipal)
-			}
+	add := func(of string, p *iamPrincipal) {
+		if (kind == "" || kind == of) && slices.Contains(p.Attached, arn) {
+			found = append(found, p)
 		}
 	}
-	if kind != "Role" {
-		for _, name := range sortedKeys(st.Users) {
-			if slices.Contains(st.Users[name].Attached, arn) {
-				found = append(found, &st.Users[name].iamPrincipal)
-			}
-		}
+	for _, name := range sortedKeys(st.Roles) {
+		add("Role", &st.Roles[name].iamPrincipal)
+	}
+	for _, name := range sortedKeys(st.Users) {
+		add("User", &st.Users[name].iamPrincipal)
+	}
+	for _, name := range sortedKeys(st.Groups) {
+		add("Group", &st.Groups[name].iamPrincipal)
 	}
 	return found
 }
@@ -321,8 +321,8 @@ func listEntities(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := obj{"PolicyGroups": []any{}, "IsTruncated": false}
-	for _, kind := range []string{"Role", "User"} {
+	out := obj{"IsTruncated": false}
+	for _, kind := range []string{"Role", "User", "Group"} {
 		list := []any{}
 		if want := c.In.str("EntityFilter"); want == "" || want == kind {
 			for _, e := range c.Account.IAM.entities(p.ARN, kind) {

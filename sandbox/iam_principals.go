@@ -8,11 +8,14 @@ import (
 )
 
 // principalOps are what roles and users have in common: inline and attached
-// policies, the permissions boundary, tags. kind is "Role" or "User".
+// policies, the permissions boundary, tags. kind is "Role", "User" or "Group".
 func principalOps(kind string) map[string]operation {
 	find, on := (*call).rolePrincipal, onRole
-	if kind == "User" {
+	switch kind {
+	case "User":
 		find, on = (*call).userPrincipal, onUser
+	case "Group":
+		find, on = (*call).groupPrincipal, onGroup
 	}
 	with := func(fn func(*call, *iamPrincipal) (obj, error)) operation {
 		return operation{resources: on, run: func(c *call) (obj, error) {
@@ -92,7 +95,7 @@ func putInline(c *call, p *iamPrincipal) (obj, error) {
 		}
 	}
 	if size > maxInline {
-		return nil, iamFail("LimitExceeded", "Maximum policy size of %d bytes exceeded for %s %s", maxInline, strings.ToLower(c.Op[3:7]), p.Name)
+		return nil, iamFail("LimitExceeded", "Maximum policy size of %d bytes exceeded for %s %s", maxInline, strings.ToLower(strings.TrimSuffix(c.Op[3:], "Policy")), p.Name)
 	}
 	if p.Inline == nil {
 		p.Inline = map[string]string{}
@@ -138,8 +141,11 @@ func attachPolicy(c *call, p *iamPrincipal) (obj, error) {
 		return nil, nil
 	}
 	kind, code := "Role", quotaAttached
-	if c.Op == "AttachUserPolicy" {
+	switch c.Op {
+	case "AttachUserPolicy":
 		kind, code = "User", quotaAttachedUser
+	case "AttachGroupPolicy":
+		kind, code = "Group", quotaAttachedGroup
 	}
 	if limit := int(c.quota(code)); len(p.Attached) >= limit {
 		return nil, iamFail("LimitExceeded", "Cannot exceed quota for PoliciesPer%s: %d", kind, limit)

@@ -38,16 +38,22 @@ func simulatePrincipal(c *call) (obj, error) {
 		return nil, err
 	}
 	s := &simulation{principal: policy.ParsePrincipal(arn)}
-	for _, name := range sortedKeys(who.Inline) {
-		s.add(c, simulated{s.kind() + "_" + who.Name + "_" + name, s.kind()}, who.Inline[name])
-	}
-	for _, attached := range who.Attached {
-		if doc, ok := c.Account.IAM.managed(attached); ok && !slices.Contains(c.exclusions(), attached) {
-			kind := "user-managed"
-			if strings.HasPrefix(attached, awsManaged) {
-				kind = "aws-managed"
+	for _, holder := range c.Account.IAM.holders(who) {
+		kind := s.kind()
+		if holder != who {
+			kind = "group"
+		}
+		for _, name := range sortedKeys(holder.Inline) {
+			s.add(c, simulated{kind + "_" + holder.Name + "_" + name, kind}, holder.Inline[name])
+		}
+		for _, attached := range holder.Attached {
+			if doc, ok := c.Account.IAM.managed(attached); ok && !slices.Contains(c.exclusions(), attached) {
+				kind := "user-managed"
+				if strings.HasPrefix(attached, awsManaged) {
+					kind = "aws-managed"
+				}
+				s.add(c, simulated{policyName(attached), kind}, doc)
 			}
-			s.add(c, simulated{policyName(attached), kind}, doc)
 		}
 	}
 	if doc, ok := c.Account.IAM.managed(who.Boundary); ok && !slices.Contains(c.exclusions(), who.Boundary) {

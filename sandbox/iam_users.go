@@ -104,6 +104,8 @@ func deleteUser(c *call) (obj, error) {
 		return nil, err
 	case len(u.Keys) > 0:
 		return nil, iamFail("DeleteConflict", "Cannot delete entity, must delete access keys first.")
+	case len(u.Groups) > 0:
+		return nil, iamFail("DeleteConflict", "Cannot delete entity, must remove users from group first.")
 	case len(u.Attached) > 0:
 		return nil, iamFail("DeleteConflict", "Cannot delete entity, must detach all policies first.")
 	case len(u.Inline) > 0:
@@ -184,10 +186,8 @@ func deleteAccessKey(c *call) (obj, error) {
 	return nil, nil
 }
 
-// The sandbox has no groups, MFA devices or other credentials of users: the
-// lists that tools read before they delete a user are truly empty.
-func listGroupsForUser(c *call) (obj, error) { return emptyUserList("Groups")(c) }
-
+// The sandbox has no MFA devices or other credentials of users: the lists that
+// tools read before they delete a user are truly empty.
 func listMFADevices(c *call) (obj, error) { return emptyUserList("MFADevices")(c) }
 
 func emptyUserList(field string) func(*call) (obj, error) {

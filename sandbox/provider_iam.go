@@ -139,7 +139,7 @@ func (rc *resourceCall) attach(names []string, kind string, was, wanted []string
 	return nil
 }
 
-// inlinePolicyProvider puts one inline policy on roles and users.
+// inlinePolicyProvider puts one inline policy on roles, users and groups.
 func inlinePolicyProvider() provider {
 	p := provider{
 		properties: map[string]property{"PolicyDocument": required, "PolicyName": required, "Groups": mutable, "Roles": mutable, "Users": mutable},
@@ -147,16 +147,13 @@ func inlinePolicyProvider() provider {
 		iam:        "CAPABILITY_IAM",
 	}
 	check := func(rc *resourceCall) error {
-		if len(rc.Props.strs("Groups")) > 0 {
-			return fail("UnsupportedOperation", "The sandbox has no IAM groups")
-		}
-		if len(rc.Props.strs("Roles"))+len(rc.Props.strs("Users")) == 0 {
+		if len(rc.Props.strs("Roles"))+len(rc.Props.strs("Users"))+len(rc.Props.strs("Groups")) == 0 {
 			return fail("ValidationError", "At least one of [Groups,Roles,Users] must be non-empty.")
 		}
 		return nil
 	}
 	put := func(rc *resourceCall) error {
-		for _, kind := range []string{"Role", "User"} {
+		for _, kind := range []string{"Role", "User", "Group"} {
 			for _, name := range rc.Props.strs(kind + "s") {
 				in := params{kind + "Name": name, "PolicyName": rc.Props.str("PolicyName"), "PolicyDocument": documentText(rc.Props["PolicyDocument"])}
 				if _, err := rc.do("iam", "Put"+kind+"Policy", in); err != nil {
@@ -169,7 +166,7 @@ func inlinePolicyProvider() provider {
 	// drop removes it from those that the old properties name and the new don't.
 	drop := func(rc *resourceCall, old, wanted params) error {
 		renamed := old.str("PolicyName") != wanted.str("PolicyName")
-		for _, kind := range []string{"Role", "User"} {
+		for _, kind := range []string{"Role", "User", "Group"} {
 			for _, name := range old.strs(kind + "s") {
 				if !renamed && slices.Contains(wanted.strs(kind+"s"), name) {
 					continue
@@ -213,9 +210,6 @@ func managedPolicyProvider() provider {
 		iam:  "CAPABILITY_IAM",
 	}
 	p.create = func(rc *resourceCall) (string, map[string]any, error) {
-		if len(rc.Props.strs("Groups")) > 0 {
-			return "", nil, fail("UnsupportedOperation", "The sandbox has no IAM groups")
-		}
 		in := rc.pass("Description", "Path")
 		in["PolicyName"], in["PolicyDocument"] = rc.Props.str("ManagedPolicyName"), documentText(rc.Props["PolicyDocument"])
 		if in.str("PolicyName") == "" {
@@ -276,7 +270,7 @@ func managedPolicyProvider() provider {
 // attachEverywhere moves one managed policy from the principals of the old
 // properties to those of the new.
 func (rc *resourceCall) attachEverywhere(arn string, old, wanted params) error {
-	for _, kind := range []string{"Role", "User"} {
+	for _, kind := range []string{"Role", "User", "Group"} {
 		for _, name := range old.strs(kind + "s") {
 			if slices.Contains(wanted.strs(kind+"s"), name) {
 				continue
@@ -304,6 +298,6 @@ func (rc *resourceCall) managedPolicyAttributes(arn string) map[string]any {
 		return map[string]any{"PolicyArn": arn}
 	}
 	return map[string]any{"PolicyArn": arn, "PolicyId": held.ID, "DefaultVersionId": held.Default, "IsAttachable": "true",
-		"AttachmentCount": text(len(rc.Props.strs("Roles")) + len(rc.Props.strs("Users"))), "PermissionsBoundaryUsageCount": "0",
+		"AttachmentCount": text(len(rc.Props.strs("Roles")) + len(rc.Props.strs("Users")) + len(rc.Props.strs("Groups"))), "PermissionsBoundaryUsageCount": "0",
 		"CreateDate": held.Created.Format(timeXML), "UpdateDate": held.Updated.Format(timeXML)}
 }

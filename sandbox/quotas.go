@@ -14,14 +14,15 @@ type serviceQuota struct {
 
 // The quotas that something here looks up.
 const (
-	quotaStacks       = "L-0485CB21"
-	quotaConcurrency  = "L-B99A9384"
-	quotaVPCs         = "L-F678F1CE"
-	quotaPeerings     = "L-7E9ECCDB"
-	quotaRoles        = "L-FE177D64"
-	quotaAttached     = "L-0DA4ABF3"
-	quotaAttachedUser = "L-4019AD8B"
-	quotaOIDC         = "L-858F3967"
+	quotaStacks        = "L-0485CB21"
+	quotaConcurrency   = "L-B99A9384"
+	quotaVPCs          = "L-F678F1CE"
+	quotaPeerings      = "L-7E9ECCDB"
+	quotaRoles         = "L-FE177D64"
+	quotaAttached      = "L-0DA4ABF3"
+	quotaAttachedUser  = "L-4019AD8B"
+	quotaAttachedGroup = "L-384571C4"
+	quotaOIDC          = "L-858F3967"
 )
 
 // serviceQuotas are those that the sandbox shows. It enforces those of stacks,
@@ -31,6 +32,7 @@ var serviceQuotas = []serviceQuota{
 	{service: "cloudformation", code: quotaStacks, name: "Stack count", value: 2000},
 	{service: "iam", code: quotaAttached, name: "Managed policies per role", value: 10},
 	{service: "iam", code: quotaAttachedUser, name: "Managed policies per user", value: 10},
+	{service: "iam", code: quotaAttachedGroup, name: "Managed policies per group", value: 10},
 	{service: "iam", code: quotaOIDC, name: "OpenId connect providers per account", value: maxOIDC},
 	{service: "iam", code: "L-C07B4B0D", name: "Role trust policy length", value: 2048},
 	{service: "iam", code: quotaRoles, name: "Roles per account", value: 1000},

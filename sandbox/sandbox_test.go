@@ -112,8 +112,8 @@ func TestCredentialsAreVerified(t *testing.T) {
 func TestUnknownOperationIsRefused(t *testing.T) {
 	b := newBox(t, sandbox.Options{})
 	ctx := context.Background()
-	_, err := iam.NewFromConfig(b.top).ListGroups(ctx, &iam.ListGroupsInput{})
-	refused(t, err, "InvalidAction", "ListGroups")
+	_, err := iam.NewFromConfig(b.top).ListServerCertificates(ctx, &iam.ListServerCertificatesInput{})
+	refused(t, err, "InvalidAction", "ListServerCertificates")
 	_, err = ec2.NewFromConfig(b.top).DescribeInstances(ctx, &ec2.DescribeInstancesInput{})
 	refused(t, err, "InvalidAction", "DescribeInstances")
 	_, err = ssm.NewFromConfig(b.top).ListDocuments(ctx, &ssm.ListDocumentsInput{})

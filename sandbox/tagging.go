@@ -64,6 +64,9 @@ func taggedRoles(c *call) []taggedResource {
 	for _, p := range c.Account.IAM.Policies {
 		list = append(list, taggedResource{p.ARN, p.Tags})
 	}
+	for _, p := range c.Account.IAM.OIDC {
+		list = append(list, taggedResource{p.ARN, p.Tags})
+	}
 	return list
 }
 

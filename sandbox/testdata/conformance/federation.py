@@ -93,6 +93,7 @@ def details(world):
     me.do("iam", "CreateUser", UserName="details", PermissionsBoundary=arn)
     me.do("iam", "PutUserPolicy", UserName="details", PolicyName="inline", PolicyDocument=ALLOW)
     me.do("iam", "AttachUserPolicy", UserName="details", PolicyArn=arn)
+    groups(me)
     me.do("iam", "GetAccountAuthorizationDetails")
     me.do("iam", "GetAccountAuthorizationDetails", Filter=["LocalManagedPolicy"], MaxItems=1)
     user = f"arn:aws:iam::{me.account}:user/details"
@@ -100,10 +101,32 @@ def details(world):
           ContextEntries=[{"ContextKeyName": "aws:SourceIp", "ContextKeyValues": ["10.0.0.1"], "ContextKeyType": "ip"}])
     me.fails("NoSuchEntity", "iam", "SimulatePrincipalPolicy", PolicySourceArn=user + "x", ActionNames=["s3:GetObject"])
     me.do("iam", "SimulateCustomPolicy", PolicyInputList=[ALLOW], ActionNames=["s3:GetObject"])
+    g = {"GroupName": "conformance"}
+    me.fails("DeleteConflict", "iam", "DeleteGroup", **g)
+    me.do("iam", "RemoveUserFromGroup", **g, UserName="details")
+    me.do("iam", "DeleteGroupPolicy", **g, PolicyName="inline")
+    me.do("iam", "DetachGroupPolicy", **g, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    me.do("iam", "DeleteGroup", **g)
     me.do("iam", "DetachUserPolicy", UserName="details", PolicyArn=arn)
     me.do("iam", "DeleteUserPolicy", UserName="details", PolicyName="inline")
     me.do("iam", "DeleteUser", UserName="details")
     me.do("iam", "DeletePolicy", PolicyArn=arn)
+
+
+def groups(me):
+    g = {"GroupName": "conformance"}
+    me.do("iam", "CreateGroup", **g)
+    me.fails("EntityAlreadyExists", "iam", "CreateGroup", **g)
+    me.do("iam", "AddUserToGroup", **g, UserName="details")
+    me.do("iam", "GetGroup", **g)
+    me.do("iam", "ListGroups")
+    me.do("iam", "ListGroupsForUser", UserName="details")
+    me.do("iam", "PutGroupPolicy", **g, PolicyName="inline", PolicyDocument=ALLOW)
+    me.do("iam", "GetGroupPolicy", **g, PolicyName="inline")
+    me.do("iam", "ListGroupPolicies", **g)
+    me.do("iam", "AttachGroupPolicy", **g, PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
+    me.do("iam", "ListAttachedGroupPolicies", **g)
+    me.do("iam", "ListEntitiesForPolicy", PolicyArn="arn:aws:iam::aws:policy/ReadOnlyAccess")
 
 
 def registry(world):
