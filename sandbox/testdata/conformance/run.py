@@ -15,12 +15,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import federation
+import keys
 import messages
 import networks
 import people
 import stacks
 import storage
 import strict
+import tables
 
 
 class Caller:
@@ -90,7 +92,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, networks, storage, messages, stacks, federation):
+    for part in (people, networks, storage, keys, tables, messages, stacks, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already
