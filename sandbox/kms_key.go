@@ -75,7 +75,8 @@ func createKeyAccess(c *call) ([]access, error) {
 	ctx["kms:BypassPolicyLockoutSafetyCheck"] = []string{text(c.In.bool("BypassPolicyLockoutSafetyCheck"))}
 	needs := []access{{Action: "kms:CreateKey", Context: ctx}}
 	if len(c.In.list("Tags")) > 0 {
-		needs = append(needs, access{Action: "kms:TagResource", Context: ctx})
+		// No key has its ARN yet, and no policy: the account decides.
+		needs = append(needs, access{Action: "kms:TagResource", Resource: c.arn("key/*"), Policy: defaultKeyPolicy(c.Account.ID), Context: ctx})
 	}
 	return needs, nil
 }

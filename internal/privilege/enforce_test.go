@@ -213,7 +213,11 @@ func needed(t *testing.T, name, body string, list []privilege.Statement, action 
 	if err == nil {
 		t.Fatalf("nothing fails without %s", action)
 	}
-	if errors.Is(err, context.Canceled) || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(action)) {
+	said := strings.ToLower(err.Error())
+	if strings.HasPrefix(action, "kms:") && strings.Contains(said, "access to kms is not allowed") { // as Secrets Manager words it
+		return
+	}
+	if errors.Is(err, context.Canceled) || !strings.Contains(said, strings.ToLower(action)) {
 		t.Errorf("without %s: %v", action, err)
 	}
 }
