@@ -3,7 +3,8 @@ package sandbox
 import "encoding/xml"
 
 // document is a configuration of a bucket that S3 takes and gives as XML. The
-// sandbox keeps it; of what it says only Block Public Access has an effect.
+// sandbox keeps it; of what it says, Block Public Access, encryption and ownership
+// have an effect.
 type document struct {
 	words        string // of the operations: Get<words>, Put<words>
 	root         string // element
@@ -64,6 +65,11 @@ func (d document) put(c *call, b *bucket) (obj, error) {
 	}
 	if doc.XMLName.Local != d.root {
 		return nil, malformedXML()
+	}
+	if d.words == "BucketEncryption" {
+		if err := checkBucketEncryption(doc.Inner); err != nil {
+			return nil, err
+		}
 	}
 	put(&b.Documents, d.root, doc.Inner)
 	return s3Reply{}.answer()

@@ -13,17 +13,37 @@ const (
 	sseBucketHeader = "X-Amz-Server-Side-Encryption-Bucket-Key-Enabled"
 )
 
+// bucketEncryption is the configuration of a bucket's encryption.
+type bucketEncryption struct {
+	Rule []struct {
+		Default struct {
+			SSEAlgorithm, KMSMasterKeyID string
+		} `xml:"ApplyServerSideEncryptionByDefault"`
+		BucketKeyEnabled string
+	}
+}
+
+// checkBucketEncryption refuses a configuration that names no known algorithm,
+// or a key where none is used.
+func checkBucketEncryption(text string) error {
+	var doc bucketEncryption
+	if xml.Unmarshal([]byte("<X>"+text+"</X>"), &doc) != nil || len(doc.Rule) != 1 {
+		return malformedXML()
+	}
+	switch d := doc.Rule[0].Default; {
+	case d.SSEAlgorithm == "aws:kms" || d.SSEAlgorithm == "aws:kms:dsse":
+	case d.SSEAlgorithm != "AES256":
+		return malformedXML()
+	case d.KMSMasterKeyID != "":
+		return fail("InvalidArgument", "a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse")
+	}
+	return nil
+}
+
 // defaultEncryption is what a bucket does with objects whose writer doesn't
 // say: the headers as if they had.
 func (b *bucket) defaultEncryption() map[string]string {
-	var doc struct {
-		Rule []struct {
-			Default struct {
-				SSEAlgorithm, KMSMasterKeyID string
-			} `xml:"ApplyServerSideEncryptionByDefault"`
-			BucketKeyEnabled string
-		}
-	}
+	var doc bucketEncryption
 	out := map[string]string{sseHeader: "AES256"}
 	text := b.Documents["ServerSideEncryptionConfiguration"]
 	if text == "" || xml.Unmarshal([]byte("<X>"+text+"</X>"), &doc) != nil {
@@ -41,6 +61,9 @@ func (b *bucket) defaultEncryption() map[string]string {
 func (c *call) encryption(b *bucket, key string) (map[string]string, error) {
 	if c.header("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
 		return nil, &apiError{Status: 501, Code: "NotImplemented", Message: "The sandbox doesn't serve encryption with keys that customers provide (SSE-C)."}
+	}
+	if c.header("X-Amz-Server-Side-Encryption-Context") != "" {
+		return nil, &apiError{Status: 501, Code: "NotImplemented", Message: "The sandbox doesn't serve x-amz-server-side-encryption-context."}
 	}
 	out := b.defaultEncryption()
 	if m := c.header(sseHeader); m != "" {

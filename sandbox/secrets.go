@@ -179,6 +179,9 @@ func createSecret(c *call) (obj, error) {
 	if !secretNames.MatchString(name) {
 		return nil, fail("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters, or any of the following: -/_+=.@!")
 	}
+	if c.In.has("AddReplicaRegions") {
+		return nil, fail("InvalidParameterException", "The sandbox doesn't replicate secrets to other regions.")
+	}
 	old := c.findSecret(name)
 	if old != nil && !old.Purge.IsZero() && c.now().After(old.Purge) {
 		c.purge(old)

@@ -58,6 +58,8 @@ func (s *Sandbox) snsOps() map[string]operation {
 		"SetTopicAttributes":        topicOp(setTopicAttributes),
 		"ListSubscriptionsByTopic":  topicOp(listSubscriptionsByTopic),
 		"Subscribe":                 topicOp(subscribe),
+		"AddPermission":             topicOp(addTopicPermission),
+		"RemovePermission":          topicOp(removeTopicPermission),
 		"ConfirmSubscription":       {run: confirmSubscription, access: unlessVisiting("TopicArn")},
 		"Publish":                   {run: publish, access: publishAccess},
 		"PublishBatch":              {run: publishBatch, access: publishAccess},
