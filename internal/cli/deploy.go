@@ -17,7 +17,7 @@ import (
 
 // deployFlags are those of deploy and destroy.
 type deployFlags struct {
-	yes, noPeering, verify bool
+	yes, noPeering, verify, strict bool
 }
 
 func (a *App) deployCommand() *cobra.Command {
@@ -44,6 +44,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
+	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
 	return cmd
 }
 
@@ -81,6 +82,11 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	view := &watcher{app: a}
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
+	if flags.strict {
+		if err := a.refuseBlocked(runCtx, w); err != nil {
+			return err
+		}
+	}
 	var reviewed *control.Preview
 	if !flags.yes {
 		if reviewed, err = a.review(runCtx, w, view, destroy, stop); err != nil || reviewed == nil {
@@ -97,6 +103,23 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	return a.finish(w, out, err)
 }
 
+// refuseBlocked examines every target; with any blocked nothing is touched.
+func (a *App) refuseBlocked(ctx context.Context, w *control.Work) error {
+	health, err := w.Doctor(ctx)
+	if err != nil {
+		return err
+	}
+	found := report.NewDoctor(health.Project, health.Targets, health.Findings, false)
+	if found.Summary.Blocked == 0 {
+		return nil
+	}
+	if err := a.print(found, func(to io.Writer, st report.Style) { found.Text(to, st) }); err != nil {
+		return err
+	}
+	a.note("Nothing was touched: --strict deploys only when every target is ready.")
+	return codeError(exitBlocked)
+}
+
 // review shows the plan and asks. It returns nil when there is nothing to do.
 func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destroy bool, stop <-chan struct{}) (*control.Preview, error) {
 	view.preview = true
@@ -107,6 +130,13 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 		return nil, err
 	}
 	shown := report.NewPlan(preview.ID, preview.Plan, preview.Records)
+	if !destroy {
+		health, err := w.Preflight(ctx, preview)
+		if err != nil {
+			return nil, err
+		}
+		shown.AddPreflight(health.Findings)
+	}
 	shown.Text(a.Err, a.errStyle())
 	if !shown.Summary.Pending() {
 		a.note("Nothing to change.")

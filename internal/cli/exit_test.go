@@ -99,7 +99,7 @@ func TestRunAndPlanExit(t *testing.T) {
 		{report.PlanSummary{Create: 1, None: 3}, true, 5}, {report.PlanSummary{Delete: 1}, true, 5}, {report.PlanSummary{Blocked: 2}, false, 4},
 		{report.PlanSummary{Blocked: 2, None: 1}, false, 3}, {report.PlanSummary{Blocked: 2, Update: 1}, true, 3},
 	} {
-		if got := code(planExit(&report.Plan{Summary: tt.s}, tt.detailed)); got != tt.want {
+		if got := code(planExit(&report.Plan{Summary: tt.s}, tt.detailed, false)); got != tt.want {
 			t.Errorf("%+v, detailed %v: exit code %d, want %d", tt.s, tt.detailed, got, tt.want)
 		}
 	}

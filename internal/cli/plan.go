@@ -10,14 +10,15 @@ import (
 )
 
 func (a *App) planCommand() *cobra.Command {
-	var noPeering, detailed, verify bool
+	var noPeering, detailed, verify, strict bool
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what a deploy would change in every target",
 		Long: `Makes a real change set for every stack whose inputs are known, reads it, deletes it,
 and shows the changes, folded where they are the same for many targets. What
 depends on outputs that aren't there yet is shown as "known after" the stack that
-will have them. Nothing is left behind in any account.`,
+will have them. Where anything would be done, the checks of "axle doctor" are made
+too. Nothing is left behind in any account.`,
 		Example: `  axle plan
   axle plan --env prod --region eu-west-1
   axle plan --detailed-exitcode    exits 5 when there are changes`,
@@ -42,26 +43,32 @@ will have them. Nothing is left behind in any account.`,
 			}
 			p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
 			p.Warnings = w.Warnings
+			health, err := w.Preflight(runCtx, preview)
+			if err != nil {
+				return err
+			}
+			p.AddPreflight(health.Findings)
 			if err := a.print(p, func(out io.Writer, st report.Style) { p.Text(out, st) }); err != nil {
 				return err
 			}
-			return planExit(p, detailed)
+			return planExit(p, detailed, strict)
 		},
 	}
 	cmd.Flags().BoolVar(&noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
+	cmd.Flags().BoolVar(&strict, "strict", false, "exit 4 if any target is blocked")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 5 when there are changes")
 	return cmd
 }
 
 // planExit is the exit code of a plan. What is blocked, because an account can't
 // be entered for one, is never a success.
-func planExit(p *report.Plan, detailed bool) error {
+func planExit(p *report.Plan, detailed, strict bool) error {
 	s := p.Summary
 	switch {
-	case s.Blocked > 0 && !s.Pending() && s.None == 0:
+	case s.Blocked > 0 && !s.Pending() && s.None == 0, strict && p.Blocked():
 		return codeError(exitBlocked)
-	case s.Blocked > 0:
+	case p.Blocked():
 		return codeError(exitPartial)
 	case s.Pending() && detailed:
 		return codeError(exitPending)

@@ -115,12 +115,15 @@ func place(account axle.Account, region string) string {
 // quote is AWS's code and message. Request ids are left out: they make every
 // message unique, and the log has them.
 func quote(api smithy.APIError) string {
-	message := strings.TrimSpace(requestID.ReplaceAllString(api.ErrorMessage(), ""))
+	message := strings.TrimSpace(encoded.ReplaceAllString(requestID.ReplaceAllString(api.ErrorMessage(), ""), ""))
 	if message == "" || strings.EqualFold(message, "unknownerror") {
 		return api.ErrorCode()
 	}
 	return api.ErrorCode() + ": " + message
 }
+
+// EC2 writes "Encoded authorization failure message: v2H7FQoz...".
+var encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
 
 // CloudFormation writes "(Service: AmazonSNS; Status Code: 403; Error Code:
 // AuthorizationError; Request ID: 1f...; Proxy: null)".

@@ -2,10 +2,17 @@ package control
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
 
 	"axle"
+	"axle/internal/apps/access"
 	"axle/internal/apps/doctor"
+	"axle/internal/cloud"
 	"axle/internal/plan"
+	"axle/internal/privilege"
 	"axle/internal/template"
 )
 
@@ -22,10 +29,39 @@ func (w *Work) Doctor(ctx context.Context) (*Health, error) {
 	if err != nil {
 		return nil, err
 	}
+	return w.examine(ctx, p, func(axle.Target) bool { return true }, true)
+}
+
+// Preflight looks at the targets in which a previewed deploy would do anything,
+// or that the preview couldn't get at.
+func (w *Work) Preflight(ctx context.Context, preview *Preview) (*Health, error) {
+	steps := map[string]*axle.Step{}
+	for i := range preview.Plan.Steps {
+		steps[preview.Plan.Steps[i].ID] = &preview.Plan.Steps[i]
+	}
+	busy := map[axle.Target]bool{}
+	for i := range preview.Records {
+		r := &preview.Records[i]
+		if s := steps[r.Step]; s != nil && s.Kind == plan.KindStack && (r.Failure != nil || r.Result.Change != axle.None) {
+			busy[s.Target()] = true
+		}
+	}
+	if len(busy) == 0 {
+		return &Health{Project: preview.Plan.Project}, nil
+	}
+	return w.examine(ctx, preview.Plan, func(t axle.Target) bool { return busy[t] }, false)
+}
+
+func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Target) bool, whole bool) (*Health, error) {
 	project := doctor.Project{Partition: w.identity.Partition, Hub: axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region},
-		Targets: w.patients(p), Concurrency: w.limits().Global}
-	d := doctor.New(w.cloud, w.driver(ctx, w.cloud, p, nil), project, nil)
-	if m, ok := w.org.Account(w.org.Management); ok {
+		Targets:     slices.DeleteFunc(w.patients(p), func(t doctor.Target) bool { return !chosen(axle.Target{Account: t.Account.ID, Region: t.Region}) }),
+		Concurrency: w.limits().Global}
+	prover, err := w.prover(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d := doctor.New(w.cloud, w.driver(ctx, w.cloud, p, nil), project, prover)
+	if m, ok := w.org.Account(w.org.Management); ok && whole {
 		d.StackSets(ctx, m)
 	}
 	found, err := d.Examine(ctx)
@@ -37,6 +73,78 @@ func (w *Work) Doctor(ctx context.Context) (*Health, error) {
 		h.Targets = append(h.Targets, [2]string{t.Account.ID, t.Region})
 	}
 	return h, nil
+}
+
+// prover reads policies with the access roles and, in accounts that these don't
+// get into, as bootstrap does.
+func (w *Work) prover(ctx context.Context) (*doctor.Policies, error) {
+	entry, err := w.entry(ctx, DefaultEntryRole)
+	if err != nil {
+		return nil, err
+	}
+	live := &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region()}
+	other := &access.Live{Cloud: entry, Org: w.org, Home: w.Region()}
+	p := doctor.NewPolicies(w.org, live, other, w.roleARN)
+	p.Needs = w.needs()
+	p.Caller = w.cloud.CallerRole(ctx)
+	if p.Caller == "" {
+		p.Caller = principalARN(w.identity)
+	}
+	if via := w.project.Access.Via.Value; via != "" && via != cloud.None {
+		p.Via = via
+		if !strings.HasPrefix(via, "arn:") {
+			p.Via = "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + via
+		}
+	}
+	return p, nil
+}
+
+// roleARN is the access role of an account, "" when none is assumed.
+func (w *Work) roleARN(a axle.Account) (arn, externalID string) {
+	role := w.roleFor(a)
+	switch {
+	case role.Name == "" || role.Name == cloud.None:
+		return "", ""
+	case strings.HasPrefix(role.Name, "arn:"):
+		return role.Name, role.ExternalID
+	}
+	return "arn:" + w.identity.Partition + ":iam::" + a.ID + ":role/" + strings.TrimPrefix(role.Name, "/"), role.ExternalID
+}
+
+// needs computes what a target's stacks take, once for each.
+func (w *Work) needs() func(*doctor.Target) []doctor.Need {
+	var mu sync.Mutex
+	known := map[string][]privilege.Statement{}
+	return func(t *doctor.Target) []doctor.Need {
+		var out []doctor.Need
+		for i := range t.Stacks {
+			s := &t.Stacks[i]
+			role := privilege.Deploy
+			if s.Spec.ExecutionRole != "" {
+				role = privilege.Execution
+			}
+			key := fmt.Sprintf("%s %s %s %s %s %v", role, t.Account.ID, s.Spec.StackName, s.Spec.Template, t.Region, s.Known)
+			mu.Lock()
+			statements, ok := known[key]
+			if !ok {
+				g := &privilege.Group{Partition: w.identity.Partition, Accounts: []string{t.Account.ID}, Stacks: []privilege.Stack{{Name: s.Spec.StackName,
+					Template: s.Template, Regions: []string{t.Region}, Parameters: map[string]map[string]string{t.Region: s.Known}, ExecutionRole: s.Spec.ExecutionRole}}}
+				statements = privilege.For(role, g, nil).Statements
+				known[key] = statements
+			}
+			mu.Unlock()
+			place := strings.NewReplacer("${AWS::Partition}", w.identity.Partition, "${AWS::AccountId}", t.Account.ID)
+			for _, st := range statements {
+				for _, action := range st.Actions {
+					if action == "iam:PassRole" { // to whom is a condition: proven where the role is
+						continue
+					}
+					out = append(out, doctor.Need{Stack: s.Name, Role: s.Spec.ExecutionRole, Action: action, Resource: place.Replace(st.Resources[0])})
+				}
+			}
+		}
+		return out
+	}
 }
 
 // patients are the plan's targets as the doctor looks at them.

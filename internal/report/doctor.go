@@ -63,9 +63,24 @@ type ailment struct {
 
 // Text prints the findings, the same cause once.
 func (d *Doctor) Text(w io.Writer, st Style) {
+	ailments(w, st, d.Findings)
+	d.well(w, st)
+	s := d.Summary
+	line := fmt.Sprintf("%s: %d ready", plural(s.Targets, "target"), s.Ready)
+	if s.Blocked > 0 {
+		line += ", " + st.bad.Render(fmt.Sprintf("%d blocked", s.Blocked))
+	}
+	if s.Unknown > 0 {
+		line += ", " + st.warn.Render(fmt.Sprintf("%d not fully known", s.Unknown))
+	}
+	fmt.Fprintln(w, line)
+}
+
+// ailments prints findings that aren't well, the same cause once.
+func ailments(w io.Writer, st Style, findings []doctor.Finding) {
 	var order []string
 	byCause := map[string]*ailment{}
-	for _, f := range d.Findings {
+	for _, f := range findings {
 		if f.State == doctor.OK {
 			continue
 		}
@@ -85,16 +100,6 @@ func (d *Doctor) Text(w io.Writer, st Style) {
 	for _, key := range order {
 		byCause[key].text(w, st)
 	}
-	d.well(w, st)
-	s := d.Summary
-	line := fmt.Sprintf("%s: %d ready", plural(s.Targets, "target"), s.Ready)
-	if s.Blocked > 0 {
-		line += ", " + st.bad.Render(fmt.Sprintf("%d blocked", s.Blocked))
-	}
-	if s.Unknown > 0 {
-		line += ", " + st.warn.Render(fmt.Sprintf("%d not fully known", s.Unknown))
-	}
-	fmt.Fprintln(w, line)
 }
 
 func (a *ailment) text(w io.Writer, st Style) {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"axle"
+	"axle/internal/apps/doctor"
 	"axle/internal/plan"
 )
 
@@ -19,6 +20,23 @@ type Plan struct {
 	Groups   []PlanGroup `json:"groups"`
 	Steps    []PlanStep  `json:"steps"`
 	Warnings []string    `json:"warnings,omitempty"`
+	// Preflight is what the doctor found where anything would be done.
+	Preflight []doctor.Finding `json:"preflight,omitempty"`
+}
+
+// AddPreflight adds what the doctor found: what blocks, and what couldn't be
+// found out.
+func (p *Plan) AddPreflight(found []doctor.Finding) {
+	for _, f := range found {
+		if f.State == doctor.Blocked || f.State == doctor.Unknown {
+			p.Preflight = append(p.Preflight, f)
+		}
+	}
+}
+
+// Blocked says whether a deploy would fail somewhere, as far as can be seen.
+func (p *Plan) Blocked() bool {
+	return p.Summary.Blocked > 0 || slices.ContainsFunc(p.Preflight, func(f doctor.Finding) bool { return f.State == doctor.Blocked })
 }
 
 // PlanSummary counts the steps by what they will do.
@@ -180,6 +198,10 @@ func (p *Plan) Text(w io.Writer, st Style) {
 		}
 		fmt.Fprintf(w, "%s %s  %s  %s\n", mark, st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(targets(g.Targets)))
 		p.changesText(w, st, &g)
+	}
+	if len(p.Preflight) > 0 {
+		fmt.Fprintf(w, "\n%s\n", st.bold.Render("Preflight:"))
+		ailments(w, st, p.Preflight)
 	}
 	s := p.Summary
 	var parts []string

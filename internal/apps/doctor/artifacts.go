@@ -39,7 +39,7 @@ func (d *Doctor) artifacts(ctx context.Context, t *Target) {
 		return
 	}
 	if err != nil {
-		f.State, f.Cause = Unknown, fmt.Sprintf("bucket %s can't be listed: %v", bucket, err)
+		f.State, f.Cause = Unknown, message(cloud.Translate(err, "list bucket "+bucket, axle.Account{ID: hub.Account}, hub.Region))
 		return
 	}
 	if len(list.Contents) == 0 {
@@ -52,7 +52,7 @@ func (d *Doctor) artifacts(ctx context.Context, t *Target) {
 		_ = out.Body.Close()
 		return
 	}
-	f.State, f.Cause, f.Proof = Unknown, fmt.Sprintf("a template in bucket %s can't be read from %s: %v", bucket, t.Account.Label(), err), "call"
+	f.State, f.Cause = Unknown, message(cloud.Translate(err, "read a template in bucket "+bucket, t.Account, t.Region))
 	if !errors.As(err, &api) || api.ErrorCode() != "AccessDenied" {
 		return
 	}

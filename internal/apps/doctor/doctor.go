@@ -129,6 +129,8 @@ type Proof struct {
 type Prover interface {
 	// Enter tells why the account can't be entered. refused is AWS's answer.
 	Enter(ctx context.Context, account axle.Account, refused error) Proof
+	// Trust is a role's trust policy, when it can be read.
+	Trust(ctx context.Context, account axle.Account, role string) (arn, document string, ok bool)
 	// Act tells which of what the stacks need the target's role isn't allowed
 	// to do; nil when nothing is missing or nothing is known.
 	Act(ctx context.Context, t *Target) []Finding
@@ -189,7 +191,7 @@ func (d *Doctor) account(ctx context.Context, targets []*Target) {
 	}
 	regions, err := d.cloud.Regions(ctx, account)
 	if err != nil {
-		d.add(account, "", Finding{Check: CheckRegion, State: Unknown, Cause: message(err), Fix: "allow account:ListRegions or ec2:DescribeRegions to the access role"})
+		d.add(account, "", Finding{Check: CheckRegion, State: Note, Cause: message(err), Fix: "allow account:ListRegions or ec2:DescribeRegions to the access role"})
 	}
 	d.executionRoles(ctx, account, targets)
 	for _, t := range targets {

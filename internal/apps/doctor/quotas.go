@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"axle"
+	"axle/internal/cloud"
 	"axle/internal/template"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -118,13 +119,13 @@ func (d *Doctor) stackQuota(ctx context.Context, t *Target, adds int) *Finding {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, opt)
 		if err != nil {
-			return unread(quotaStacks, err)
+			return unread(t, quotaStacks, err)
 		}
 		have += len(page.Stacks)
 	}
 	limit, err := d.limit(ctx, t, quotaStacks)
 	if err != nil {
-		return unread(quotaStacks, err)
+		return unread(t, quotaStacks, err)
 	}
 	if float64(have+adds) > limit {
 		return exceeded(t, quotaStacks, have, adds, limit)
@@ -139,13 +140,13 @@ func (d *Doctor) vpcQuota(ctx context.Context, t *Target, adds int) *Finding {
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, opt)
 		if err != nil {
-			return unread(quotaVPCs, err)
+			return unread(t, quotaVPCs, err)
 		}
 		have += len(page.Vpcs)
 	}
 	limit, err := d.limit(ctx, t, quotaVPCs)
 	if err != nil {
-		return unread(quotaVPCs, err)
+		return unread(t, quotaVPCs, err)
 	}
 	if float64(have+adds) > limit {
 		return exceeded(t, quotaVPCs, have, adds, limit)
@@ -159,7 +160,7 @@ func (d *Doctor) concurrency(ctx context.Context, t *Target, adds int) *Finding 
 	client, opt := d.cloud.Lambda(t.at())
 	out, err := client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}, opt)
 	if err != nil || out.AccountLimit == nil {
-		return unread(quota{what: "Lambda's concurrent executions"}, err)
+		return unread(t, quota{what: "Lambda's concurrent executions"}, err)
 	}
 	free := int(aws.ToInt32(out.AccountLimit.UnreservedConcurrentExecutions))
 	if free-adds >= keptUnreserved {
@@ -177,11 +178,13 @@ func exceeded(t *Target, q quota, have, adds int, limit float64) *Finding {
 			t.Region, q.service, q.code, have+adds)}
 }
 
-// unread is a quota that couldn't be compared. Not being allowed to look blocks
-// nothing.
-func unread(q quota, err error) *Finding {
-	return &Finding{State: Unknown, Cause: fmt.Sprintf("the quota of %s couldn't be compared: %v", q.what, err),
-		Fix: "allow servicequotas:Get*, ec2:DescribeVpcs, lambda:GetAccountSettings and cloudformation:DescribeStacks to the access role"}
+// unread is a quota that couldn't be compared: worth a note, no more.
+func unread(t *Target, q quota, err error) *Finding {
+	if err == nil {
+		err = errors.New("AWS answered without a value")
+	}
+	return &Finding{State: Note, Cause: "the quota of " + q.what + " wasn't compared: " + message(cloud.Translate(err, "read it", t.Account, t.Region)),
+		Fix: "allow servicequotas:GetServiceQuota, servicequotas:GetAWSDefaultServiceQuota, ec2:DescribeVpcs, lambda:GetAccountSettings and cloudformation:DescribeStacks to the access role"}
 }
 
 // StackSets says whether CloudFormation may act in the organization by itself:
@@ -192,7 +195,7 @@ func (d *Doctor) StackSets(ctx context.Context, management axle.Account) {
 	f := Finding{Check: CheckStackSets, State: Note, Proof: "call"}
 	switch {
 	case err != nil:
-		f.Cause = fmt.Sprintf("whether CloudFormation has trusted access to the organization isn't known: %v", err)
+		f.Cause = "whether CloudFormation has trusted access to the organization isn't known: " + message(cloud.Translate(err, "read it", management, ""))
 	case out.Status == "ENABLED":
 		f.State = OK
 	default:

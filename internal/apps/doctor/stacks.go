@@ -8,6 +8,7 @@ import (
 
 	"axle"
 	"axle/internal/cfn"
+	"axle/internal/cloud"
 )
 
 // stacks looks at the state of every stack. It says whether CloudFormation
@@ -22,7 +23,7 @@ func (d *Doctor) stacks(ctx context.Context, t *Target) bool {
 		}
 		if err != nil {
 			if ctx.Err() == nil {
-				d.add(t.Account, t.Region, d.refusal(CheckStacks, err))
+				d.add(t.Account, t.Region, d.refusal(CheckStacks, cloud.Translate(err, "read stack "+s.Spec.StackName, t.Account, t.Region)))
 			}
 			return false
 		}
@@ -74,15 +75,16 @@ func (d *Doctor) refusal(check string, err error) Finding {
 	if !errors.As(err, &known) {
 		return f
 	}
-	if !strings.Contains(known.Code, "AccessDenied") && known.Code != "UnauthorizedOperation" && known.Code != cloudRegionDisabled {
+	if !strings.Contains(known.Code, "AccessDenied") && known.Code != "UnauthorizedOperation" && known.Code != cloud.CodeRegionDisabled {
 		return f
 	}
 	f.State = Blocked
-	f.Side = sideOf(said)
+	if f.Side = sideOf(said); known.Code == cloud.CodeRegionDisabled {
+		f.Check, f.Side = CheckRegion, SideRegion
+		f.Cause, f.Fix, _ = strings.Cut(known.Hint, ": ")
+	}
 	return f
 }
-
-const cloudRegionDisabled = "RegionDisabled" // cloud.CodeRegionDisabled
 
 // sideOf reads which policy refuses from AWS's message ("because no
 // identity-based policy allows", "with an explicit deny in a service control
