@@ -23,8 +23,8 @@ func customRules() []Rule {
 			Why:   "CloudFormation knows of no dependence: the producer may be deleted, and a new value isn't noticed.",
 			Fix:   "Pass it as a parameter: ${{ output(...) }} in axle.yaml.",
 			check: eachResource(checkLookedUp)},
-		{ID: "AX101", Severity: Warning, Where: "T", Title: "Fn::GetStackOutput of another account without a role",
-			Why:   "The output is read with the stack's own permissions, which end at its account.",
+		{ID: "AX101", Severity: Error, Where: "P", Title: "Fn::GetStackOutput of another account without a role",
+			Why:   "Without a role the stack is looked for in the own account.",
 			Fix:   "Give RoleArn of a role there that may read the stack.",
 			check: eachUnit(checkStackOutput)},
 		{ID: "AX107", Severity: Error, Where: "T", Title: "A custom resource's function, or a share's resource, in another region",
@@ -131,23 +131,33 @@ func checkStackOutput(r *run, u *unit) {
 	}
 }
 
-// stackOutput reads what Parse kept of the call: its arguments are in the text.
+var stackNameForm = regexp.MustCompile(`StackName["']?:\s*["']?([A-Za-z][A-Za-z0-9-]*)`)
+
+// stackOutput finds the producer by its stack's name. The call's arguments are
+// in the text only: what resolves the template can't know the value.
 func (r *run) stackOutput(u *unit, d *template.Declared, n *template.Node) {
 	lines := strings.Split(string(u.t.Body), "\n")
-	if n.Pos.Line < 1 || n.Pos.Line > len(lines) {
+	if n.Pos.Line < 1 || n.Pos.Line > len(lines) || u.account == "" {
 		return
 	}
-	around := strings.Join(lines[n.Pos.Line-1:min(len(lines), n.Pos.Line+7)], "\n")
-	stack := stackNameForm.FindString(around)
-	a, isARN := splitARN(strings.Trim(stack, `"' `))
-	foreign := isARN && a.account != u.account && (u.account != "" || strings.Contains(a.account, "$"))
-	foreign = foreign || strings.Contains(around, "AccountId")
-	if foreign && !strings.Contains(around, "RoleArn") {
-		r.inResource(d, n, "the output of a stack in another account is read without a role there")
+	around := strings.Join(lines[n.Pos.Line-1:min(len(lines), n.Pos.Line+5)], "\n")
+	name := stackNameForm.FindStringSubmatch(around)
+	if name == nil || strings.Contains(around, "RoleArn") {
+		return
+	}
+	elsewhere := ""
+	for _, other := range r.units {
+		if other.world.Stack == name[1] {
+			if other.account == u.account {
+				return
+			}
+			elsewhere = other.account
+		}
+	}
+	if elsewhere != "" {
+		r.inResource(d, n, "stack %s is in account %s; it is read in %s", name[1], elsewhere, u.account)
 	}
 }
-
-var stackNameForm = regexp.MustCompile(`arn:[^\s"',}]+`)
 
 func checkServiceRegion(r *run, u *unit, d *template.Declared) {
 	var nodes []*template.Node

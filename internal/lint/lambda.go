@@ -136,6 +136,10 @@ func checkFullAccess(r *run, u *unit, d *template.Declared) {
 func checkRuntime(r *run, u *unit, d *template.Declared) {
 	nodes := append(d.Properties.Get("Runtime").List(), d.Properties.Get("CompatibleRuntimes").List()...)
 	for _, n := range nodes {
+		if next, soon := ending[n.Str()]; soon {
+			f := r.inResource(d, n, "%s runs on %s, which isn't supported much longer", d.Name, n.Str())
+			f.Severity, f.Fix = Advice, "Take "+next+"."
+		}
 		if next, old := runtimes[n.Str()]; old {
 			f := r.inResource(d, n, "%s runs on %s", d.Name, n.Str())
 			f.Fix = "Take " + next + "."

@@ -38,7 +38,12 @@ func checkAccountParameters(r *run, u *unit) {
 			s.aws(func(p principal) { nodes = append(nodes, p.node) })
 			nodes = append(nodes, s.resources...)
 			for _, c := range s.conditions {
-				if k := strings.ToLower(c.key); k == "aws:sourceaccount" || k == "aws:principalaccount" || k == "aws:sourcearn" || k == "aws:principalarn" {
+				switch strings.ToLower(c.key) {
+				case "aws:sourceaccount", "aws:principalaccount":
+					for _, v := range c.values {
+						r.parameterIsAccount(u, &template.Node{Kind: template.ScalarNode, Refs: v.Refs, Pos: v.Pos}, s.owner())
+					}
+				case "aws:sourcearn", "aws:principalarn":
 					nodes = append(nodes, c.values...)
 				}
 			}
@@ -49,7 +54,7 @@ func checkAccountParameters(r *run, u *unit) {
 	}
 	for _, d := range u.resources {
 		if n := d.Properties.Get("SourceAccount"); n != nil && d.Type == "AWS::Lambda::Permission" {
-			r.parameterIsAccount(u, n, d.Name)
+			r.parameterIsAccount(u, &template.Node{Kind: template.ScalarNode, Refs: n.Refs, Pos: n.Pos}, d.Name)
 		}
 	}
 }
@@ -78,7 +83,7 @@ func (r *run) accountParameter(u *unit, d *document, n *template.Node) {
 			value = *param.Default
 		}
 		if text == "${"+ref.Name+"}" || value != "" && text == value && accountForm.MatchString(value) || param.Type == "Number" && value == text {
-			r.parameterIsAccount(u, &template.Node{Kind: template.ScalarNode, Refs: []template.Reference{ref}, Pos: n.Pos}, name)
+			r.parameterIsAccount(u, &template.Node{Kind: template.ScalarNode, Refs: []template.Reference{ref}, Pos: n.Pos, Func: n.Func}, name)
 		}
 	}
 }
@@ -94,7 +99,7 @@ func (r *run) parameterIsAccount(u *unit, n *template.Node, resource string) {
 		switch {
 		case r.rule.ID == "AX056" && param.Type == "Number":
 			r.at(param.Pos, resource, "parameter %s is an account's id and has the type Number", param.Name)
-		case r.rule.ID == "AX080" && param.Type == "String" && !twelve.MatchString(param.AllowedPattern) && !arnParameter(u, n):
+		case r.rule.ID == "AX080" && param.Type == "String" && !twelve.MatchString(param.AllowedPattern) && !arnParameter(n):
 			r.at(param.Pos, resource, "parameter %s is an account's id, and nothing says so", param.Name)
 		}
 	}
@@ -102,7 +107,7 @@ func (r *run) parameterIsAccount(u *unit, n *template.Node, resource string) {
 
 // arnParameter says whether the whole principal is the parameter, which then
 // may as well be an ARN.
-func arnParameter(u *unit, n *template.Node) bool {
+func arnParameter(n *template.Node) bool {
 	return n.Func == "Ref"
 }
 

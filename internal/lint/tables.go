@@ -32,7 +32,7 @@ var servicePrincipals = strings.Fields(`access-analyzer acm airflow airflow-env 
 	timestream transcribe transfer transitgateway trustedadvisor verified-access voiceid vpc-flow-logs vpc-lattice waf wafv2 workdocs workmail
 	workspaces xray zonal`)
 
-// runtimes that Lambda doesn't create functions for any more, or soon won't
+// runtimes that Lambda doesn't create functions for any more
 // (AWS Lambda Developer Guide, "Lambda runtimes", as of autumn 2026), with what
 // follows them.
 var runtimes = map[string]string{
@@ -42,6 +42,10 @@ var runtimes = map[string]string{
 	"dotnetcore1.0": "dotnet8", "dotnetcore2.0": "dotnet8", "dotnetcore2.1": "dotnet8", "dotnetcore3.1": "dotnet8", "dotnet5.0": "dotnet8", "dotnet6": "dotnet8", "dotnet7": "dotnet8",
 	"ruby2.5": "ruby3.3", "ruby2.7": "ruby3.3", "java8": "java21", "go1.x": "provided.al2023", "provided": "provided.al2023",
 }
+
+// ending are runtimes whose support has ended or ends, and of which new functions
+// may still be made for a while.
+var ending = map[string]string{"nodejs20.x": "nodejs22.x", "python3.9": "python3.13", "ruby3.2": "ruby3.4"}
 
 // awsAccounts own things that every account may name: load balancers' logs,
 // images, EKS add-ons, and the placeholder of documentation.
