@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -48,9 +49,21 @@ func (w *Work) Access() *access.Facts { return w.facts(nil) }
 func (w *Work) facts(planned *access.Planned) *access.Facts {
 	now := time.Now()
 	cache := &access.Cache{Dir: filepath.Join(stateDir(w.opts.File), "access"), Key: w.cloud.SnapshotKey(w.identity) + " as " + w.identity.ARN + " by " + w.project.Access.Role.Value,
-		Age: snapshotAge, Refresh: w.opts.Refresh, Now: now}
+		Age: snapshotAge, Since: lastRun(w.opts.File), Refresh: w.opts.Refresh, Now: now}
 	live := &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region(), Cache: cache}
 	return access.New(w.org, live, planned, now)
+}
+
+// lastRun is when the project's journal was last written: a deploy changes roles
+// and policies.
+func lastRun(file string) time.Time {
+	var last time.Time
+	for _, name := range []string{"axle.db", "axle.db-wal"} {
+		if info, err := os.Stat(filepath.Join(stateDir(file), name)); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last
 }
 
 // openTemplates needs no AWS when the organization is in a file.

@@ -131,7 +131,7 @@ func (f *Facts) noPrincipal(account axle.Account, facts *Account, name string) e
 	for _, p := range facts.Principals {
 		names = append(names, p.name())
 	}
-	hint := "axle access who lists who there is; a role that isn't deployed yet needs --planned"
+	hint := "a role that isn't deployed yet needs --planned; one that was made in the last minutes --refresh"
 	if near := diag.Nearest(name, names); near != "" {
 		hint = "did you mean " + near + "?"
 	}

@@ -20,6 +20,8 @@ type Cache struct {
 	// Key tells whose facts they are, as snapshots of the organization have it.
 	Key string
 	Age time.Duration
+	// Since is when something may have changed: what was kept before isn't used.
+	Since time.Time
 	// Refresh ignores what was kept.
 	Refresh bool
 	Now     time.Time
@@ -63,7 +65,7 @@ func (c *Cache) load(name string, into any, head *cacheHead) bool {
 		return false
 	}
 	age := c.Now.Sub(head.Taken)
-	return head.Version == cacheVersion && head.Key == c.Key && age <= c.Age && age >= -time.Minute
+	return head.Version == cacheVersion && head.Key == c.Key && age <= c.Age && age >= -time.Minute && !head.Taken.Before(c.Since)
 }
 
 // save replaces a file at once.

@@ -167,7 +167,7 @@ func takeTable(b *planner, d *template.Declared) {
 	r := b.resource(b.arns[d.Name])
 	r.declared = true
 	if n := d.Properties.Get("ResourcePolicy", "PolicyDocument"); n != nil {
-		doc := b.document("resource policy of table "+d.Name, n)
+		doc := b.document("resource policy of "+restOf(r.arn)+" in "+b.Account.Label(), n)
 		r.policy = &doc
 	}
 	if sse := d.Properties.Get("SSESpecification"); sse.Get("SSEEnabled").Str() == "true" {
@@ -180,7 +180,7 @@ func takeTable(b *planner, d *template.Declared) {
 func takeKey(b *planner, d *template.Declared) {
 	r := b.resource(b.arns[d.Name])
 	r.declared = true
-	doc := Document{Name: "key policy of " + d.Name + " in " + b.Account.Label(),
+	doc := Document{Name: "key policy of " + restOf(r.arn) + " in " + b.Account.Label(),
 		Text: `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:` + b.World.Partition + `:iam::` + b.Account.ID + `:root"},"Action":"kms:*","Resource":"*"}]}`}
 	if n := d.Properties.Get("KeyPolicy"); n != nil {
 		doc = b.document(doc.Name, n)
