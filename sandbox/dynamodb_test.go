@@ -2,8 +2,8 @@ package sandbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"axle/sandbox"
@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 )
 
 func (c *cloud) dynamo(account string) *dynamodb.Client {
@@ -38,8 +39,24 @@ func (c *cloud) actor(account, name, allow string) aws.Config {
 	return cfg
 }
 
+// atOnce repeats a throttled call without a pause, in which what is to be seen
+// would pass.
+func atOnce(call func() error) func() error {
+	return func() error {
+		for {
+			err := call()
+			var api smithy.APIError
+			if !errors.As(err, &api) || api.ErrorCode() != "ThrottlingException" {
+				return err
+			}
+		}
+	}
+}
+
 func text(v string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: v} }
 func number(v string) types.AttributeValue { return &types.AttributeValueMemberN{Value: v} }
+
+func dynamoTags(key, value string) []types.Tag { return []types.Tag{{Key: &key, Value: &value}} }
 
 type attributes = map[string]types.AttributeValue
 
@@ -218,11 +235,11 @@ func TestDynamoDBKeys(t *testing.T) {
 	}
 }
 
-// A table takes a while to be made and deleted, and outlives a restart.
+// A table takes a while to be made, an unkind one in sight; its pages are short,
+// and its policy takes a moment to hold.
 func TestDynamoDBTableLife(t *testing.T) {
 	ctx := context.Background()
-	file := filepath.Join(t.TempDir(), "state.json")
-	c := newCloud(t, sandbox.Options{Unkind: true, State: file})
+	c := newCloud(t, sandbox.Options{Unkind: true})
 	patient := func(o *dynamodb.Options) { o.RetryMaxAttempts = 10 }
 	client := dynamodb.NewFromConfig(c.in(devAccount, "eu-west-1"), patient)
 	arn := c.table(client, "slow", func(in *dynamodb.CreateTableInput) { in.DeletionProtectionEnabled = aws.Bool(true) })
@@ -250,5 +267,15 @@ func TestDynamoDBTableLife(t *testing.T) {
 	}
 	if n != 4 {
 		t.Errorf("%d items in pages", n)
+	}
+	_ = must[*dynamodb.PutResourcePolicyOutput](t)(client.PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: &arn, Policy: aws.String(fmt.Sprintf(
+		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"dynamodb:Scan","Resource":%q}]}`, qaAccount, arn))}))
+	qa := dynamodb.NewFromConfig(c.in(qaAccount, "eu-west-1"), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
+	scan := atOnce(func() error {
+		_, err := qa.Scan(ctx, &dynamodb.ScanInput{TableName: &arn})
+		return err
+	})
+	refused(t, scan(), "AccessDeniedException", "because no resource-based policy")
+	for scan() != nil {
 	}
 }

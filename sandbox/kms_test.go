@@ -3,7 +3,6 @@ package sandbox_test
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"testing"
 
 	"axle/sandbox"
@@ -226,13 +225,13 @@ func TestKMSGrants(t *testing.T) {
 // An unkind sandbox goes on with the old policy for a moment.
 func TestKMSPolicyPropagates(t *testing.T) {
 	ctx := context.Background()
-	c := newCloud(t, sandbox.Options{Unkind: true, State: filepath.Join(t.TempDir(), "state.json")})
+	c := newCloud(t, sandbox.Options{Unkind: true})
 	key := c.key(devAccount)
-	qa := c.kms(qaAccount)
-	describe := func() error {
+	qa := kms.NewFromConfig(c.in(qaAccount, "eu-west-1"), func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
+	describe := atOnce(func() error {
 		_, err := qa.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &key})
 		return err
-	}
+	})
 	refused(t, describe(), "AccessDeniedException", "")
 	c.keyPolicy(devAccount, key, `{"Effect":"Allow","Principal":{"AWS":"`+qaAccount+`"},"Action":"kms:DescribeKey","Resource":"*"}`)
 	refused(t, describe(), "AccessDeniedException", "")

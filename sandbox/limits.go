@@ -23,7 +23,7 @@ type tokenBucket struct {
 type rate struct{ refill, size float64 }
 
 // rates by "service:Operation" and, for what isn't there, by service. Those of
-// STS, EC2, SSM, S3 and tagging are published; those of CloudFormation are
+// STS, EC2, SSM, S3, KMS and tagging are published; those of CloudFormation are
 // what users report; those of IAM and Organizations are guesses on the small
 // side.
 var rates = map[string]rate{
@@ -53,6 +53,15 @@ var rates = map[string]rate{
 	"secretsmanager":                     {40, 100},
 	"secretsmanager:GetSecretValue":      {10000, 10000},
 	"s3":                                 {3500, 3500},
+	"kms":                                {1000, 1000},
+	"kms:CreateKey":                      {5, 10},
+	"kms:CreateAlias":                    {5, 10},
+	"kms:PutKeyPolicy":                   {15, 15},
+	"kms:ScheduleKeyDeletion":            {15, 15},
+	"dynamodb":                           {3000, 3000},
+	"dynamodb:CreateTable":               {50, 50},
+	"dynamodb:UpdateTable":               {50, 50},
+	"dynamodb:DeleteTable":               {50, 50},
 	"servicequotas":                      {10, 10},
 	"lambda":                             {15, 15},
 }
