@@ -311,3 +311,30 @@ func TestGroups(t *testing.T) {
 	}
 	refused(t, list(), "AccessDenied", "")
 }
+
+// Active peerings of a VPC have a quota, which either side can reach.
+func TestQuotaOfPeerings(t *testing.T) {
+	file := &sandbox.OrgFile{Accounts: []sandbox.OrgAccount{{ID: "222222222222", Name: "dev", Quotas: map[string]float64{"L-7E9ECCDB": 1}}}}
+	b, ctx := newBox(t, sandbox.Options{Organization: file}), context.Background()
+	net := ec2.NewFromConfig(b.in("222222222222"))
+	vpc := func(cidr string) *string {
+		out, err := net.CreateVpc(ctx, &ec2.CreateVpcInput{CidrBlock: &cidr})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Vpc.VpcId
+	}
+	hub := vpc("10.0.0.0/16")
+	peer := func(cidr string) error {
+		out, err := net.CreateVpcPeeringConnection(ctx, &ec2.CreateVpcPeeringConnectionInput{VpcId: vpc(cidr), PeerVpcId: hub})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = net.AcceptVpcPeeringConnection(ctx, &ec2.AcceptVpcPeeringConnectionInput{VpcPeeringConnectionId: out.VpcPeeringConnection.VpcPeeringConnectionId})
+		return err
+	}
+	if err := peer("10.1.0.0/16"); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, peer("10.2.0.0/16"), "ActiveVpcPeeringConnectionPerVpcLimitExceeded", *hub)
+}
