@@ -272,6 +272,24 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// TestWebIdentity: a pod gets in as the role that trusts its service account.
+func TestWebIdentity(t *testing.T) {
+	w := newWorld()
+	arn := w.queue("")
+	provider := "arn:aws:iam::" + data + ":oidc-provider/oidc.example/1"
+	w.role(data, "pod", `{"Effect":"Allow","Principal":{"Federated":"`+provider+`"},"Action":"sts:AssumeRoleWithWebIdentity",
+		"Condition":{"StringEquals":{"oidc.example/1:sub":"system:serviceaccount:shop:orders"}}}`, allow("sqs:SendMessage", "*"))
+	for sub, want := range map[string]Verdict{"system:serviceaccount:shop:orders": Allowed, "system:serviceaccount:shop:other": Denied, "": Conditional} {
+		q := Request{Principal: provider, Action: "sqs:SendMessage", Resource: arn, Context: map[string][]string{}}
+		if sub != "" {
+			q.Context["oidc.example/1:sub"] = []string{sub}
+		}
+		if a := ask(t, w.facts(), q); a.Verdict != want || want != Denied && len(a.Via) != 1 {
+			t.Errorf("%q: %s via %v, want %s", sub, a.Verdict, a.Via, want)
+		}
+	}
+}
+
 // TestReadsOnlyWhatConcerns: accounts that neither side names aren't read.
 func TestReadsOnlyWhatConcerns(t *testing.T) {
 	w := newWorld()

@@ -64,7 +64,7 @@ type subject struct {
 
 // assumes says whether it may go on as another role.
 func (s *subject) assumes() bool {
-	return s.Type == policy.User || s.Type == policy.AssumedRole || s.Type == policy.FederatedUser
+	return s.Type == policy.User || s.Type == policy.AssumedRole || s.Type == policy.FederatedUser || s.Type == policy.WebIdentity
 }
 
 // subject finds who asks.

@@ -96,8 +96,13 @@ func (c *Cache) account(id string) *Account {
 	if !c.load(id+".json", &in, &in.cacheHead) || in.Account != id {
 		return nil
 	}
+	damaged := false
 	document := func(d *cachedDocument) *Document {
-		if d == nil || d.Text < -1 || d.Text >= len(in.Texts) {
+		if d == nil {
+			return nil
+		}
+		if d.Text < -1 || d.Text >= len(in.Texts) {
+			damaged = true
 			return nil
 		}
 		out := &Document{Name: d.Name, Unread: d.Unread}
@@ -115,6 +120,9 @@ func (c *Cache) account(id string) *Account {
 			}
 		}
 		a.Principals = append(a.Principals, out)
+	}
+	if damaged {
+		return nil
 	}
 	return a
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"strings"
+
+	"axle/policy"
 )
 
 // hop is a role that leads to the resource, with the one after it.
@@ -22,10 +24,13 @@ func (f *Facts) chain(ctx context.Context, a *Answer, s *subject, q Request, r *
 	if err != nil {
 		return err
 	}
-	best := a.Verdict
+	best, how := a.Verdict, "sts:AssumeRole"
+	if s.Type == policy.WebIdentity {
+		how = "sts:AssumeRoleWithWebIdentity"
+	}
 	for depth := 1; depth <= maxHops && len(level) > 0; depth++ {
 		for _, h := range level {
-			assume, err := f.decide(ctx, s, "sts:AssumeRole", f.roleObject(h.role), q.Context, true)
+			assume, err := f.decide(ctx, s, how, f.roleObject(h.role), q.Context, true)
 			if err != nil {
 				return err
 			}
