@@ -303,11 +303,7 @@ func (b *builder) keysOf(r *resource) []*key {
 // would refuse is never given out.
 func (b *builder) check() error {
 	for _, d := range b.out.Policies {
-		raw, err := json.Marshal(d.Policy)
-		if err != nil {
-			return fmt.Errorf("write the policy of %s: %w", d.On, err)
-		}
-		p, err := policy.Parse(raw)
+		p, err := compiled(d.Policy)
 		if err == nil {
 			err = p.Check(d.Kind)
 		}
@@ -316,6 +312,15 @@ func (b *builder) check() error {
 		}
 	}
 	return nil
+}
+
+// compiled is a document as the engine takes it.
+func compiled(doc Map) (*policy.Policy, error) {
+	raw, err := json.Marshal(doc)
+	if err != nil {
+		return nil, fmt.Errorf("write a policy: %w", err)
+	}
+	return policy.Parse(raw)
 }
 
 // add records a policy that is in one of the templates.

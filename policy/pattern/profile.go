@@ -1,7 +1,6 @@
 package pattern
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -54,10 +53,6 @@ func (b *builder) credentials(roles []madeRole) {
 	for _, r := range roles {
 		accounts = append(accounts, r.account)
 	}
-	list, err := json.Marshal(accounts)
-	if err != nil {
-		panic(err) // strings can always be written
-	}
 	access := Map{{"role", roles[0].name}}
 	if b.ask.ExternalID != "" {
 		access = append(access, Pair{"external_id", b.ask.ExternalID})
@@ -69,7 +64,7 @@ func (b *builder) credentials(roles []madeRole) {
 	}
 	t.WriteString(Map{{"name", b.projectName()}, {"organization", Map{{"source", "file:credentials.json"}}}, {"access", access}, {"regions", []any{b.ask.Region}}}.yaml())
 	b.file("credentials.yaml", "axle credentials as a credential_process", t.String())
-	b.file("credentials.json", "the accounts of credentials.yaml", string(list)+"\n")
+	b.file("credentials.json", "the accounts of credentials.yaml", `["`+strings.Join(accounts, `","`)+"\"]\n")
 }
 
 func (b *builder) roleNotes() {

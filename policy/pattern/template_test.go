@@ -172,6 +172,9 @@ func TestYAML(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if want := canonical(t, []byte(m.Indented())); want != canonical(t, raw) {
+		t.Errorf("as JSON it is\n%s", m.Indented())
+	}
 	if want := canonical(t, raw); !bytes.Equal(text, []byte(want)) {
 		t.Errorf("got %s\nwant %s\n%s", text, want, m.yaml())
 	}

@@ -59,16 +59,53 @@ func (m Map) MarshalJSON() ([]byte, error) {
 
 // Indented is the map as JSON for people.
 func (m Map) Indented() string {
-	raw, err := m.MarshalJSON()
+	var b strings.Builder
+	writeJSON(&b, m, "")
+	return b.String() + "\n"
+}
+
+func writeJSON(b *strings.Builder, value any, indent string) {
+	inner := indent + "  "
+	switch v := value.(type) {
+	case Map:
+		for i, p := range v {
+			b.WriteString(before(i, "{", inner) + jsonText(p.Key) + ": ")
+			writeJSON(b, p.Value, inner)
+		}
+		b.WriteString(after(len(v), "{}", indent))
+	case []any:
+		for i, item := range v {
+			b.WriteString(before(i, "[", inner))
+			writeJSON(b, item, inner)
+		}
+		b.WriteString(after(len(v), "[]", indent))
+	default:
+		b.WriteString(jsonText(v))
+	}
+}
+
+// before is what stands before member i, and after what stands after n of them.
+func before(i int, opening, indent string) string {
+	if i > 0 {
+		opening = ","
+	}
+	return opening + "\n" + indent
+}
+
+func after(n int, brackets, indent string) string {
+	if n == 0 {
+		return brackets
+	}
+	return "\n" + indent + brackets[1:]
+}
+
+// jsonText is a text, number or truth as JSON, with <, > and & as they are.
+func jsonText(value any) string {
+	text, err := json.Marshal(value)
 	if err != nil {
-		panic(err) // only the types above are in it
+		return ""
 	}
-	var b bytes.Buffer
-	if err := json.Indent(&b, raw, "", "  "); err != nil {
-		panic(err)
-	}
-	text := strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(b.String())
-	return text + "\n"
+	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(text))
 }
 
 // yaml is the map as YAML, block style.
@@ -129,11 +166,7 @@ func inline(value any) string {
 	case attr:
 		return "!GetAtt " + v.of + "." + v.name
 	}
-	text, err := json.Marshal(value)
-	if err != nil {
-		panic(err) // only numbers and truths are left
-	}
-	return string(text)
+	return jsonText(value)
 }
 
 // plain is what YAML reads as the same text without quotes; words that it reads
@@ -155,9 +188,5 @@ func quoted(s string) string {
 	if strings.ContainsAny(s, `"\\`) && !strings.ContainsAny(s, "'\n\t") {
 		return "'" + s + "'"
 	}
-	text, err := json.Marshal(s)
-	if err != nil {
-		panic(err) // a string can always be written
-	}
-	return strings.NewReplacer(`\u003c`, "<", `\u003e`, ">", `\u0026`, "&").Replace(string(text))
+	return jsonText(s)
 }
