@@ -56,7 +56,7 @@ func TestSecretAcrossAccounts(t *testing.T) {
 	}
 	refused(t, read(*made.ARN), "AccessDeniedException", "because no resource-based policy allows the secretsmanager:GetSecretValue action")
 	_ = must[*secretsmanager.PutResourcePolicyOutput](t)(dev.PutResourcePolicy(ctx, &secretsmanager.PutResourcePolicyInput{SecretId: made.ARN,
-		ResourcePolicy: aws.String(allows(`{"AWS":"`+qaAccount+`"}`, "secretsmanager:GetSecretValue", "*", ""))}))
+		ResourcePolicy: aws.String(allows(`{"AWS":"`+qaAccount+`"}`, "secretsmanager:*SecretValue", "*", ""))}))
 	refused(t, read(*made.ARN), "InvalidRequestException", "default KMS service key")
 	_ = must[*secretsmanager.UpdateSecretOutput](t)(dev.UpdateSecret(ctx, &secretsmanager.UpdateSecretInput{SecretId: made.ARN, KmsKeyId: &key}))
 	refused(t, read(*made.ARN), "AccessDeniedException", "Access to KMS is not allowed")
@@ -64,9 +64,15 @@ func TestSecretAcrossAccounts(t *testing.T) {
 	if err := read(*made.ARN); err != nil {
 		t.Fatal(err)
 	}
+	_ = must[*secretsmanager.UpdateSecretOutput](t)(dev.UpdateSecret(ctx, &secretsmanager.UpdateSecretInput{SecretId: made.ARN, KmsKeyId: aws.String(key[strings.LastIndex(key, "/")+1:])}))
+	if err := read(*made.ARN); err != nil {
+		t.Fatal(err)
+	}
+	_, err := qa.PutSecretValue(ctx, &secretsmanager.PutSecretValueInput{SecretId: made.ARN, SecretString: aws.String("x")})
+	refused(t, err, "EncryptionFailure", "Key 'arn:aws:kms:eu-west-1:"+qaAccount) // an id is one of the caller's account
 	refused(t, read("db"), "ResourceNotFoundException", "can't find")
 	refused(t, read((*made.ARN)[:len(*made.ARN)-7]), "AccessDeniedException", "secretsmanager:GetSecretValue")
-	_, err := dev.PutResourcePolicy(ctx, &secretsmanager.PutResourcePolicyInput{SecretId: made.ARN, BlockPublicPolicy: aws.Bool(true),
+	_, err = dev.PutResourcePolicy(ctx, &secretsmanager.PutResourcePolicyInput{SecretId: made.ARN, BlockPublicPolicy: aws.Bool(true),
 		ResourcePolicy: aws.String(allows(`"*"`, "secretsmanager:GetSecretValue", "*", ""))})
 	refused(t, err, "PublicPolicyException", "broad access")
 }

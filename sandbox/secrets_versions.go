@@ -7,10 +7,16 @@ import (
 )
 
 // secretKey checks that the caller may do the actions with the key that a
-// version is, or is to be, encrypted under, and gives its ARN.
+// version is, or is to be, encrypted under, and gives its ARN. A key that isn't
+// given by its ARN is looked for in the caller's account, which need not be the
+// secret's.
 func (c *call) secretKey(sec *secret, key, version string, actions ...string) (string, error) {
 	context := map[string]string{"SecretARN": sec.ARN, "SecretVersionId": version}
-	return c.useKeys(sec.owner(), key, "secretsmanager", context, actions...)
+	owner := sec.owner()
+	if key != "" {
+		owner = c.Account.ID
+	}
+	return c.useKeys(owner, key, "secretsmanager", context, actions...)
 }
 
 // find gives the version with an id and a stage; either may be "".
