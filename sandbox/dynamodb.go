@@ -118,9 +118,8 @@ func (s *Sandbox) dynamodbOps() map[string]operation {
 // farTableOps are the operations that DynamoDB takes for a table of another
 // account (Developer Guide, "API operations supported by resource-based
 // policies").
-var farTableOps = []string{"BatchGetItem", "BatchWriteItem", "DeleteItem", "DeleteResourcePolicy", "DeleteTable", "DescribeTable", "GetItem",
-	"GetResourcePolicy", "ListTagsOfResource", "PutItem", "PutResourcePolicy", "Query", "Scan", "TagResource", "UntagResource",
-	"UpdateItem", "UpdateTable"}
+var farTableOps = []string{"BatchGetItem", "BatchWriteItem", "DeleteItem", "DeleteTable", "DescribeTable", "GetItem", "ListTagsOfResource",
+	"PutItem", "Query", "Scan", "TagResource", "UntagResource", "UpdateItem", "UpdateTable"}
 
 var tableNames = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
 

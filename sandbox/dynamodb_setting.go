@@ -134,6 +134,9 @@ func (c *call) checkTablePolicy(t *dynamoTable, doc string, meant bool) (map[str
 			}
 		}
 	}
+	if publicPolicy(doc) { // Block Public Access is always on
+		return nil, fail("ValidationException", "Invalid policy document: The policy grants public access, which DynamoDB's Block Public Access doesn't let through")
+	}
 	d, _ := c.decide(access{Action: "dynamodb:PutResourcePolicy", Resource: t.arn(), Owner: t.Account, Policy: doc})
 	if !meant && d.Verdict == policy.ExplicitDeny && d.Kind == policy.ResourcePolicy {
 		return nil, fail("ValidationException", "Resource-based policy would remove the caller's permission to change it: set ConfirmRemoveSelfResourceAccess to confirm")

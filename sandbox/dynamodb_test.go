@@ -167,6 +167,8 @@ func TestDynamoDBAcrossAccounts(t *testing.T) {
 	}
 	_, err := dev.PutResourcePolicy(ctx, allow("arn:aws:iam::"+qaAccount+":role/Nobody", "dynamodb:*", ""))
 	refused(t, err, "ValidationException", "Invalid policy document")
+	_, err = dev.PutResourcePolicy(ctx, allow("*", "dynamodb:*", ""))
+	refused(t, err, "ValidationException", "Block Public Access")
 	_, err = dev.GetResourcePolicy(ctx, &dynamodb.GetResourcePolicyInput{ResourceArn: &arn})
 	refused(t, err, "PolicyNotFoundException", "Resource-based policy not found")
 	first := must[*dynamodb.PutResourcePolicyOutput](t)(dev.PutResourcePolicy(ctx, allow(qaAccount, "dynamodb:*", "")))
