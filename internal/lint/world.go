@@ -307,8 +307,7 @@ func (r *run) identity(p placed) (list []*policy.Policy, complete bool) {
 	}
 	for _, n := range p.d.Properties.Get("ManagedPolicyArns").List() {
 		if strings.HasSuffix(n.Str(), ":policy/AdministratorAccess") {
-			all, _ := policy.Parse([]byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`))
-			list = append(list, all)
+			list = append(list, everything(""))
 			continue
 		}
 		local, ok := r.find(u, n.Str())
@@ -330,24 +329,62 @@ func caller(p placed) policy.Principal {
 	return policy.ParsePrincipal(arn)
 }
 
-// identityAllows asks only whether a role's own permissions allow an action.
-// It is certain of a no only.
+// everything is a policy that allows all: of the side that isn't asked.
+func everything(principal string) *policy.Policy {
+	p, _ := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow",` + principal + `"Action":"*","Resource":"*"}}`)) // a constant: it parses
+	return p
+}
+
+var generatedName = regexp.MustCompile(`<([^.<>]+)\.([A-Za-z0-9]+)>`)
+
+// forms are an ARN as references have it, and as patterns would: with names such
+// as CloudFormation generates them.
+func (r *run) forms(s string) []string {
+	if !generatedName.MatchString(s) {
+		return []string{s}
+	}
+	real := generatedName.ReplaceAllStringFunc(s, func(m string) string {
+		part := generatedName.FindStringSubmatch(m)
+		for _, u := range r.units {
+			if u.src.Name == part[1] && u.world.Stack != "" {
+				return u.world.Stack + "-" + part[2] + "-1A2B3C4D5E6F"
+			}
+		}
+		return part[2] + "-1A2B3C4D5E6F"
+	})
+	return []string{s, real, strings.ToLower(real)}
+}
+
+// identityAllows asks only whether a role's own permissions allow an action. It
+// is certain of a no only. It asks as of another account, where the two sides
+// are apart.
 func (r *run) identityAllows(p placed, action, resource string) bool {
 	list, complete := r.identity(p)
 	if !complete {
 		return true
 	}
-	principal := caller(p)
-	d := policy.Evaluate(&policy.Request{Principal: principal, Action: action, Resource: resource, ResourceAccount: principal.Account, Unknown: []string{"*"}},
-		&policy.Policies{Identity: list})
-	if d.Verdict == policy.ImplicitDeny && (strings.HasPrefix(action, "sts:AssumeRole") || strings.HasPrefix(action, "kms:")) {
-		// In the caller's own account a trust or key policy must allow as
-		// well: ask as of another account, where the two sides are apart.
-		anyone, _ := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}}`))
-		d = policy.Evaluate(&policy.Request{Principal: principal, Action: action, Resource: resource, ResourceAccount: "000000000000", Unknown: []string{"*"}},
-			&policy.Policies{Identity: list, Resource: anyone})
+	policies := &policy.Policies{Identity: list, Resource: everything(`"Principal":"*",`)}
+	return r.allowed(caller(p), action, resource, "000000000000", nil, policies)
+}
+
+// allowed decides for each form of the two ARNs.
+func (r *run) allowed(who policy.Principal, action, resource, owner string, context map[string][]string, p *policy.Policies) bool {
+	principals := []policy.Principal{who}
+	if who.ARN != "" && who.Type != policy.Service {
+		principals = nil
+		for _, arn := range r.forms(who.ARN) {
+			principals = append(principals, policy.ParsePrincipal(arn))
+		}
 	}
-	return d.Allowed() || d.Verdict == policy.Conditional
+	for _, who := range principals {
+		for _, arn := range r.forms(resource) {
+			got := policy.Evaluate(&policy.Request{Principal: who, Action: action, Resource: arn, ResourceAccount: owner, Context: context, Unknown: []string{"*"}}, p)
+			if got.Allowed() || got.Verdict == policy.Conditional {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // resourceAllows asks only whether a resource's policy lets a principal in. It
@@ -363,11 +400,9 @@ func (r *run) resourceAllows(d *document, who policy.Principal, action, resource
 	}
 	p := &policy.Policies{Resource: c}
 	if who.Type != policy.Service {
-		all, _ := policy.Parse([]byte(`{"Statement":{"Effect":"Allow","Action":"*","Resource":"*"}}`))
-		p.Identity = []*policy.Policy{all}
+		p.Identity = []*policy.Policy{everything("")}
 	}
-	got := policy.Evaluate(&policy.Request{Principal: who, Action: action, Resource: resource, ResourceAccount: owner, Context: context, Unknown: []string{"*"}}, p)
-	return got.Allowed() || got.Verdict == policy.Conditional
+	return r.allowed(who, action, resource, owner, context, p)
 }
 
 // evaluable is an ARN of the index as policies name it.

@@ -71,6 +71,9 @@ func (l *Lint) Text(w io.Writer, st Style) {
 	}
 	s := l.Summary
 	line := fmt.Sprintf("%s, %s, %d advice in %s", plural(s.Errors, "error"), plural(s.Warnings, "warning"), s.Advice, plural(s.Files, "file"))
+	if n := len(l.Unreadable); n > 0 {
+		line += fmt.Sprintf("; %d can't be read", n)
+	}
 	if s.Suppressed > 0 {
 		line += fmt.Sprintf("; %d suppressed with a reason", s.Suppressed)
 	}

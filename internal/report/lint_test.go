@@ -74,7 +74,7 @@ func TestLintText(t *testing.T) {
 	var b bytes.Buffer
 	lintSample().Text(&b, NewStyle(&b, false))
 	for _, want := range []string{"p.yaml:5:15: warning AX083 ", "    why: ", "    fix: ", "broken.yaml:2: not YAML", "not looked at: template s3://x",
-		"0 errors, 1 warning, 0 advice in 1 file; 1 suppressed with a reason"} {
+		"0 errors, 1 warning, 0 advice in 1 file; 1 can't be read; 1 suppressed with a reason"} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("no %q in\n%s", want, b.String())
 		}
