@@ -188,7 +188,10 @@ func foldRows(rows []access.Row, label func(string) string) []foldedRow {
 		}
 		var by []string
 		for _, g := range r.Grants {
-			by = append(by, strings.ReplaceAll(g, " of "+label(r.Account), ""))
+			if r.Account != "" {
+				g = strings.ReplaceAll(g, " of "+label(r.Account), "")
+			}
+			by = append(by, g)
 		}
 		if len(r.Via) > 0 {
 			by = by[:0]

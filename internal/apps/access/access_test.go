@@ -191,6 +191,19 @@ func TestBothSides(t *testing.T) {
 	}
 }
 
+// TestLevelWithoutSCPs: whose level lacks one is said by its name.
+func TestLevelWithoutSCPs(t *testing.T) {
+	w := newWorld()
+	w.role(dev, "app", trusts(dev), allow("sqs:*", "*"))
+	all := []Document{{Name: "SCP all", Text: allowAll}}
+	w.rails[dev] = &Guardrails{SCP: [][]Document{all, {}, all}, Levels: []string{"the root", "OU /Workloads", "dev"}}
+	a := ask(t, w.facts(), Request{Principal: "dev/app", Action: "sqs:ListQueues", Resource: "*"})
+	if a.Verdict != Denied || len(a.Changes) == 0 || !strings.Contains(a.Changes[0].Text, "OU /Workloads") ||
+		!slices.ContainsFunc(a.Policies, func(s Says) bool { return s.Why == "OU /Workloads has none" }) {
+		t.Errorf("%+v", a)
+	}
+}
+
 func scp(statement string) func(*world) {
 	return func(w *world) {
 		w.rails[dev] = &Guardrails{SCP: [][]Document{{{Name: "SCP all at the root", Text: allowAll}}, {{Name: "SCP at dev", Text: doc(statement)}, {Name: "more", Text: doc(allow("sts:*", "*"))}}}}

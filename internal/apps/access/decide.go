@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 // level, the root first.
 type Guardrails struct {
 	SCP, RCP [][]Document
+	// Levels are the names of the levels: "the root", "OU /Workloads", an account.
+	Levels []string
 	// Note says what is taken for granted where they weren't read.
 	Note string
 }
@@ -26,6 +29,7 @@ type weighed struct {
 	keys        []string
 	gaps        []Gap
 	note        []string
+	places      []string // the levels of the organization's policies, by name
 }
 
 // weigh gathers who has a say. Without rails the organization's policies are
@@ -83,6 +87,7 @@ func (f *Facts) addRails(ctx context.Context, w *weighed, s *subject, r *object)
 			w.least.SCP = [][]*policy.Policy{{fixed(denyAll).Named(gap.What)}}
 		} else {
 			w.most.SCP, w.least.SCP = f.levels(w, g.SCP, false)
+			w.places = g.Levels
 			w.say(g.Note)
 		}
 	}
@@ -183,13 +188,16 @@ func (f *Facts) tell(a *Answer, x *policy.Explanation, w *weighed) {
 	}
 	for _, c := range x.Consulted {
 		says := Says{Matters: matters(x, c), Kind: c.Kind.String(), Account: c.Account, Name: c.Name, Says: c.Says, Statement: c.Statement, SID: c.SID, Line: c.Line, Why: c.Why}
+		if c.Kind == policy.ServiceControlPolicy && c.Says == "isn't there" && c.Level < len(w.places) {
+			says.Why = w.places[c.Level] + " has none"
+		}
 		if why, ok := unread[c.Name]; ok {
 			says = Says{Matters: true, Kind: says.Kind, Account: c.Account, Name: c.Name, Says: "isn't known", Statement: -1, Why: why}
 		}
 		a.Policies = append(a.Policies, says)
 	}
 	for _, c := range x.Changes {
-		a.Changes = append(a.Changes, Change{Account: c.Account, Policy: c.Name, Text: f.withNames(c.Text), Add: c.Add})
+		a.Changes = append(a.Changes, Change{Account: c.Account, Policy: c.Name, Text: f.withNames(w.withPlaces(c.Text)), Add: c.Add})
 	}
 }
 
@@ -203,6 +211,14 @@ func matters(x *policy.Explanation, c policy.Consulted) bool {
 		return false
 	}
 	return c.Kind == x.Decision.Kind && c.Level == x.Decision.Level || slices.ContainsFunc(x.Changes, func(ch policy.Change) bool { return ch.Add != nil && ch.Kind == c.Kind })
+}
+
+// withPlaces names the levels of the organization's policies.
+func (w *weighed) withPlaces(text string) string {
+	for i, place := range w.places {
+		text = strings.ReplaceAll(text, fmt.Sprintf("at level %d for", i), "at "+place+", for")
+	}
+	return text
 }
 
 // withNames puts accounts' names to the bare numbers of a text.

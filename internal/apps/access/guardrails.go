@@ -33,6 +33,7 @@ func (l *Live) Guardrails(ctx context.Context, a axle.Account) (*Guardrails, err
 	g.SetLimit(4) // Organizations' limits are low, and the whole organization's
 	var mu sync.Mutex
 	for i, level := range path {
+		out.Levels = append(out.Levels, level.label)
 		for _, kind := range []types.PolicyType{types.PolicyTypeServiceControlPolicy, types.PolicyTypeResourceControlPolicy} {
 			g.Go(func() error {
 				docs, err := l.attached(gctx, level, kind)
