@@ -174,6 +174,9 @@ func (b *builder) read() error {
 	if a.Organization != "" && !organization.MatchString(a.Organization) {
 		return mistake("it looks like o-a1b2c3d4e5: aws organizations describe-organization", "--org can't be %q", a.Organization)
 	}
+	if a.AccessVia != "" && !strings.HasPrefix(a.AccessVia, "arn:") {
+		return mistake("write arn:aws:iam::ACCOUNT:role/"+a.AccessVia, "--access-via %q is a bare name, which only an axle.yaml with a hub can have", a.AccessVia)
+	}
 	if a.Name != "" && !roleName.MatchString(a.Name) {
 		return mistake("letters, digits and -, at most 48, beginning with a letter", "--name can't be %q", a.Name)
 	}

@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -26,8 +27,23 @@ func (b *builder) projectName() string {
 	return b.name() + map[string]string{Role: "-role", ResourcePolicy: "-policy", Kubernetes: "-pods"}[b.ask.Pattern]
 }
 
+// finish makes the order that is told the order that is kept: the caller's side
+// comes last, also after stacks whose outputs it doesn't need.
+func (b *builder) finish() {
+	last := &b.out.Stacks[len(b.out.Stacks)-1]
+	if last.Name != "caller-access" {
+		return
+	}
+	for _, s := range b.out.Stacks[:len(b.out.Stacks)-1] {
+		if !slices.ContainsFunc(last.params, func(p param) bool { return strings.Contains(p.value, `output("`+s.Name+`"`) }) {
+			last.DependsOn = append(last.DependsOn, s.Name)
+		}
+	}
+}
+
 // project writes the axle.yaml, or the stacks for one.
 func (b *builder) project() {
+	b.finish()
 	var stacks Map
 	for _, s := range b.out.Stacks {
 		m := Map{{"template", s.Template}, {"targets", targets(s.Accounts)}, {"regions", []any{s.Region}}}

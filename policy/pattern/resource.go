@@ -72,11 +72,6 @@ func (r *resource) arns(g grant) []string {
 		case end == "{glue}":
 			out = append(out, r.glueChain()...)
 		case r.service.prefix == "s3" && strings.Contains(r.arn.rest, "/"):
-			if end == "" {
-				bucket, _, _ := strings.Cut(r.arn.rest, "/")
-				out = append(out, strings.TrimSuffix(r.arn.text, r.arn.rest)+bucket)
-				continue
-			}
 			out = append(out, r.match) // the objects are named already
 		default:
 			out = append(out, r.match+end)
@@ -180,6 +175,7 @@ func (b *builder) resolveNeeds() error {
 		}
 	}
 	for _, r := range b.resources {
+		b.onlyObjects(r)
 		if len(r.grants) == 0 {
 			return mistake("it knows "+orActions(r.service), "nothing of --need applies to %s", r.arn.text)
 		}
@@ -188,6 +184,18 @@ func (b *builder) resolveNeeds() error {
 		r.kms = slices.Compact(r.kms)
 	}
 	return nil
+}
+
+// onlyObjects leaves out what is about a whole bucket where objects are named.
+func (b *builder) onlyObjects(r *resource) {
+	if r.service.prefix != "s3" || !strings.Contains(r.arn.rest, "/") {
+		return
+	}
+	n := len(r.grants)
+	r.grants = slices.DeleteFunc(r.grants, func(g grant) bool { return slices.Equal(g.on, self) })
+	if len(r.grants) < n && n > 0 {
+		b.note("%s are objects: listing the bucket isn't allowed, and a key that isn't there gives 403, not 404. Name the bucket itself if it is to be.", r.arn.text)
+	}
 }
 
 func orActions(s *service) string {

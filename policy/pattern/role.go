@@ -132,7 +132,6 @@ func (b *builder) callerAccess(roles []madeRole, list []statement) {
 	if b.ask.CreateCaller {
 		all[0].value = output("caller", "RoleName")
 	}
-	var depends []string
 	for _, r := range roles {
 		p := param{name: "RoleArn", about: "The role that is assumed", pattern: patternRole, literal: r.arn, value: output(r.stack, "RoleArn")}
 		if len(roles) > 1 {
@@ -146,7 +145,7 @@ func (b *builder) callerAccess(roles []madeRole, list []statement) {
 		attach.Key = "Users"
 	}
 	props := Map{{"Description", "What the caller may do in other accounts"}, {"PolicyDocument", doc}, attach}
-	b.stack(Stack{Name: "caller-access", Accounts: []string{b.caller.arn.account}, Region: b.ask.Region, Why: "the caller's own side", Capabilities: anyIAM, DependsOn: depends},
+	b.stack(Stack{Name: "caller-access", Accounts: []string{b.caller.arn.account}, Region: b.ask.Region, Why: "the caller's own side", Capabilities: anyIAM},
 		"What the caller may do in other accounts", all,
 		Map{{"Access", Map{{"Type", "AWS::IAM::ManagedPolicy"}, {"Properties", props}}}},
 		Map{{"PolicyArn", Map{{"Description", "The policy's ARN"}, {"Value", ref("Access")}}}})

@@ -175,10 +175,6 @@ func (b *builder) resourceParams(list []*resource) []param {
 				out = append(out, param{name: r.param + []string{"Catalog", "Database"}[i], about: "What the table is in", pattern: patternARN, literal: part})
 			}
 		}
-		if r.service.prefix == "s3" && strings.Contains(r.arn.rest, "/") {
-			bucket, _, _ := strings.Cut(r.arn.rest, "/")
-			out = append(out, param{name: "Bucket" + r.param, about: "The bucket", pattern: patternARN, literal: "arn:" + r.arn.partition + ":s3:::" + bucket})
-		}
 	}
 	for _, k := range b.keys {
 		p := param{name: k.param, about: "The key that it is encrypted with", pattern: patternKey, literal: k.arn.text}
