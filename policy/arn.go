@@ -1,9 +1,6 @@
 package policy
 
-import (
-	"strings"
-	"unicode/utf8"
-)
+import "strings"
 
 // arn is an ARN cut at its first five colons.
 type arn struct {
@@ -36,7 +33,8 @@ type arnGlob struct {
 	// spills: a part other than the sixth ends in *, which in a Resource may
 	// match beyond the colon.
 	spills bool
-	least  int // how many bytes it matches at least
+	tokens []rune // of the whole, when it spills
+	least  int    // how many bytes it matches at least
 }
 
 func compileARN(g glob) arnGlob {
@@ -57,6 +55,9 @@ func compileARN(g glob) arnGlob {
 			break
 		}
 		rest = after
+	}
+	if p.spills {
+		p.tokens = spillTokens(string(g))
 	}
 	return p
 }
@@ -86,55 +87,5 @@ func (p *arnGlob) matchResource(a *arn) bool {
 	if !a.ok {
 		return string(p.whole) == a.text // such as "*" for an action without resources
 	}
-	return p.match(a) || (p.spills && p.least <= len(a.text) && p.matchSpilling(a.text))
-}
-
-// matchSpilling simulates the pattern as an automaton whose states are the
-// positions in it, so that the time is bounded by the product of the lengths.
-func (p *arnGlob) matchSpilling(s string) bool {
-	pat := string(p.whole)
-	var buf [2][192]bool
-	cur, next := buf[0][:], buf[1][:]
-	if len(pat) >= len(cur) {
-		cur, next = make([]bool, len(pat)+1), make([]bool, len(pat)+1)
-	}
-	cur, next = cur[:len(pat)+1], next[:len(pat)+1]
-	cur[0] = true
-	for _, r := range s {
-		size, live, colons := utf8.RuneLen(r), false, 0
-		if size < 0 {
-			return false
-		}
-		clear(next)
-		for i := 0; i < len(pat); i++ {
-			c := pat[i]
-			if cur[i] && c == anyRun {
-				cur[i+1] = true // it matches nothing
-				last := i+1 == len(pat) || pat[i+1] == ':'
-				if r != ':' || colons >= 5 || last {
-					next[i], live = true, true
-				}
-			}
-			if cur[i] && c == anyOne && (r != ':' || colons >= 5) {
-				next[i+1], live = true, true
-			}
-			if cur[i] && c < utf8.RuneSelf && rune(c) == r {
-				next[i+1], live = true, true
-			} else if cur[i] && c >= utf8.RuneSelf && c < anyOne && strings.HasPrefix(pat[i:], string(r)) {
-				next[i+size], live = true, true
-			}
-			if c == ':' {
-				colons++
-			}
-		}
-		if !live {
-			return false
-		}
-		cur, next = next, cur
-	}
-	end := len(pat)
-	for !cur[end] && end > 0 && pat[end-1] == anyRun {
-		end--
-	}
-	return cur[end]
+	return p.match(a) || (p.spills && p.least <= len(a.text) && matchSpilling(p.tokens, a.text))
 }

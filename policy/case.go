@@ -56,11 +56,12 @@ func (c *Case) Outcome() string {
 	return WordUnknown
 }
 
-// Limits of a request in a case. ARNs have at most 2,048 characters, a value of
-// the context is at most a header or a tag; the time that matching takes grows
-// with the square of them.
+// Limits of a request in a case. ARNs have at most 2,048 characters, and a value
+// of the context is a header or a claim at most; the time that matching takes may
+// grow with the square of them.
 const (
-	maxField  = 8 << 10 // bytes of one value
+	maxName   = 2 << 10 // bytes of a principal, action or resource
+	maxField  = 4 << 10 // bytes of a value of the context
 	maxValues = 10_000  // of the whole context
 )
 
@@ -166,8 +167,8 @@ func (raw *rawCase) request() (*Request, error) {
 		name  string
 		value text
 	}{{"principal", q.Principal}, {"action", q.Action}, {"resource", q.Resource}, {"resourceAccount", q.ResourceAccount}} {
-		if len(f.value) > maxField {
-			return nil, fmt.Errorf("request.%s has %d bytes, more than %d", f.name, len(f.value), maxField)
+		if len(f.value) > maxName {
+			return nil, fmt.Errorf("request.%s has %d bytes, more than %d", f.name, len(f.value), maxName)
 		}
 	}
 	switch service, operation, _ := strings.Cut(string(q.Action), ":"); {

@@ -47,7 +47,7 @@ func (c *consultation) search(viaResource bool) (changes []Change, why string) {
 
 // needed leaves out the changes without which it is allowed, too.
 func (c *consultation) needed(changes []Change) []Change {
-	for i := 0; i < len(changes); {
+	for i := 0; i < len(changes) && len(changes) > 1; {
 		without := slices.Delete(slices.Clone(changes), i, i+1)
 		if p, ok := applyAll(c.p, without); ok && Evaluate(c.e.req, &p).Allowed() {
 			changes = without

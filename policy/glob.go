@@ -57,8 +57,9 @@ func lowerByte(c byte) byte {
 	return c
 }
 
-// match says whether the whole of s fits the pattern. It goes back only to the
-// last *, so the time is bounded by the product of the lengths.
+// match says whether the whole of s fits the pattern. What is between two * and
+// has no ? is searched for, in linear time; else it goes back only to the last *,
+// so that the time is bounded by the square of the text's length.
 func (g glob) match(s string) bool {
 	ok, _ := g.matchBytes(s, false)
 	return ok
@@ -84,6 +85,19 @@ func (g glob) matchBytes(s string, fold bool) (matches bool, steps int) {
 				}
 				i++
 				back, from = i, j
+				end := g.literal(i)
+				switch {
+				case fold || end < len(p) && p[end] == anyOne:
+				case end == len(p):
+					return len(s)-j >= end-i && s[len(s)-(end-i):] == p[i:], steps + end - i
+				default:
+					found := strings.Index(s[j:], p[i:end])
+					if found < 0 {
+						return false, steps + len(s) - j
+					}
+					steps += found
+					i, j = end, j+found+end-i
+				}
 				continue
 			case anyOne:
 				_, n := utf8.DecodeRuneInString(s[j:])
@@ -111,4 +125,12 @@ func (g glob) matchBytes(s string, fold bool) (matches bool, steps int) {
 		i++
 	}
 	return i == len(p), steps
+}
+
+// literal is where the characters end with which the pattern goes on at i.
+func (g glob) literal(i int) int {
+	for i < len(g) && g[i] < anyOne {
+		i++
+	}
+	return i
 }

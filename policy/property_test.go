@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"pgregory.net/rapid"
 )
@@ -302,8 +304,27 @@ func obvious(p, s []rune) bool {
 // against the definition.
 func TestResourceAgreesWithTheObviousOne(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		pattern := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("a*?:")), 0, 9, -1).Draw(t, "pattern")
-		text := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("a:")), 0, 9, -1).Draw(t, "text")
+		pattern := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("aé*?:")), 0, 9, -1).Draw(t, "pattern")
+		text := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("aé:")), 0, 9, -1).Draw(t, "text")
+		a := splitARN(text)
+		if !a.ok {
+			return
+		}
+		p := compileARN(compileGlob(pattern))
+		if got, want := p.matchResource(&a), obviousARN(pattern, text, 0); got != want {
+			t.Fatalf("%q ~ %q: %v, want %v", pattern, text, got, want)
+		}
+	})
+}
+
+// TestLongPatternsSpill checks patterns of more than one word of positions.
+func TestLongPatternsSpill(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		long := strings.Repeat("a", rapid.IntRange(50, 400).Draw(t, "long"))
+		pattern := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("a*?:")), 0, 4, -1).Draw(t, "before") + long +
+			rapid.StringOfN(rapid.RuneFrom([]rune("a*?:")), 0, 4, -1).Draw(t, "after")
+		text := "arn:" + rapid.StringOfN(rapid.RuneFrom([]rune("a:")), 0, 4, -1).Draw(t, "text") + long +
+			rapid.StringOfN(rapid.RuneFrom([]rune("a:")), 0, 5, -1).Draw(t, "end")
 		a := splitARN(text)
 		if !a.ok {
 			return
@@ -330,7 +351,8 @@ func obviousARN(p, s string, colons int) bool {
 		last := len(p) == 1 || p[1] == ':'
 		return s != "" && (free || last || s[0] != ':') && obviousARN(p, s[1:], colons)
 	case '?':
-		return s != "" && (free || s[0] != ':') && obviousARN(p[1:], s[1:], colons)
+		_, size := utf8.DecodeRuneInString(s)
+		return s != "" && (free || s[0] != ':') && obviousARN(p[1:], s[size:], colons)
 	case ':':
 		colons++
 	}
