@@ -208,7 +208,8 @@ func addNumbers(a, b any, negate bool) (any, error) {
 	if negate {
 		y = new(big.Rat).Neg(y)
 	}
-	return valueOf("N", numberText(new(big.Rat).Add(x, y))), nil
+	shortest := numberText(new(big.Rat).Add(x, y))
+	return valueOf("N", shortest), checkNumber(shortest)
 }
 
 // set puts a value where the path leads, or takes it away (nil).

@@ -70,6 +70,9 @@ func checkValue(v any) (map[string]any, error) {
 			return nil, fail("ValidationException", "A value provided cannot be converted into a number")
 		}
 		content = numberText(r)
+		if err := checkNumber(text(content)); err != nil {
+			return nil, err
+		}
 	case "BOOL", "NULL":
 		if _, ok := content.(bool); !ok {
 			return bad("a value of type " + kind + " isn't true or false")
@@ -100,6 +103,18 @@ func checkValue(v any) (map[string]any, error) {
 		return nil, fail("ValidationException", "Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
 	}
 	return valueOf(kind, content), nil
+}
+
+// checkNumber: DynamoDB keeps 38 digits, and magnitudes below 1e126.
+func checkNumber(shortest string) error {
+	whole, rest, _ := strings.Cut(strings.TrimPrefix(shortest, "-"), ".")
+	switch {
+	case len(whole) > 126:
+		return fail("ValidationException", "Number overflow. Attempting to store a number with magnitude larger than supported range")
+	case len(strings.Trim(whole+rest, "0")) > 38:
+		return fail("ValidationException", "Attempting to store more than 38 significant digits in a Number")
+	}
+	return nil
 }
 
 // checkSet: a set isn't empty and holds nothing twice.
