@@ -70,7 +70,12 @@ func TestMistakes(t *testing.T) {
 	sqs := "arn:aws:sqs:eu-west-1:222222222222:orders"
 	good := Ask{Pattern: Role, Caller: callerARN, Resources: []string{sqs}, Needs: []string{"send"}}
 	for what, change := range map[string]func(*Ask){
-		"no resource":                       func(a *Ask) { a.Resources = nil },
+		"no resource": func(a *Ask) { a.Resources = nil },
+		"101 resources": func(a *Ask) {
+			for i := range 100 {
+				a.Resources = append(a.Resources, fmt.Sprintf("%s%d", sqs, i))
+			}
+		},
 		"no need":                           func(a *Ask) { a.Needs = nil },
 		"no caller":                         func(a *Ask) { a.Caller = "" },
 		"an account":                        func(a *Ask) { a.Caller = "111111111111" },
@@ -126,6 +131,14 @@ func TestMistakes(t *testing.T) {
 		if !errors.As(err, &m) || m.Hint == "" || m.What == "" {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+	many := good
+	for i := range 99 {
+		many.Resources = append(many.Resources, fmt.Sprintf("%s-%060d", sqs, i))
+	}
+	var m *Mistake
+	if _, err := Generate(many); !errors.As(err, &m) || !strings.Contains(m.What, "AWS takes 10240") {
+		t.Errorf("100 queues: %v", err)
 	}
 	if _, err := Generate(good); err != nil {
 		t.Error(err)

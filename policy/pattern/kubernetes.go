@@ -177,6 +177,7 @@ func (b *builder) podIdentity() error {
 	b.keyNotes(target)
 	manifest := Map{{"apiVersion", "v1"}, {"kind", "ServiceAccount"}, {"metadata", Map{{"name", name}, {"namespace", namespace}}}}
 	b.file("kubernetes/service-account.yaml", "for kubectl apply; the association needs no annotation", manifest.yaml())
+	b.note("The association is made in %s, where cluster %s must be: --region says otherwise.", b.ask.Region, b.ask.Cluster)
 	b.note("The cluster needs the EKS Pod Identity Agent add-on; pods on Fargate and Windows can't use it.")
 	b.note("EKS chains the two roles: sessions last an hour and are renewed by EKS. Calls count against the limits of the account that owns the resource.")
 	return nil

@@ -121,6 +121,9 @@ var (
 	regionName   = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d$`)
 )
 
+// maxResources keeps templates below CloudFormation's 200 parameters.
+const maxResources = 100
+
 // Generate writes a pattern. An error that is a *Mistake is the asker's.
 func Generate(ask Ask) (*Bundle, error) {
 	b := &builder{ask: ask, out: &Bundle{Pattern: ask.Pattern}}
@@ -162,6 +165,9 @@ func (b *builder) read() error {
 	a := &b.ask
 	if len(a.Resources) == 0 {
 		return mistake("name what is to be reached: --resource arn:aws:...", "--resource is missing")
+	}
+	if len(a.Resources) > maxResources {
+		return mistake("generate it in parts, each with another --name", "%d resources are too many for one template: at most %d", len(a.Resources), maxResources)
 	}
 	for what, id := range map[string]string{"--resource-account": a.ResourceAccount, "--cluster-account": a.ClusterAccount} {
 		if id != "" && !accountID.MatchString(id) {
@@ -313,8 +319,26 @@ func (b *builder) check() error {
 		if err != nil {
 			return fmt.Errorf("the policy for %s in %s isn't one: %w", d.On, d.Account, err)
 		}
+		if n, most := len(d.Policy.compact()), b.limit(d); n > most {
+			return mistake("generate it in parts, with fewer --resource each and another --name", "the %s of %s would have %d characters, and AWS takes %d", d.Type, d.On, n, most)
+		}
 	}
 	return nil
+}
+
+// limit is how long a policy may be, without white space: a trust policy's is
+// the quota's default, a managed policy's and a role's inline policies' are fixed.
+func (b *builder) limit(d Document) int {
+	managed := d.On == b.caller.arn.text || d.Account == b.ask.ClusterAccount
+	switch {
+	case d.Kind == policy.TrustPolicy:
+		return 2048
+	case d.Kind == policy.IdentityPolicy && managed:
+		return 6144
+	case d.Kind == policy.IdentityPolicy:
+		return 10240
+	}
+	return 32768 // a resource's own is looked at where it is made
 }
 
 // compiled is a document as the engine takes it.

@@ -67,7 +67,7 @@ func uses(t *testing.T, ask Ask, who string) []try {
 		for _, g := range r.grants {
 			for _, action := range g.actions {
 				for _, arn := range r.arns(g) {
-					u := try{who: who, action: action, arn: concrete(arn), on: r.arn.text, owner: r.account, context: map[string][]string{"aws:PrincipalOrgID": {orgID}}}
+					u := try{who: who, action: action, arn: concrete(arn), on: r.arn.text, owner: r.account, context: map[string][]string{"aws:PrincipalOrgID": {orgID}, "sts:AWSServiceName": {"codeartifact.amazonaws.com"}}}
 					if g.own {
 						u.arn, u.on, u.owner = "*", "", strings.Split(who, ":")[4]
 					}

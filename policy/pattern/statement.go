@@ -96,7 +96,11 @@ func (b *builder) onResources(list []*resource) []statement {
 				}
 				continue
 			}
-			out = append(out, statement{sid: sid(out, r, g), actions: g.actions, resources: arns})
+			s := statement{sid: sid(out, r, g), actions: g.actions, resources: arns}
+			if slices.Equal(g.actions, []string{"sts:GetServiceBearerToken"}) {
+				s.conditions = []condition{{"StringEquals", "sts:AWSServiceName", []string{r.service.prefix + ".amazonaws.com"}}}
+			}
+			out = append(out, s)
 		}
 	}
 	for _, k := range b.keys {

@@ -57,6 +57,15 @@ func (m Map) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// compact is the map as JSON without white space; "" can't be.
+func (m Map) compact() string {
+	raw, err := m.MarshalJSON()
+	if err != nil {
+		return ""
+	}
+	return string(raw)
+}
+
 // Indented is the map as JSON for people.
 func (m Map) Indented() string {
 	var b strings.Builder
