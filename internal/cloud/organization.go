@@ -64,6 +64,23 @@ func (c *Cloud) ways(id Identity) []source {
 	return []source{c.base}
 }
 
+// OrganizationsAtHome gives the client of Organizations with the options of those
+// who may ask it at home: the credentials after the first hop, and the caller's.
+func (c *Cloud) OrganizationsAtHome(ctx context.Context) (*organizations.Client, []func(*organizations.Options), error) {
+	id, err := c.Identity(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	var client *organizations.Client
+	var ways []func(*organizations.Options)
+	for _, way := range c.ways(id) {
+		var opt func(*organizations.Options)
+		client, opt = c.organizationsAs(way, way.owner(id))
+		ways = append(ways, opt)
+	}
+	return client, ways, nil
+}
+
 // discovery is one look at the organization.
 type discovery struct {
 	cloud  *Cloud

@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 
 	"axle"
@@ -26,7 +27,7 @@ func (l *Live) Guardrails(ctx context.Context, a axle.Account) (*Guardrails, err
 		if codeOf(err) == "AWSOrganizationsNotInUseException" {
 			return &Guardrails{}, nil
 		}
-		return nil, cloud.Translate(err, "read the organization's policies", a, "")
+		return nil, organizationHint(cloud.Translate(err, "read the organization's policies (organizations:ListPoliciesForTarget, organizations:DescribePolicy)", a, ""))
 	}
 	out := &Guardrails{SCP: make([][]Document, len(path)), RCP: make([][]Document, len(path))}
 	g, gctx := errgroup.WithContext(ctx)
@@ -49,7 +50,7 @@ func (l *Live) Guardrails(ctx context.Context, a axle.Account) (*Guardrails, err
 		}
 	}
 	if err := g.Wait(); err != nil {
-		return nil, cloud.Translate(err, "read the organization's policies", a, "")
+		return nil, organizationHint(cloud.Translate(err, "read the organization's policies (organizations:ListPoliciesForTarget, organizations:DescribePolicy)", a, ""))
 	}
 	// Where SCPs aren't enabled no level has any, not even FullAWSAccess.
 	some := false
@@ -62,18 +63,43 @@ func (l *Live) Guardrails(ctx context.Context, a axle.Account) (*Guardrails, err
 	return out, nil
 }
 
-// home is where Organizations is asked: in the management account.
-func (l *Live) organizations() (*organizations.Client, func(*organizations.Options)) {
-	account := l.Org.Management
-	return l.Cloud.Organizations(axle.Target{Account: account, Region: l.Home})
+// organizationHint says who needs what.
+func organizationHint(err error) error {
+	var f *axle.Failure
+	if errors.As(err, &f) && strings.HasPrefix(f.Code, "AccessDenied") {
+		f.Hint = "allow organizations:ListPoliciesForTarget, organizations:DescribePolicy and organizations:ListParents to the caller, or to the access role of the management account (axle bootstrap --allow), or use a delegated administrator"
+	}
+	return err
+}
+
+// ask asks Organizations by the first way that may: the access role of the
+// management account, then the credentials that discovery uses.
+func (l *Live) ask(ctx context.Context, call func(*organizations.Client, func(*organizations.Options)) error) error {
+	client, ways, err := l.Cloud.OrganizationsAtHome(ctx)
+	if err != nil {
+		return err
+	}
+	if l.Org.Management != "" {
+		_, opt := l.Cloud.Organizations(axle.Target{Account: l.Org.Management, Region: l.Home})
+		ways = append([]func(*organizations.Options){opt}, ways...)
+	}
+	l.mu.Lock()
+	first := l.way
+	l.mu.Unlock()
+	for i := first; i < len(ways); i++ {
+		if err = call(client, ways[i]); err == nil || ctx.Err() != nil || codeOf(err) == "AWSOrganizationsNotInUseException" {
+			l.mu.Lock()
+			l.way = max(l.way, i)
+			l.mu.Unlock()
+			return err
+		}
+	}
+	return err
 }
 
 // path leads from the root to the account. An organization that was read from a
 // file has no ids of OUs: AWS is asked for the parents.
 func (l *Live) path(ctx context.Context, a axle.Account) ([]place, error) {
-	if l.Org.Management == "" {
-		return nil, errors.New("the management account isn't known: organization.source lists accounts only")
-	}
 	var path []place
 	if l.Org.ID != "" {
 		for i, id := range a.OUIDs {
@@ -90,11 +116,14 @@ func (l *Live) path(ctx context.Context, a axle.Account) ([]place, error) {
 		}
 		return append(path, place{a.ID, a.Label()}), nil
 	}
-	client, opt := l.organizations()
 	path = []place{{a.ID, a.Label()}}
 	for range 8 { // "You can nest OUs up to five levels deep"
 		child := path[0].id
-		out, err := client.ListParents(ctx, &organizations.ListParentsInput{ChildId: &child}, opt)
+		var out *organizations.ListParentsOutput
+		err := l.ask(ctx, func(client *organizations.Client, opt func(*organizations.Options)) (err error) {
+			out, err = client.ListParents(ctx, &organizations.ListParentsInput{ChildId: &child}, opt)
+			return err
+		})
 		if err != nil {
 			return nil, err
 		}
@@ -140,25 +169,33 @@ func (l *Live) list(ctx context.Context, at place, kind types.PolicyType) ([]Doc
 	if kind == types.PolicyTypeResourceControlPolicy {
 		word = "RCP"
 	}
-	client, opt := l.organizations()
+	var found []types.PolicySummary
+	err := l.ask(ctx, func(client *organizations.Client, opt func(*organizations.Options)) error {
+		found = nil
+		pages := organizations.NewListPoliciesForTargetPaginator(client, &organizations.ListPoliciesForTargetInput{TargetId: &at.id, Filter: kind})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx, opt)
+			if err != nil {
+				return err
+			}
+			found = append(found, page.Policies...)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
 	docs := []Document{}
-	pages := organizations.NewListPoliciesForTargetPaginator(client, &organizations.ListPoliciesForTargetInput{TargetId: &at.id, Filter: kind})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, opt)
+	for _, p := range found {
+		id := aws.ToString(p.Id)
+		if id == "p-RCPFullAWSAccess" { // implied
+			continue
+		}
+		text, err := l.content(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		for _, p := range page.Policies {
-			id := aws.ToString(p.Id)
-			if id == "p-RCPFullAWSAccess" { // implied
-				continue
-			}
-			text, err := l.content(ctx, id)
-			if err != nil {
-				return nil, err
-			}
-			docs = append(docs, Document{Name: word + " " + aws.ToString(p.Name) + " (" + id + ") at " + at.label, Text: text})
-		}
+		docs = append(docs, Document{Name: word + " " + aws.ToString(p.Name) + " (" + id + ") at " + at.label, Text: text})
 	}
 	return docs, nil
 }
@@ -176,8 +213,11 @@ func (l *Live) content(ctx context.Context, id string) (string, error) {
 	}
 	l.mu.Unlock()
 	o.Do(func() {
-		client, opt := l.organizations()
-		out, err := client.DescribePolicy(ctx, &organizations.DescribePolicyInput{PolicyId: &id}, opt)
+		var out *organizations.DescribePolicyOutput
+		err := l.ask(ctx, func(client *organizations.Client, opt func(*organizations.Options)) (err error) {
+			out, err = client.DescribePolicy(ctx, &organizations.DescribePolicyInput{PolicyId: &id}, opt)
+			return err
+		})
 		switch {
 		case err != nil:
 			o.err = err

@@ -36,6 +36,7 @@ type Live struct {
 	targets  map[string]*once[[]Document] // policies by target and type
 	contents map[string]*once[string]
 	buckets  map[string]string // regions by name
+	way      int               // by which Organizations was asked with success
 }
 
 // Account implements Source: one paged call gives all users and roles.
