@@ -81,7 +81,7 @@ func TestQueuesAndSecretsOfStacks(t *testing.T) {
 	topic := *must[*sns.CreateTopicOutput](t)(topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("orders")})).TopicArn
 	allow := allows(`{"AWS":"`+devAccount+`"}`, "sns:Subscribe", topic, "")
 	_ = must[*sns.SetTopicAttributesOutput](t)(topics.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: &topic, AttributeName: aws.String("Policy"), AttributeValue: &allow}))
-	role := c.executionRole(`"sqs:CreateQueue","sqs:GetQueueAttributes","sqs:SetQueueAttributes","sqs:DeleteQueue","sqs:TagQueue","sqs:UntagQueue","sqs:ListQueueTags",
+	role := c.executionRole(`"sqs:CreateQueue","sqs:GetQueueAttributes","sqs:SetQueueAttributes","sqs:DeleteQueue","sqs:TagQueue","sqs:UntagQueue","sqs:ListQueueTags","sqs:GetQueueUrl",
 		"sns:Subscribe","sns:Unsubscribe","sns:GetSubscriptionAttributes","secretsmanager:CreateSecret","secretsmanager:TagResource","secretsmanager:UntagResource","secretsmanager:UpdateSecret",
 		"secretsmanager:DescribeSecret","secretsmanager:DeleteSecret","secretsmanager:GetRandomPassword","secretsmanager:GetSecretValue",
 		"secretsmanager:GetResourcePolicy","secretsmanager:PutResourcePolicy","secretsmanager:DeleteResourcePolicy",

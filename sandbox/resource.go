@@ -174,7 +174,7 @@ func serviceTitle(service string) string {
 // handlerErrorCode sorts a service's error into the codes of resource handlers.
 func handlerErrorCode(code string) string {
 	switch {
-	case strings.Contains(code, "AccessDenied"), strings.Contains(code, "Unauthorized"):
+	case strings.Contains(code, "AccessDenied"), strings.Contains(code, "Unauthorized"), code == "AuthorizationError":
 		return "AccessDenied"
 	case strings.Contains(code, "AlreadyExists"), strings.Contains(code, "Duplicate"), strings.Contains(code, "BucketAlready"):
 		return "AlreadyExists"
