@@ -30,7 +30,7 @@ func (c *call) keyAccess(name, action string, context map[string]string) (*kmsKe
 		}
 		a.Policy = defaultKeyPolicy(n.Account)
 		if d, req := c.decide(a); !d.Allowed() {
-			return nil, a, refuse(services["kms"], accessDenied, d.Message(req))
+			return nil, a, refuse(services["kms"], accessDenied, c.denial(d, req))
 		}
 		if n.Alias != "" {
 			return nil, a, fail("NotFoundException", "Alias %s is not found.", a.Resource)
@@ -57,7 +57,7 @@ func (c *call) mayUseKey(k *kmsKey, a access) error {
 	if d.Allowed() || d.Verdict == policy.ImplicitDeny && c.granted(k, a) {
 		return nil
 	}
-	return refuse(services["kms"], accessDenied, d.Message(req))
+	return refuse(services["kms"], accessDenied, c.denial(d, req))
 }
 
 // keyConditions are the condition keys of a request about a key.
