@@ -62,7 +62,7 @@ func (c *Case) Outcome() string {
 const (
 	maxName   = 2 << 10 // bytes of a principal, action or resource
 	maxField  = 4 << 10 // bytes of a value of the context
-	maxValues = 10_000  // of the whole context
+	maxValues = 2_000   // of the whole context
 )
 
 // CaseReader reads cases. Policies that come again aren't compiled again. It is

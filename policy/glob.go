@@ -58,8 +58,8 @@ func lowerByte(c byte) byte {
 }
 
 // match says whether the whole of s fits the pattern. What is between two * and
-// has no ? is searched for, in linear time; else it goes back only to the last *,
-// so that the time is bounded by the square of the text's length.
+// has no ? is searched for, in linear time; else it goes back to the last *, and
+// when that gets long the pattern becomes an automaton.
 func (g glob) match(s string) bool {
 	ok, _ := g.matchBytes(s, false)
 	return ok
@@ -71,12 +71,23 @@ func (g glob) matchFold(s string) bool {
 	return ok
 }
 
+// patience is how many steps a character of the text may take before matching
+// goes on as an automaton.
+const patience = 16
+
 // matchBytes also gives the number of steps that it took.
 func (g glob) matchBytes(s string, fold bool) (matches bool, steps int) {
 	p := string(g)
 	i, j := 0, 0        // in p, in s
 	back, from := -1, 0 // where to go on in p, and from which byte of s
 	for ; j < len(s); steps++ {
+		if steps > patience*(len(s)+patience) {
+			if fold {
+				s = lower(s)
+			}
+			tokens := spillTokens(":::::" + p)[5:]
+			return matchSpilling(tokens, s), steps + len(s)*(len(tokens)/64+1)
+		}
 		if i < len(p) {
 			switch c := p[i]; c {
 			case anyRun:

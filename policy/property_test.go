@@ -287,6 +287,38 @@ func TestGlobAgreesWithTheObviousOne(t *testing.T) {
 	})
 }
 
+// TestPatientGlob: a pattern that becomes an automaton matches as before.
+func TestPatientGlob(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		long := strings.Repeat("a", rapid.IntRange(20, 90).Draw(t, "long"))
+		pattern := "*" + long + "?" + rapid.StringOfN(rapid.RuneFrom([]rune("ab*?é")), 0, 3, -1).Draw(t, "end")
+		text := strings.Repeat("a", rapid.IntRange(20, 300).Draw(t, "text")) + rapid.StringOfN(rapid.RuneFrom([]rune("abé:")), 0, 3, -1).Draw(t, "tail")
+		for _, fold := range []bool{false, true} {
+			if got, _ := compileGlob(pattern).matchBytes(text, fold); got != plain(pattern, text) {
+				t.Fatalf("%q ~ %q: %v", pattern, text, got)
+			}
+		}
+	})
+}
+
+// plain matches by filling the table of all prefixes.
+func plain(pattern, text string) bool {
+	p, s := []rune(pattern), []rune(text)
+	row := make([]bool, len(p)+1)
+	row[0] = true
+	for i, c := range p {
+		row[i+1] = row[i] && c == '*'
+	}
+	for _, r := range s {
+		next := make([]bool, len(p)+1)
+		for i, c := range p {
+			next[i+1] = (c == '*' && (next[i] || row[i+1])) || (row[i] && (c == '?' || c == r))
+		}
+		row = next
+	}
+	return row[len(p)]
+}
+
 // obvious matches by the definition, in exponential time.
 func obvious(p, s []rune) bool {
 	switch {
