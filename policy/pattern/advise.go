@@ -122,6 +122,9 @@ func (b *builder) recommend(rec *Recommendation, where Situation, pods bool) {
 		say("The code must name it by its full ARN.")
 		return
 	}
+	if where.From == "lambda" {
+		say("Lambda's credentials are in the environment, which wins over AWS_PROFILE: the client names the profile, one line of code.")
+	}
 	say("With a role calls count against the limits of account %s, and names work as they do there.", r.account)
 	say("Sessions end: after an hour, never later, as the caller is itself a role (role chaining). SDKs renew them by the profile that is generated.")
 }

@@ -29,6 +29,9 @@ func (b *builder) profile(roles []madeRole) {
 	if source == sources[""] {
 		t.WriteString("# source_profile is where the caller's own credentials are. On Lambda write\n# credential_source = Environment in its place, on ECS EcsContainer, on EC2\n# Ec2InstanceMetadata.\n")
 	}
+	if source == sources[""] || b.ask.SessionSource == "lambda" {
+		t.WriteString("# Credentials in the environment, as Lambda has them, win over AWS_PROFILE: there\n# name the profile where the client is made.\n")
+	}
 	for _, r := range roles {
 		fmt.Fprintf(&t, "\n[profile %s]\nrole_arn = %s\n%s\nrole_session_name = %s\n", b.profileName(r, roles), r.arn, source, shorten(b.caller.name, 64))
 		if b.ask.ExternalID != "" {
