@@ -3,6 +3,7 @@ package cli
 import (
 	"errors"
 	"io"
+	"os"
 
 	"axle/internal/control"
 	"axle/internal/lint"
@@ -12,7 +13,7 @@ import (
 )
 
 func (a *App) accessLintCommand() *cobra.Command {
-	var strict, rules bool
+	var strict, rules, live bool
 	cmd := &cobra.Command{
 		Use:   "lint [FILE...]",
 		Short: "Find traps of access across accounts in templates and policies",
@@ -20,10 +21,15 @@ func (a *App) accessLintCommand() *cobra.Command {
 needing a project. Files of one call are looked at together; a folder stands for
 the templates in it. Without files it is the same as axle lint.
 
+With --live it reads the policies of all roles and users in the accounts (--where
+narrows them), and those of the organization; of resources whose ARNs are given,
+their own policy too.
+
 It exits 1 when there are errors, with --strict also for warnings, and 2 when a
 file can't be read.`,
 		Example: `  axle access lint templates/*.yaml
   axle access lint trust-policy.json --output json
+  axle access lint --live --where 'account.ou.startsWith("/Workloads")'
   axle access lint --rules           the table of rules`,
 		Annotations: map[string]string{moreForms: "sarif"},
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -40,9 +46,13 @@ file can't be read.`,
 				result *control.LintResult
 				err    error
 			)
-			if len(args) > 0 {
+			switch {
+			case live:
+				_, statErr := os.Stat(a.flags.file)
+				result, err = control.LintLive(ctx, a.options(), statErr == nil || cmd.Flags().Changed("file"), args)
+			case len(args) > 0:
 				result, err = control.LintFiles(args)
-			} else {
+			default:
 				result, err = control.Lint(ctx, a.options())
 			}
 			if err != nil {
@@ -52,6 +62,7 @@ file can't be read.`,
 		},
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 for warnings too")
+	cmd.Flags().BoolVar(&live, "live", false, "the policies in the accounts; arguments are ARNs of resources whose policies to read too")
 	cmd.Flags().BoolVar(&rules, "rules", false, "print the table of rules")
 	return cmd
 }

@@ -48,10 +48,14 @@ func (w *Work) Access() *access.Facts { return w.facts(nil) }
 
 func (w *Work) facts(planned *access.Planned) *access.Facts {
 	now := time.Now()
+	return access.New(w.org, w.live(now), planned, now)
+}
+
+// live reads facts from the accounts, and keeps them for a while.
+func (w *Work) live(now time.Time) *access.Live {
 	cache := &access.Cache{Dir: filepath.Join(stateDir(w.opts.File), "access"), Key: w.cloud.SnapshotKey(w.identity) + " as " + w.identity.ARN + " by " + w.project.Access.Role.Value,
 		Age: snapshotAge, Since: lastRun(w.opts.File), Refresh: w.opts.Refresh, Now: now}
-	live := &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region(), Cache: cache}
-	return access.New(w.org, live, planned, now)
+	return &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region(), Cache: cache}
 }
 
 // lastRun is when the project's journal was last written: a deploy changes roles

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"axle"
 	"axle/internal/diag"
 	"axle/internal/template"
 	"axle/policy"
@@ -32,7 +33,10 @@ type Doc struct {
 
 // Policies checks documents that stand alone. What isn't a policy is an error
 // of the list.
-func Policies(docs []Doc) ([]Finding, diag.List) {
+func Policies(docs []Doc) ([]Finding, diag.List) { return PoliciesOf(nil, docs) }
+
+// PoliciesOf is Policies where the organization is known.
+func PoliciesOf(org *axle.Organization, docs []Doc) ([]Finding, diag.List) {
 	var problems diag.List
 	var good []Doc
 	for _, d := range docs {
@@ -42,7 +46,7 @@ func Policies(docs []Doc) ([]Finding, diag.List) {
 		}
 		good = append(good, d)
 	}
-	return Check(Input{Docs: good}), problems
+	return Check(Input{Docs: good, Org: org}), problems
 }
 
 // document is a policy document that rules look at.

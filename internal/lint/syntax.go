@@ -213,8 +213,8 @@ func checkMalformed(r *run, d *document) {
 	if n.Str() == "" && n != d.node && unresolvedBelow(n, 0) {
 		return
 	}
-	if strings.Contains(n.Str(), "<") || strings.Contains(n.Str(), "${") {
-		return // what isn't known may well be right
+	if strings.Contains(n.Str(), "<") || strings.Contains(n.Str(), "${") || made(n, 0) {
+		return // what isn't known, or may be given otherwise, may well be right
 	}
 	r.inDoc(d, n, "%s: %s", d.label(), at.Problem)
 }
@@ -233,4 +233,13 @@ func unresolvedBelow(n *template.Node, depth int) bool {
 		return false
 	}
 	return !n.Known
+}
+
+// made says whether a scalar at or below a node was made of parameters, whose
+// default isn't what a stack must use.
+func made(n *template.Node, depth int) bool {
+	if n == nil || depth > 2 {
+		return false
+	}
+	return len(n.Refs) > 0 || slices.ContainsFunc(n.Items, func(i *template.Node) bool { return made(i, depth+1) })
 }

@@ -45,7 +45,7 @@ func checkWholeAccount(r *run, s *statement) {
 	}
 	for _, p := range s.principals {
 		account := p.account()
-		if !p.wholeAccount() || !s.doc.foreign(account) {
+		if !p.wholeAccount() && !s.accountParameter(p) || !s.doc.foreign(account) {
 			continue
 		}
 		f := r.inDoc(s.doc, p.node, "%s trusts all of account %s", s.doc.label(), shown(account))
@@ -55,6 +55,17 @@ func checkWholeAccount(r *run, s *statement) {
 			}
 		}
 	}
+}
+
+// accountParameter says whether a principal is a parameter that only takes an
+// account's id.
+func (s *statement) accountParameter(p principal) bool {
+	m := parameterForm.FindString(p.text())
+	if p.kind != "AWS" || m == "" || s.doc.unit == nil {
+		return false
+	}
+	param, ok := s.doc.unit.t.Parameters[strings.Trim(m, "${}")]
+	return ok && (param.Type == "Number" || twelve.MatchString(param.AllowedPattern))
 }
 
 // shown is a value for people: ${Param} is said to be one.
