@@ -87,6 +87,9 @@ func (a *App) printPrivilege(format string, role privilege.Role, list []control.
 		Groups []control.Privilege `json:"groups"`
 	}{role, list}
 	if format == "bootstrap" && !a.json() {
+		for i := range list { // bootstrap has its own
+			list[i].Template = ""
+		}
 		text, err := json.MarshalIndent(doc, "", "  ")
 		if err != nil {
 			return fmt.Errorf("write the policies: %w", err)

@@ -35,7 +35,7 @@ type Privilege struct {
 	// Policies are the documents: several when one would be too long for IAM.
 	Policies []json.RawMessage `json:"policies"`
 	// Template is the same as a CloudFormation template.
-	Template string `json:"template"`
+	Template string `json:"template,omitempty"`
 }
 
 // LeastPrivilege computes the permissions that a role of the project needs,
