@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -57,6 +58,12 @@ func LintFiles(paths []string) (*LintResult, error) {
 	return out, nil
 }
 
+// Folders have other files too: axle.yaml, schemas, parts of templates.
+var (
+	templateText = regexp.MustCompile(`(?m)^\s{0,4}"?Resources"?\s*:`)
+	policyText   = regexp.MustCompile(`(?m)^(\{?\s{0,4}"Statement"\s*:|Statement\s*:)`)
+)
+
 // lintable lists the files of the arguments; of a folder those that may be
 // templates.
 func lintable(paths []string) ([]string, error) {
@@ -80,8 +87,7 @@ func lintable(paths []string) ([]string, error) {
 				if err != nil {
 					return err
 				}
-				// Folders have other files too, such as axle.yaml.
-				if text := string(body); strings.Contains(text, "Resources") && strings.Contains(text, "::") || strings.Contains(text, "Statement") {
+				if templateText.Match(body) || policyText.Match(body) {
 					files = append(files, p)
 				}
 			}

@@ -67,6 +67,7 @@ func (r *run) load() {
 			u.docsOf[d.Name] = docs
 			u.docs = append(u.docs, docs...)
 		}
+		u.markBoundaries()
 		r.docs = append(r.docs, u.docs...)
 		r.units = append(r.units, u)
 		if src.ID != "" {
@@ -84,6 +85,25 @@ func (r *run) load() {
 			doc.service = doc.serviceOf()
 		}
 		r.docs = append(r.docs, doc)
+	}
+}
+
+// markBoundaries finds the managed policies that are permissions boundaries of
+// the template's roles and users: they allow nothing.
+func (u *unit) markBoundaries() {
+	for _, d := range u.resources {
+		n := d.Properties.Get("PermissionsBoundary")
+		if n == nil {
+			continue
+		}
+		for _, p := range u.resources {
+			if p.Type != "AWS::IAM::ManagedPolicy" || !u.refers(n, p) && !u.refers(n.Else, p) {
+				continue
+			}
+			for _, doc := range u.docsOf[p.Name] {
+				doc.kind = policy.BoundaryPolicy
+			}
+		}
 	}
 }
 
