@@ -164,7 +164,7 @@ var hints = []struct{ says, hint string }{
 	// "Resource handler returned message: "... already exists (Service: ...)", "flights-topic already exists in stack arn:..."
 	{"already exists", "something of that name is there already: remove it, choose another name, or import it into the stack"},
 	// "API: sns:CreateTopic User: arn:... is not authorized to perform: sns:CreateTopic on resource: ..."
-	{"is not authorized to perform", "give the access role (or the execution role) that permission in this account"},
+	{"is not authorized to perform", "give the access role (or the execution role) that permission in this account: axle bootstrap does when the templates ask for more than they did"},
 	// "Access denied for operation 'AWS::IAM::Role'"
 	{"Access denied for operation", "give the access role (or the execution role) the permissions of that resource type in this account"},
 	// "... is not authorized to perform: iam:PassRole on resource: ..." stands above; "Role arn:... is invalid or cannot be assumed"
