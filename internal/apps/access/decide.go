@@ -224,12 +224,18 @@ func (w *weighed) withPlaces(text string) string {
 // withNames puts accounts' names to the bare numbers of a text.
 func (f *Facts) withNames(text string) string {
 	words := strings.Split(text, " ")
+	var labels []string
 	for i, word := range words {
 		bare := strings.Trim(word, ",.;:()")
 		if !axle.ValidAccountID(bare) || strings.HasPrefix(word, "(") {
 			continue
 		}
 		words[i] = strings.Replace(word, bare, f.label(bare), 1)
+		labels = append(labels, f.label(bare))
 	}
-	return strings.Join(words, " ")
+	text = strings.Join(words, " ")
+	for _, label := range labels { // the policy's own name may have it already
+		text = strings.ReplaceAll(text, " in "+label+" in "+label, " in "+label)
+	}
+	return text
 }
