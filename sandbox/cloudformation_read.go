@@ -131,7 +131,7 @@ func (rc *resourceCall) iamReads(of string) []look {
 			out = append(out, look{"iam", "GetRolePolicy", params{"RoleName": rc.PhysicalID, "PolicyName": p.str("PolicyName")}})
 		}
 	case "Policy":
-		for _, kind := range []string{"Role", "User"} {
+		for _, kind := range []string{"Role", "User", "Group"} {
 			for _, name := range rc.Props.strs(kind + "s") {
 				out = append(out, look{"iam", "Get" + kind + "Policy", params{kind + "Name": name, "PolicyName": rc.Props.str("PolicyName")}})
 			}

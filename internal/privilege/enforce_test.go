@@ -53,6 +53,13 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	w.role = *made.Role.Arn
+	// Whom the stacks' policies are for, beside roles of theirs.
+	if _, err := w.iam.CreateUser(t.Context(), &iam.CreateUserInput{UserName: aws.String("alice")}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.iam.CreateGroup(t.Context(), &iam.CreateGroupInput{GroupName: aws.String("people")}); err != nil {
+		t.Fatal(err)
+	}
 	return w
 }
 
