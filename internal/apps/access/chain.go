@@ -89,7 +89,7 @@ func (f *Facts) roleObject(p *Principal) *object {
 	r := &object{arn: p.ARN, policy: p.Trust, tags: p.Tags}
 	r.account, r.inside = f.org.Account(accountOf(p.ARN))
 	r.name = "role " + p.name() + " in " + r.account.Label()
-	return r
+	return f.ready(r)
 }
 
 // reaching are the roles that have the access: those of the resource's account,
@@ -97,10 +97,7 @@ func (f *Facts) roleObject(p *Principal) *object {
 // name.
 func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, seen map[string]bool) ([]*hop, error) {
 	accounts := []string{r.account.ID, s.Account}
-	if r.policy != nil {
-		g := granteesOf(r.policy.Text)
-		accounts = append(accounts, g.inAccounts()...)
-	}
+	accounts = append(accounts, r.grantees.inAccounts()...)
 	if s.facts != nil {
 		for _, d := range s.facts.Policies {
 			accounts = append(accounts, assumableIn(d.Text)...)
@@ -135,9 +132,9 @@ func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, 
 func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]string, seen map[string]bool, home string) ([]*hop, error) {
 	var out []*hop
 	for _, h := range level {
-		g := granteesOf(h.role.Trust.Text)
-		accounts := g.inAccounts()
-		if g.everyone {
+		target := f.roleObject(h.role)
+		accounts := target.grantees.inAccounts()
+		if target.grantees.everyone {
 			accounts = append(accounts, home, accountOf(h.role.ARN))
 		}
 		roles, err := f.rolesIn(ctx, accounts)
@@ -145,10 +142,10 @@ func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]str
 			return nil, err
 		}
 		for _, role := range roles {
-			if seen[role.ARN] || f.quick(ctx, f.subjectOf(role), "sts:AssumeRole", f.roleObject(h.role), given) {
+			if seen[role.ARN] || f.quick(ctx, f.subjectOf(role), "sts:AssumeRole", target, given) {
 				continue
 			}
-			answer, err := f.decide(ctx, f.subjectOf(role), "sts:AssumeRole", f.roleObject(h.role), given, true)
+			answer, err := f.decide(ctx, f.subjectOf(role), "sts:AssumeRole", target, given, true)
 			if err != nil {
 				return nil, err
 			}

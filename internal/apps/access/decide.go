@@ -37,8 +37,7 @@ type weighed struct {
 func (f *Facts) weigh(ctx context.Context, s *subject, action string, r *object, given map[string][]string, rails bool) (*weighed, error) {
 	w := &weighed{req: &policy.Request{Principal: s.Principal, Action: action, Resource: r.arn, ResourceAccount: r.account.ID, ResourceInManagement: r.inside && r.account.Management}}
 	f.addOwn(w, s)
-	if r.policy != nil {
-		read := f.read(*r.policy, true)
+	if read := r.read; read != nil {
 		w.most.Resource, w.least.Resource = read.most.Named(r.policy.Name), read.least.Named(r.policy.Name)
 		w.keys = append(w.keys, read.keys...)
 		if read.why != "" && !slices.ContainsFunc(r.missing, func(g Gap) bool { return g.What == r.policy.Name }) {

@@ -45,10 +45,29 @@ type object struct {
 	tags    map[string]string
 	missing []Gap
 	note    string
+
+	read     *reading // the policy compiled; nil when there is none
+	grantees grantees // whom it names
+}
+
+// ready compiles the policy once for all who ask.
+func (f *Facts) ready(r *object) *object {
+	if r.policy != nil {
+		r.read, r.grantees = f.read(*r.policy, true), granteesOf(r.policy.Text)
+	}
+	return r
 }
 
 // object finds the resource, its owner and its policy.
 func (f *Facts) object(ctx context.Context, arn, owner string, s *subject) (*object, error) {
+	r, err := f.findObject(ctx, arn, owner, s)
+	if err != nil {
+		return nil, err
+	}
+	return f.ready(r), nil
+}
+
+func (f *Facts) findObject(ctx context.Context, arn, owner string, s *subject) (*object, error) {
 	if arn == "*" || arn == "" {
 		r := &object{arn: "*", name: "*", account: s.account, inside: s.inside}
 		r.account.ID = s.Account

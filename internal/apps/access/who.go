@@ -189,15 +189,11 @@ func (w *who) behind(ctx context.Context, level []found) ([]found, error) {
 
 // each finds all who can do any of the actions on a resource by themselves.
 func (w *who) each(ctx context.Context, r *object, actions []string, add func(*subject, Row)) error {
-	var g grantees
-	if r.policy != nil {
-		g = granteesOf(r.policy.Text)
-	}
-	subjects, err := w.inside(ctx, r, g)
+	subjects, err := w.inside(ctx, r)
 	if err != nil {
 		return err
 	}
-	subjects = append(subjects, w.others(r, g)...)
+	subjects = append(subjects, w.others(r)...)
 	rows := make([][]Row, len(subjects))
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrent)
@@ -220,10 +216,10 @@ func (w *who) each(ctx context.Context, r *object, actions []string, add func(*s
 
 // inside are the users and roles of the accounts that may have access, with the
 // root user of the resource's.
-func (w *who) inside(ctx context.Context, r *object, g grantees) ([]*subject, error) {
+func (w *who) inside(ctx context.Context, r *object) ([]*subject, error) {
 	f := w.facts
-	accounts := append(g.inAccounts(), r.account.ID)
-	if g.everyone || r.policy != nil && r.policy.Unread != "" {
+	accounts := append(r.grantees.inAccounts(), r.account.ID)
+	if r.grantees.everyone || r.policy != nil && r.policy.Unread != "" {
 		for _, a := range f.org.Accounts {
 			accounts = append(accounts, a.ID)
 		}
@@ -266,7 +262,8 @@ func (w *who) miss(g Gap) {
 
 // others are those outside of the inventory that the policy names: services,
 // identity providers, other accounts, everybody.
-func (w *who) others(r *object, g grantees) []*subject {
+func (w *who) others(r *object) []*subject {
+	g := r.grantees
 	var out []*subject
 	add := func(p policy.Principal, name string, gap bool) {
 		s := &subject{Principal: p, name: name}
@@ -390,7 +387,7 @@ func pathFor(s *subject, r *object, a *Answer) string {
 	if !granted {
 		return PathIdentity
 	}
-	g := granteesOf(r.policy.Text)
+	g := r.grantees
 	switch {
 	case slices.Contains(g.arns, s.ARN), s.RoleARN != "" && slices.Contains(g.arns, s.RoleARN):
 		return PathDirect
