@@ -103,6 +103,10 @@ func (u *unit) documentsOf(d *template.Declared) []*document {
 			add(n, policy.IdentityPolicy, "", name)
 		}
 	}
+	if d.Type == "AWS::Events::EventBusPolicy" {
+		add(statementDocument(d.Properties.Get("Statement")), policy.ResourcePolicy, "events", short+" "+d.Name)
+		return out
+	}
 	if len(list) == 0 && !slices.Contains(inlineTypes, d.Type) {
 		u.looseDocuments(d.Properties, 0, func(n *template.Node) {
 			kind := policy.IdentityPolicy
@@ -113,6 +117,17 @@ func (u *unit) documentsOf(d *template.Declared) []*document {
 		})
 	}
 	return out
+}
+
+// statementDocument makes a document of one statement, which is all that an
+// EventBusPolicy has: EventBridge puts it among the others of the bus.
+func statementDocument(statement *template.Node) *template.Node {
+	if statement == nil {
+		return nil
+	}
+	version := &template.Node{Kind: template.ScalarNode, Text: "2012-10-17", Tag: "!!str", Known: true, Pos: statement.Pos}
+	return &template.Node{Kind: template.MapNode, Known: statement.Known, Pos: statement.Pos, Keys: []template.Key{
+		{Name: "Version", Pos: statement.Pos, Value: version}, {Name: "Statement", Pos: statement.Pos, Value: statement}}}
 }
 
 // looseDocuments finds what looks like a policy in types that the table lacks.

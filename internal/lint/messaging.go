@@ -91,18 +91,12 @@ func checkSubscribedFunction(r *run, s subscription) {
 		return
 	}
 	topic := s.u.seal(s.topic.Str())
-	for _, other := range r.units {
-		for _, p := range other.resources {
-			if p.Type != "AWS::Lambda::Permission" || other.account != f.u.account {
-				continue
-			}
-			fn, principal := p.Properties.Get("FunctionName"), p.Properties.Get("Principal")
-			names := other.refersTo(fn, f) || other.open(fn.Str())
-			source := p.Properties.Get("SourceArn")
-			fits := source == nil || matches(other.seal(source.Str()), topic, false) || other.open(source.Str()) || s.u.open(s.topic.Str())
-			if names && fits && (principal.Str() == "sns.amazonaws.com" || other.open(principal.Str())) {
-				return
-			}
+	for _, p := range r.index.permissions[f.u.account] {
+		fn, principal, source := p.d.Properties.Get("FunctionName"), p.d.Properties.Get("Principal"), p.d.Properties.Get("SourceArn")
+		names := p.u.refersTo(fn, f) || p.u.open(fn.Str())
+		fits := source == nil || matches(p.u.seal(source.Str()), topic, false) || p.u.open(source.Str()) || s.u.open(s.topic.Str())
+		if names && fits && (principal.Str() == "sns.amazonaws.com" || p.u.open(principal.Str())) {
+			return
 		}
 	}
 	if generatedPermission(f, s) {

@@ -230,15 +230,13 @@ func checkProviderThere(r *run, s *statement) {
 			continue
 		}
 		here, elsewhere := false, ""
-		for _, other := range r.units {
-			for _, d := range other.resources {
-				if d.Type == "AWS::IAM::OIDCProvider" && "oidc-provider/"+other.name(d) == a.resource {
-					if other.account == u.account {
-						here = true
-					} else {
-						elsewhere = other.account
-					}
-				}
+		for _, other := range r.index.named[strings.TrimPrefix(a.resource, "oidc-provider/")] {
+			switch {
+			case other.d.Type != "AWS::IAM::OIDCProvider":
+			case other.u.account == u.account:
+				here = true
+			default:
+				elsewhere = other.u.account
 			}
 		}
 		if !here && elsewhere != "" {

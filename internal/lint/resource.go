@@ -153,7 +153,7 @@ func checkGrantee(r *run, s *statement) {
 		return
 	}
 	for _, p := range s.trusted(r) {
-		arns := s.targets(r)
+		arns := s.within(s.targets(r))
 		denied := len(arns) > 0
 		var tried string
 		for _, arn := range arns {
@@ -168,6 +168,22 @@ func checkGrantee(r *run, s *statement) {
 			r.inDoc(s.doc, p.node, "%s lets %s of account %s in, whose own policies don't allow %s on it", s.doc.label(), p.u.name(p.d), p.u.account, tried)
 		}
 	}
+}
+
+// within are the ARNs that a statement speaks of inside of targets, such as a
+// bucket's objects; the targets themselves where it says "*" or nothing.
+func (s *statement) within(targets []string) []string {
+	var out []string
+	for _, n := range s.resources {
+		text := evaluable(s.doc.unit.seal(n.Str()))
+		if slices.ContainsFunc(targets, func(t string) bool { return strings.HasPrefix(text, t) }) {
+			out = append(out, text)
+		}
+	}
+	if len(out) == 0 {
+		return targets
+	}
+	return out
 }
 
 // targets are the ARNs of the resources that a resource policy is attached to.
@@ -236,15 +252,11 @@ func checkBareName(r *run, u *unit, d *template.Declared) {
 		}
 		var elsewhere placed
 		own := false
-		for _, other := range r.units {
-			for _, o := range other.resources {
-				switch o.Type {
-				case "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::SQS::Queue", "AWS::SNS::Topic":
-					if given(o).Str() == text {
-						own = own || other.account == u.account
-						elsewhere = placed{other, o}
-					}
-				}
+		for _, other := range r.index.named[text] {
+			switch other.d.Type {
+			case "AWS::DynamoDB::Table", "AWS::SecretsManager::Secret", "AWS::SQS::Queue", "AWS::SNS::Topic":
+				own = own || other.u.account == u.account
+				elsewhere = other
 			}
 		}
 		if elsewhere.u != nil && !own {

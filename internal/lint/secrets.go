@@ -91,17 +91,15 @@ func (r *run) resolveReference(u *unit, d *template.Declared, n *template.Node, 
 		return
 	}
 	var other *unit
-	for _, from := range r.units {
-		for _, o := range from.resources {
-			is := o.Type == "AWS::SSM::Parameter" && strings.HasPrefix(service, "ssm") || o.Type == "AWS::SecretsManager::Secret" && service == "secretsmanager"
-			if !is || given(o).Str() != name {
-				continue
-			}
-			if from.account == u.account && (from.region == u.region || u.region == "") {
-				return
-			}
-			other = from
+	for _, from := range r.index.named[name] {
+		is := from.d.Type == "AWS::SSM::Parameter" && strings.HasPrefix(service, "ssm") || from.d.Type == "AWS::SecretsManager::Secret" && service == "secretsmanager"
+		if !is {
+			continue
 		}
+		if from.u.account == u.account && (from.u.region == u.region || u.region == "") {
+			return
+		}
+		other = from.u
 	}
 	if other != nil {
 		r.inResource(d, n, "%s is made in %s/%s; here it is looked for in %s/%s", name, other.account, other.region, u.account, u.region)

@@ -35,12 +35,19 @@ type index struct {
 	byARN   map[string]placed // sealed ARN, partition "*"
 	roles   []placed
 	exports map[string][]placed // export's name -> where it is made
+	// attached are policies apart from their roles, see attach.
+	attached    map[string][]*document
+	identities  map[placed]*permissions
+	named       map[string][]placed // by the name that a template gives
+	permissions map[string][]placed // AWS::Lambda::Permission by account
+	stacks      map[string]string   // stack's name in axle.yaml -> in CloudFormation
 }
 
 // load resolves the sources, finds the policies and makes the index.
 func (r *run) load() {
 	r.byID = map[string]*unit{}
-	r.index = &index{byARN: map[string]placed{}, exports: map[string][]placed{}}
+	r.index = &index{byARN: map[string]placed{}, exports: map[string][]placed{}, identities: map[placed]*permissions{},
+		named: map[string][]placed{}, permissions: map[string][]placed{}, stacks: map[string]string{}}
 	for _, src := range r.in.Sources {
 		u := &unit{src: src, t: src.Template, world: src.World, account: src.World.Account, region: src.World.Region,
 			byName: map[string]*template.Declared{}, docsOf: map[string][]*document{}, compiled: map[*document]*policy.Policy{}, outputs: map[string]*template.Emitted{}}
@@ -60,8 +67,17 @@ func (r *run) load() {
 			if arn := u.arn(d); arn != "" {
 				r.index.byARN[u.seal(arn)] = placed{u, d}
 			}
-			if d.Type == "AWS::IAM::Role" {
+			if n := given(d).Str(); n != "" {
+				r.index.named[u.name(d)] = append(r.index.named[u.name(d)], placed{u, d})
+				if n != u.name(d) {
+					r.index.named[n] = append(r.index.named[n], placed{u, d})
+				}
+			}
+			switch d.Type {
+			case "AWS::IAM::Role":
 				r.index.roles = append(r.index.roles, placed{u, d})
+			case "AWS::Lambda::Permission":
+				r.index.permissions[u.account] = append(r.index.permissions[u.account], placed{u, d})
 			}
 			docs := u.documentsOf(d)
 			u.docsOf[d.Name] = docs
@@ -70,10 +86,12 @@ func (r *run) load() {
 		u.markBoundaries()
 		r.docs = append(r.docs, u.docs...)
 		r.units = append(r.units, u)
+		r.index.stacks[src.Name] = u.world.Stack
 		if src.ID != "" {
 			r.byID[src.ID] = u
 		}
 	}
+	r.attach()
 	for _, d := range r.in.Docs {
 		n, err := readNode(d.File, d.Body)
 		if err != nil {
@@ -274,159 +292,6 @@ func (u *unit) vague(d *document) bool {
 	}
 	return false
 }
-
-// compile makes the document one that can be evaluated; nil when IAM refuses it
-// (which another rule says) or when it isn't known well enough.
-func (u *unit) compile(d *document) *policy.Policy {
-	if p, ok := u.compiled[d]; ok {
-		return p
-	}
-	var p *policy.Policy
-	if !u.vague(d) {
-		body := strings.ReplaceAll(u.sealText(string(d.node.JSON())), "arn:*:", "arn:aws:")
-		p, _ = policy.Parse([]byte(body))
-	}
-	u.compiled[d] = p
-	return p
-}
-
-// identity are the permissions of a role, and whether all of them are known.
-func (r *run) identity(p placed) (list []*policy.Policy, complete bool) {
-	u := p.u
-	complete = true
-	add := func(d *document) {
-		if c := u.compile(d); c != nil {
-			list = append(list, c)
-		} else {
-			complete = false
-		}
-	}
-	for _, d := range u.docsOf[p.d.Name] {
-		if d.identity() {
-			add(d)
-		}
-	}
-	name := u.name(p.d)
-	for _, d := range u.resources {
-		switch d.Type {
-		case "AWS::IAM::Policy", "AWS::IAM::ManagedPolicy":
-			for _, n := range d.Properties.Get("Roles").List() {
-				if n.Str() == name {
-					for _, doc := range u.docsOf[d.Name] {
-						add(doc)
-					}
-				}
-			}
-		case "AWS::IAM::RolePolicy":
-			if d.Properties.Get("RoleName").Str() == name {
-				for _, doc := range u.docsOf[d.Name] {
-					add(doc)
-				}
-			}
-		}
-	}
-	for _, n := range p.d.Properties.Get("ManagedPolicyArns").List() {
-		if strings.HasSuffix(n.Str(), ":policy/AdministratorAccess") {
-			list = append(list, everything(""))
-			continue
-		}
-		local, ok := r.find(u, n.Str())
-		if !ok || local.u != u || local.d.Type != "AWS::IAM::ManagedPolicy" {
-			complete = false
-			continue
-		}
-		for _, doc := range u.docsOf[local.d.Name] {
-			add(doc)
-		}
-	}
-	// A boundary can take away, never give: what is denied without one stays so.
-	return list, complete
-}
-
-// caller is a role as the principal of a request.
-func caller(p placed) policy.Principal {
-	arn := strings.Replace(p.u.seal(p.u.arn(p.d)), "arn:*:", "arn:aws:", 1)
-	return policy.ParsePrincipal(arn)
-}
-
-// everything is a policy that allows all: of the side that isn't asked.
-func everything(principal string) *policy.Policy {
-	p, _ := policy.Parse([]byte(`{"Version":"2012-10-17","Statement":{"Effect":"Allow",` + principal + `"Action":"*","Resource":"*"}}`)) // a constant: it parses
-	return p
-}
-
-var generatedName = regexp.MustCompile(`<([^.<>]+)\.([A-Za-z0-9]+)>`)
-
-// forms are an ARN as references have it, and as patterns would: with names such
-// as CloudFormation generates them.
-func (r *run) forms(s string) []string {
-	if !generatedName.MatchString(s) {
-		return []string{s}
-	}
-	real := generatedName.ReplaceAllStringFunc(s, func(m string) string {
-		part := generatedName.FindStringSubmatch(m)
-		for _, u := range r.units {
-			if u.src.Name == part[1] && u.world.Stack != "" {
-				return u.world.Stack + "-" + part[2] + "-1A2B3C4D5E6F"
-			}
-		}
-		return part[2] + "-1A2B3C4D5E6F"
-	})
-	return []string{s, real, strings.ToLower(real)}
-}
-
-// identityAllows asks only whether a role's own permissions allow an action. It
-// is certain of a no only. It asks as of another account, where the two sides
-// are apart.
-func (r *run) identityAllows(p placed, action, resource string) bool {
-	list, complete := r.identity(p)
-	if !complete {
-		return true
-	}
-	policies := &policy.Policies{Identity: list, Resource: everything(`"Principal":"*",`)}
-	return r.allowed(caller(p), action, resource, "000000000000", nil, policies)
-}
-
-// allowed decides for each form of the two ARNs.
-func (r *run) allowed(who policy.Principal, action, resource, owner string, context map[string][]string, p *policy.Policies) bool {
-	principals := []policy.Principal{who}
-	if who.ARN != "" && who.Type != policy.Service {
-		principals = nil
-		for _, arn := range r.forms(who.ARN) {
-			principals = append(principals, policy.ParsePrincipal(arn))
-		}
-	}
-	for _, who := range principals {
-		for _, arn := range r.forms(resource) {
-			got := policy.Evaluate(&policy.Request{Principal: who, Action: action, Resource: arn, ResourceAccount: owner, Context: context, Unknown: []string{"*"}}, p)
-			if got.Allowed() || got.Verdict == policy.Conditional {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// resourceAllows asks only whether a resource's policy lets a principal in. It
-// is certain of a no only.
-func (r *run) resourceAllows(d *document, who policy.Principal, action, resource string, context map[string][]string) bool {
-	c := d.unit.compile(d)
-	if c == nil {
-		return true
-	}
-	owner := d.account
-	if owner == "" {
-		owner = "000000000000"
-	}
-	p := &policy.Policies{Resource: c}
-	if who.Type != policy.Service {
-		p.Identity = []*policy.Policy{everything("")}
-	}
-	return r.allowed(who, action, resource, owner, context, p)
-}
-
-// evaluable is an ARN of the index as policies name it.
-func evaluable(sealed string) string { return strings.Replace(sealed, "arn:*:", "arn:aws:", 1) }
 
 // attached are the documents that are policies of a resource, by the property
 // that names it.
