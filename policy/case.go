@@ -72,8 +72,9 @@ type CaseReader struct {
 	size int // bytes of the texts in seen
 }
 
-// maxSeen is how many bytes of policies are remembered before all are forgotten.
-const maxSeen = 16 << 20
+// maxSeen is how many bytes of policies are remembered before all are forgotten;
+// compiled they take several times as many.
+const maxSeen = 4 << 20
 
 type rawCase struct {
 	ID      json.RawMessage `json:"id"`

@@ -38,3 +38,23 @@ func ExampleEvaluate() {
 	// because no role trust policy allows the sts:AssumeRole action
 	// Allowed
 }
+
+// Why is it denied, and what would allow it? Both sides say no.
+func ExampleExplain() {
+	p, err := policy.Parse([]byte(`{"Version": "2012-10-17", "Statement": {"Sid": "Read", "Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}}`))
+	if err != nil {
+		fmt.Println(err)
+	}
+	req := &policy.Request{
+		Principal: policy.ParsePrincipal("arn:aws:sts::111111111111:assumed-role/axle-hub/run-1"),
+		Action:    "s3:GetObject", Resource: "arn:aws:s3:::flights/today", ResourceAccount: "222222222222",
+	}
+	for _, line := range policy.Explain(req, &policy.Policies{Identity: []*policy.Policy{p.Named("inline policy of axle-hub")}}).Tree() {
+		fmt.Println(line)
+	}
+	// Output:
+	// ImplicitlyDenied: no resource-based policy in 222222222222 allows s3:GetObject
+	//   222222222222: resource-based policy isn't there
+	//   111111111111: inline policy of axle-hub allows (statement 0 Read)
+	//   to allow it: add to the bucket policy of arn:aws:s3:::flights in 222222222222: {"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111111111111:role/axle-hub"},"Action":"s3:GetObject","Resource":"arn:aws:s3:::flights/today"}
+}
