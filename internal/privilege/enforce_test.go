@@ -80,30 +80,56 @@ func (w *world) grant(ctx context.Context, list []privilege.Statement) error {
 	return err
 }
 
-// live makes, changes, replaces and deletes the stack. It returns what the
-// first failure says.
-func (w *world) live(ctx context.Context, name, body string) error {
-	for i, values := range [][3]string{{"one", "a", "red"}, {"two", "a", "blue"}, {"two", "a", ""}, {"two", "b", "red"}, {"one", "b", "red"}} {
-		parameters := []types.Parameter{{ParameterKey: aws.String("V"), ParameterValue: &values[0]}, {ParameterKey: aws.String("R"), ParameterValue: &values[1]}}
+// story is what happens to a stack: created, then changed at each step, and
+// deleted in the end.
+type story struct {
+	name  string
+	steps []step
+}
+
+// step is a stack as it is to be.
+type step struct {
+	body       string
+	parameters map[string]string
+	colour     string // a tag
+}
+
+// usual changes V in place, then a tag alone, then what R names.
+func usual(name, body string) story {
+	out := story{name: name}
+	for _, v := range [][3]string{{"one", "a", "red"}, {"two", "a", "blue"}, {"two", "a", ""}, {"two", "b", "red"}, {"one", "b", "red"}} {
+		out.steps = append(out.steps, step{body, map[string]string{"V": v[0], "R": v[1]}, v[2]})
+	}
+	return out
+}
+
+// live lets the story happen. It returns what the first failure says.
+func (w *world) live(ctx context.Context, of story) error {
+	name := &of.name
+	for i, s := range of.steps {
+		var parameters []types.Parameter
+		for k, v := range s.parameters {
+			parameters = append(parameters, types.Parameter{ParameterKey: &k, ParameterValue: &v})
+		}
 		tags := []types.Tag{{Key: aws.String("axle:stack"), Value: aws.String("x")}}
-		if values[2] != "" {
-			tags = append(tags, types.Tag{Key: aws.String("colour"), Value: &values[2]})
+		if s.colour != "" {
+			tags = append(tags, types.Tag{Key: aws.String("colour"), Value: &s.colour})
 		}
 		var err error
 		caps := []types.Capability{types.CapabilityCapabilityNamedIam}
 		if i == 0 {
-			_, err = w.cfn.CreateStack(ctx, &cf.CreateStackInput{StackName: &name, TemplateBody: &body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
+			_, err = w.cfn.CreateStack(ctx, &cf.CreateStackInput{StackName: name, TemplateBody: &s.body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
 		} else {
-			_, err = w.cfn.UpdateStack(ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: &body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
+			_, err = w.cfn.UpdateStack(ctx, &cf.UpdateStackInput{StackName: name, TemplateBody: &s.body, Parameters: parameters, Tags: tags, RoleARN: &w.role, Capabilities: caps})
 		}
 		if err != nil {
 			return err
 		}
-		if err := w.settled(ctx, name, "CREATE_COMPLETE", "UPDATE_COMPLETE"); err != nil {
+		if err := w.settled(ctx, of.name, "CREATE_COMPLETE", "UPDATE_COMPLETE"); err != nil {
 			return err
 		}
 	}
-	out, err := w.cfn.DescribeStacks(ctx, &cf.DescribeStacksInput{StackName: &name})
+	out, err := w.cfn.DescribeStacks(ctx, &cf.DescribeStacksInput{StackName: name})
 	if err != nil {
 		return err
 	}
@@ -190,33 +216,79 @@ func TestEnoughAndNoMore(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			list := executionPolicy(t, name, string(body))
-			w := newWorld(t)
-			if err := w.grant(t.Context(), list); err != nil {
-				t.Fatal(err)
-			}
-			if err := w.live(t.Context(), name, string(body)); err != nil {
-				t.Fatalf("with all that was computed: %v", err)
-			}
-			for i, s := range list {
-				for _, action := range s.Actions {
-					t.Run(s.Sid+"/"+action, func(t *testing.T) {
-						t.Parallel()
-						needed(t, name, string(body), removal(list, i, action), action)
-					})
-				}
-			}
+			enough(t, usual(name, string(body)), nil)
 		})
 	}
 }
 
-// needed says that the stack's life fails for want of an action.
-func needed(t *testing.T, name, body string, list []privilege.Statement, action string) {
+// The demo's own stacks: its roles are computed like everybody's.
+func TestDemoEnoughAndNoMore(t *testing.T) {
+	read := func(name string) string {
+		body, err := os.ReadFile("../cli/demo/templates/" + name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	hub, spoke := read("hub.yaml"), read("spoke.yaml")
+	moved := func(body, from, to string) string { // a subnet to another route table
+		if !strings.Contains(body, from) {
+			t.Fatalf("the demo has no %s any more", from)
+		}
+		return strings.Replace(body, from, to, 1)
+	}
+	for _, s := range []story{
+		{"flights-hub-network", []step{
+			{hub, map[string]string{"Cidr": "10.1.0.0/16"}, "red"},
+			{hub, map[string]string{"Cidr": "10.1.0.0/16"}, ""},
+			{moved(hub, "RouteTableId: !Ref InternalRouteTableB", "RouteTableId: !Ref InternalRouteTableA"), map[string]string{"Cidr": "10.1.0.0/16"}, ""}}},
+		{"flights-spoke-network", []step{
+			{spoke, map[string]string{"Cidr": "10.1.0.0/24", "Env": "dev", "HubVpcId": "vpc-1"}, "red"},
+			{spoke, map[string]string{"Cidr": "10.1.0.0/24", "Env": "qa", "HubVpcId": "vpc-2"}, ""},
+			{moved(spoke, "  Events:", "  Spare: {Type: AWS::EC2::RouteTable, Properties: {VpcId: !Ref Vpc}}\n  Events:"), map[string]string{"Cidr": "10.1.0.0/24", "Env": "qa", "HubVpcId": "vpc-2"}, ""},
+			{moved(moved(spoke, "  Events:", "  Spare: {Type: AWS::EC2::RouteTable, Properties: {VpcId: !Ref Vpc}}\n  Events:"), "RouteTableId: !Ref RouteTable", "RouteTableId: !Ref Spare"), map[string]string{"Cidr": "10.1.0.0/24", "Env": "qa", "HubVpcId": "vpc-2"}, ""},
+			{spoke, map[string]string{"Cidr": "10.2.0.0/24", "Env": "qa", "HubVpcId": "vpc-2"}, ""}}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			enough(t, s, map[string]string{
+				"ec2:ReplaceRoute": "the demo's VPC has one gateway, so its route has no other target to go to; network.yaml has one",
+			})
+		})
+	}
+}
+
+// enough tests one story, first with all that is computed for its first step,
+// then without each action, but those that are explained.
+func enough(t *testing.T, s story, explained map[string]string) {
+	list := executionPolicy(t, s.name, s.steps[0].body)
 	w := newWorld(t)
 	if err := w.grant(t.Context(), list); err != nil {
 		t.Fatal(err)
 	}
-	err := w.live(t.Context(), name, body)
+	if err := w.live(t.Context(), s); err != nil {
+		t.Fatalf("with all that was computed: %v", err)
+	}
+	for i, statement := range list {
+		for _, action := range statement.Actions {
+			if explained[action] != "" {
+				continue
+			}
+			t.Run(statement.Sid+"/"+action, func(t *testing.T) {
+				t.Parallel()
+				needed(t, s, removal(list, i, action), action)
+			})
+		}
+	}
+}
+
+// needed says that the stack's life fails for want of an action.
+func needed(t *testing.T, s story, list []privilege.Statement, action string) {
+	w := newWorld(t)
+	if err := w.grant(t.Context(), list); err != nil {
+		t.Fatal(err)
+	}
+	err := w.live(t.Context(), s)
 	if err == nil {
 		t.Fatalf("nothing fails without %s", action)
 	}
