@@ -47,10 +47,6 @@ func sourcesOf(t *testing.T, b *Bundle) []lint.Source {
 // excused are rules that say what is so, or see too little of these templates.
 var excused = map[string]string{
 	"AX073": "CloudFormation sees no drift of a table's policy: a note says it",
-	"AX018": "a managed policy that another stack attaches by the role's name isn't joined; TestRoleIsExact evaluates both sides",
-	"AX037": "as AX018; TestResourcePolicyIsExact evaluates both sides",
-	"AX064": "an EventBusPolicy's Statement is a statement, not a document",
-	"AX108": "as AX064",
 }
 
 // What is generated passes every rule of axle lint.
