@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -19,11 +20,14 @@ type world struct {
 	resources map[string]*Resource
 	owners    map[string]string
 	closed    map[string]bool // accounts that can't be read
+	mu        sync.Mutex
 	read      []string
 }
 
 func (w *world) Account(_ context.Context, a axle.Account) (*Account, error) {
+	w.mu.Lock()
 	w.read = append(w.read, a.ID)
+	w.mu.Unlock()
 	if w.closed[a.ID] {
 		return nil, &axle.Failure{Code: "AccessDenied", Message: "assume role axle-spoke in " + a.Label() + ": AccessDenied"}
 	}

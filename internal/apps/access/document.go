@@ -29,14 +29,13 @@ type reading struct {
 	why         string   // why it isn't known; "" when it is
 }
 
-// kind of place for a document whose text isn't known: identity policies have no
-// Principal.
+// These stand in for documents whose text isn't known: as much and as little as
+// they may allow. Identity policies and SCPs have no Principal.
 const (
-	allowAll         = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
-	denyAll          = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
-	allowEveryone    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
-	denyEveryone     = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}`
-	allowNothingText = `{"Version":"2012-10-17","Statement":[]}`
+	allowAll      = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}`
+	denyAll       = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
+	allowEveryone = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"*","Resource":"*"}]}`
+	denyEveryone  = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Principal":"*","Action":"*","Resource":"*"}]}`
 )
 
 // read compiles a document; forAll says whether its kind has principals.
