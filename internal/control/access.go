@@ -30,11 +30,8 @@ func OpenAccess(ctx context.Context, o Options, haveFile bool, scope AccessScope
 		if err != nil {
 			return nil, nil, err
 		}
-		planned, err := w.planned(ctx, w.identity.Partition)
-		if err != nil {
-			return nil, nil, err
-		}
-		return w, w.facts(planned), nil
+		facts, err := w.AccessAfterDeploy(ctx)
+		return w, facts, err
 	}
 	w, err := OpenOrg(ctx, o, haveFile)
 	if err != nil {
@@ -45,6 +42,16 @@ func OpenAccess(ctx context.Context, o Options, haveFile bool, scope AccessScope
 
 // Access are the live facts of the opened project's organization.
 func (w *Work) Access() *access.Facts { return w.facts(nil) }
+
+// AccessAfterDeploy are the facts as they will be: what the project's templates
+// declare overrides what is there.
+func (w *Work) AccessAfterDeploy(ctx context.Context) (*access.Facts, error) {
+	planned, err := w.planned(ctx, w.identity.Partition)
+	if err != nil {
+		return nil, err
+	}
+	return w.facts(planned), nil
+}
 
 func (w *Work) facts(planned *access.Planned) *access.Facts {
 	now := time.Now()

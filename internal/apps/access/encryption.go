@@ -64,6 +64,9 @@ func (f *Facts) addEncryption(ctx context.Context, a *Answer, s *subject, action
 			return err
 		}
 	}
+	if service == "s3" && !r.key.Managed && r.key.Unread == "" && !strings.EqualFold(action, "s3:PutObject") {
+		e.Note = "the bucket's default key: an object may have been written with another"
+	}
 	a.Encryption = e
 	a.Verdict = worse(a.Verdict, e.Verdict)
 	a.Keys = append(a.Keys, e.Keys...)

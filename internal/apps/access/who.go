@@ -87,7 +87,7 @@ func (f *Facts) Who(ctx context.Context, resource, owner string, actions []strin
 	}
 	l := &Listing{Resource: r.arn, ResourceAccount: r.account.ID, Actions: actions, Rows: []Row{}}
 	l.Missing = append(l.Missing, r.missing...)
-	w := &who{facts: f, list: l, target: r, seen: map[string]bool{}}
+	w := &who{facts: f, list: l, target: r, has: map[string]map[string]int{}}
 	if err := w.run(ctx); err != nil {
 		return nil, err
 	}
@@ -124,7 +124,23 @@ type who struct {
 	facts  *Facts
 	list   *Listing
 	target *object
-	seen   map[string]bool // principals that have the access
+	// has is how surely a principal has been found to do an action, as ranks.
+	has map[string]map[string]int
+}
+
+// better are the actions that a principal wasn't found to do as surely before.
+func (w *who) better(arn string, actions []string, v Verdict) []string {
+	if w.has[arn] == nil {
+		w.has[arn] = map[string]int{}
+	}
+	var out []string
+	for _, action := range actions {
+		if rank(v) > w.has[arn][action] {
+			w.has[arn][action] = rank(v)
+			out = append(out, action)
+		}
+	}
+	return out
 }
 
 // found is a role that has the access, and how the rest of the way goes.
@@ -140,7 +156,7 @@ func (w *who) run(ctx context.Context) error {
 	var direct []found
 	err := w.each(ctx, w.target, w.list.Actions, func(s *subject, row Row) {
 		w.list.Rows = append(w.list.Rows, row)
-		w.seen[s.ARN] = true
+		w.better(s.ARN, row.Actions, row.Verdict)
 		if s.facts != nil && s.facts.role() {
 			direct = append(direct, found{s.facts, []string{s.ARN}, row.Actions, row.Verdict, row.Keys})
 		}
@@ -157,23 +173,25 @@ func (w *who) run(ctx context.Context) error {
 	return nil
 }
 
-// behind lists who can assume the roles of a level, and are no rows yet.
+// behind lists who can assume the roles of a level, with what they gain by it.
 func (w *who) behind(ctx context.Context, level []found) ([]found, error) {
 	var next []found
 	for _, x := range level {
 		target := w.facts.roleObject(x.role)
 		err := w.each(ctx, target, []string{"sts:AssumeRole", "sts:AssumeRoleWithWebIdentity"}, func(s *subject, row Row) {
-			if row.Kind == "service" || row.Kind == "root" && s.inside || w.seen[s.ARN] && s.ARN != "" {
+			if row.Kind == "service" || row.Kind == "root" && s.inside {
 				return // services act with the roles that they are given
 			}
+			row.Actions, row.Verdict = x.actions, worse(row.Verdict, x.verdict)
 			if s.inside && s.facts != nil {
-				w.seen[s.ARN] = true
+				if row.Actions = w.better(s.ARN, x.actions, row.Verdict); len(row.Actions) == 0 {
+					return
+				}
 			}
 			if row.Path != PathOIDC && row.Path != PathOutside && row.Path != PathPublic {
 				row.Path = PathChain
 			}
-			row.Via, row.Actions = x.via, x.actions
-			row.Verdict = worse(row.Verdict, x.verdict)
+			row.Via = x.via
 			row.Keys = slices.Compact(slices.Sorted(slices.Values(append(slices.Clone(row.Keys), x.keys...))))
 			w.list.Rows = append(w.list.Rows, row)
 			if s.facts != nil && s.facts.role() {

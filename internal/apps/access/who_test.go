@@ -29,6 +29,9 @@ func TestWho(t *testing.T) {
 	w.role(dev, "ci", trusts(dev), allow("sts:AssumeRole", "*"))
 	w.role(third, "worker", trusts(third), allow("sqs:SendMessage", "*"))
 	w.role(third, "idle", trusts(third))
+	// Who sends only, directly, receives as well by the role that trusts it.
+	w.role(data, "receiver", trusts(roleARN(third, "worker")), allow("sqs:*", "*"))
+	w.accounts[third].Principals[0].Policies = append(w.accounts[third].Principals[0].Policies, Document{Name: "more", Text: doc(allow("sts:AssumeRole", "*"))})
 	w.role(data, "admin", trusts(management), allow("*", "*"))
 	w.role(data, "pod", `{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::`+data+`:oidc-provider/oidc.example/1"},"Action":"sts:AssumeRoleWithWebIdentity",
 		"Condition":{"StringEquals":{"oidc.example/1:sub":"system:serviceaccount:shop:orders","oidc.example/1:aud":"sts.amazonaws.com"}}}`, allow("sqs:ReceiveMessage", "*"))
@@ -46,6 +49,8 @@ func TestWho(t *testing.T) {
 		"identity: admin sqs:SendMessage,sqs:ReceiveMessage allowed",
 		"identity: arn:aws:iam::" + data + ":root sqs:SendMessage,sqs:ReceiveMessage allowed",
 		"identity: pod sqs:ReceiveMessage allowed",
+		"identity: receiver sqs:SendMessage,sqs:ReceiveMessage allowed",
+		"role chain: worker > receiver sqs:ReceiveMessage allowed",
 		"role chain: hub > admin sqs:SendMessage,sqs:ReceiveMessage allowed",
 		"role chain: ci > app sqs:SendMessage allowed",
 	}
