@@ -53,6 +53,9 @@ file can't be read.`,
 			case len(args) > 0:
 				result, err = control.LintFiles(args)
 			default:
+				if err := a.wholeProject(); err != nil {
+					return err
+				}
 				result, err = control.Lint(ctx, a.options())
 			}
 			if err != nil {

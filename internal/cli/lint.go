@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 
@@ -39,6 +40,9 @@ file can't be read. The rules are in docs/lint.md and in axle access lint --rule
 		Args:        noArgs,
 		Annotations: map[string]string{moreForms: "sarif"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.wholeProject(); err != nil {
+				return err
+			}
 			ctx, release := interruptible(cmd.Context())
 			defer release()
 			result, err := control.Lint(ctx, a.options())
@@ -50,6 +54,15 @@ file can't be read. The rules are in docs/lint.md and in axle access lint --rule
 	}
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 1 for warnings too")
 	return cmd
+}
+
+// wholeProject refuses to narrow what only makes sense as a whole: an access has
+// its other side in another account.
+func (a *App) wholeProject() error {
+	if a.flags.where != "" || len(a.flags.regions) > 0 {
+		return &usageError{errors.New("lint looks at all targets of a project"), "leave --where and --region out; --where narrows axle access lint --live"}
+	}
+	return nil
 }
 
 // printLint prints findings in any form and gives the exit code.

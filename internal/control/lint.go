@@ -125,7 +125,7 @@ func Lint(ctx context.Context, o Options) (*LintResult, error) {
 	case org == nil:
 		out.Unchecked = append(out.Unchecked, "access between accounts wasn't looked at: no accounts are known; axle org or --refresh discovers them")
 	default:
-		more := out.place(&in, o, project, templates, org)
+		more := out.place(&in, project, templates, org)
 		problems = append(problems, more...)
 	}
 	if in.Sources == nil {
@@ -204,7 +204,7 @@ func lintOrganization(ctx context.Context, o Options, p *config.Project) (*axle.
 }
 
 // place puts the templates where the project deploys them.
-func (out *LintResult) place(in *lint.Input, o Options, p *config.Project, templates map[string]*template.Template, org *axle.Organization) diag.List {
+func (out *LintResult) place(in *lint.Input, p *config.Project, templates map[string]*template.Template, org *axle.Organization) diag.List {
 	enabled := map[string][]string{}
 	for i := range p.Stacks {
 		if p.Stacks[i].Regions.Kind == config.RegionsEnabled {
@@ -214,12 +214,12 @@ func (out *LintResult) place(in *lint.Input, o Options, p *config.Project, templ
 			out.Unchecked = append(out.Unchecked, fmt.Sprintf("stack %s was looked at in %s only: which regions are enabled isn't known", p.Stacks[i].Name, p.Hub.Region.Value))
 		}
 	}
-	built, problems := plan.Build(plan.Input{Project: p, Templates: templates, Org: org, Enabled: enabled, Regions: o.Regions, NoPeering: true})
+	built, problems := plan.Build(plan.Input{Project: p, Templates: templates, Org: org, Enabled: enabled, NoPeering: true})
 	if built == nil {
 		out.Unchecked = append(out.Unchecked, "access between accounts wasn't looked at: there is no plan")
 		return problems
 	}
-	in.Hub = built.Hub.Account.ID
+	in.Hub, in.HubPos = built.Hub.Account.ID, p.Hub.Pos
 	for i := range built.Steps {
 		s := &built.Steps[i]
 		t := templates[s.Name]

@@ -42,7 +42,7 @@ func assumeRules() []Rule {
 		{ID: "AX029", Severity: Advice, Where: "T", Title: "The global STS endpoint",
 			Why:   "It is in one region only, and its tokens aren't taken in regions that are opted into.",
 			Fix:   "Use the regional endpoint: AWS_STS_REGIONAL_ENDPOINTS=regional.",
-			check: eachUnit(checkGlobalEndpoint)},
+			check: checks(eachUnit(checkGlobalEndpoint), eachCode(checkEndpointCode))},
 	}
 }
 
@@ -54,7 +54,7 @@ func checkCallerSide(r *run, s *statement) {
 	target := evaluable(u.seal(u.arn(s.doc.owner)))
 	for _, p := range s.trusted(r) {
 		if !r.identityAllows(p.placed, "sts:AssumeRole", target) {
-			r.inDoc(s.doc, p.node, "%s trusts %s in %s, whose policies don't allow sts:AssumeRole on %s", s.doc.label(), p.u.name(p.d), place1(p.u), pretty(target))
+			r.inDoc(s.doc, p.node, "%s trusts %s in %s, whose policies don't allow sts:AssumeRole on %s", s.doc.label(), p.title(), place1(p.u), pretty(target))
 		}
 	}
 }
@@ -92,8 +92,19 @@ func place1(u *unit) string {
 	return "account " + u.account
 }
 
-// pretty shows an ARN of the index with the stack's names for what AWS generates.
-func pretty(s string) string { return s }
+// pretty shows an ARN or name with logical ids for what AWS generates.
+func pretty(s string) string {
+	s = generatedName.ReplaceAllString(s, "$2")
+	return unresolved.ReplaceAllStringFunc(s, func(m string) string {
+		if policyVariable(m[2 : len(m)-1]) {
+			return m
+		}
+		return m[2 : len(m)-1]
+	})
+}
+
+// title is a resource's name for people: its logical id where AWS chooses.
+func (p placed) title() string { return pretty(p.u.sealText(p.u.name(p.d))) }
 
 func checkAnyAccount(r *run, s *statement) {
 	if !s.allow || !s.doc.identity() || !s.does("sts:AssumeRole") || s.guarded("aws:resourceorgid", "aws:resourceaccount", "aws:resourceorgpaths") || s.notRes != nil {
@@ -236,11 +247,12 @@ func checkGlobalEndpoint(r *run, u *unit) {
 			}
 		})
 	}
-	eachCode(func(r *run, c code) {
-		if i := strings.Index(c.text, "https://sts.amazonaws.com"); i >= 0 && c.u == u {
-			r.at(c.at(i), c.d.Name, "%s calls the global STS endpoint", c.d.Name)
-		}
-	})(r)
+}
+
+func checkEndpointCode(r *run, c code) {
+	if i := strings.Index(c.text, "https://sts.amazonaws.com"); i >= 0 {
+		r.at(c.at(i), c.d.Name, "%s calls the global STS endpoint", c.d.Name)
+	}
 }
 
 // walk visits the scalars below a node with the key that they are under.

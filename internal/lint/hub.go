@@ -13,7 +13,7 @@ func hubRules() []Rule {
 		{ID: "AX033", Severity: Warning, Where: "P", Title: "The hub's role is in the management account",
 			Why:   "No service control policy holds there, and from there one reaches everything.",
 			Fix:   "Move it to a member account, and delegate to that what it needs of the organization.",
-			check: eachStatement(checkManagementHub)},
+			check: checks(eachStatement(checkManagementHub), checkHubAccount)},
 		{ID: "AX034", Severity: Advice, Where: "P", Title: "The management account lacks the spoke role",
 			Why:   "What is deployed by StackSets never reaches the management account, so that it can't be entered like the others.",
 			Fix:   "Deploy the role there by itself, or except the account by access.overrides.",
@@ -90,6 +90,12 @@ func checkManagementHub(r *run, s *statement) {
 		r.inDoc(s.doc, n, "%s in the management account %s may enter the others", s.doc.label(), s.doc.account)
 	} else if len(s.reach(r)) > 1 {
 		r.inDoc(s.doc, s.resources[0], "%s in the management account %s may enter %d roles of others", s.doc.label(), s.doc.account, len(s.reach(r)))
+	}
+}
+
+func checkHubAccount(r *run) {
+	if r.management(r.in.Hub) {
+		r.at(r.in.HubPos, "", "the hub %s is the management account", r.in.Hub)
 	}
 }
 
@@ -228,7 +234,7 @@ func checkWave(r *run, s *statement) {
 	}
 	for _, p := range s.reach(r) {
 		if p.u.src.ID != "" && p.u.src.Name != u.src.Name && !r.before(p.u.src.ID, u) && !r.before(u.src.ID, p.u) {
-			r.inDoc(s.doc, s.resources[0], "%s of stack %s enters role %s of stack %s, which may be deployed later", s.doc.label(), u.src.Name, p.u.name(p.d), p.u.src.Name)
+			r.inDoc(s.doc, s.resources[0], "%s of stack %s enters role %s of stack %s, which may be deployed later", s.doc.label(), u.src.Name, p.title(), p.u.src.Name)
 			return
 		}
 	}

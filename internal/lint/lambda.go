@@ -16,7 +16,7 @@ func lambdaRules() []Rule {
 		{ID: "AX049", Severity: Warning, Where: "TL", Title: "A bucket as source without its account",
 			Why:   "A bucket's ARN has no account: whoever makes one of that name, once it is gone, calls the function.",
 			Fix:   "Add SourceAccount.",
-			check: eachResource(checkBucketSource, "AWS::Lambda::Permission")},
+			check: checks(eachResource(checkBucketSource, "AWS::Lambda::Permission"), eachStatement(checkBucketStatement))},
 		{ID: "AX051", Severity: Error, Where: "TL", Title: "The source isn't of the service that calls",
 			Why:   "aws:SourceArn is the resource on whose behalf the service calls, not what is called; like this it never matches.",
 			Fix:   "Give the ARN of the topic, rule or bucket.",
@@ -70,6 +70,20 @@ func checkBucketSource(r *run, _ *unit, d *template.Declared) {
 	arn := d.Properties.Get("SourceArn")
 	if serviceName(d.Properties.Get("Principal").Str()) == "s3" && arn != nil && d.Properties.Get("SourceAccount") == nil {
 		r.inResource(d, arn, "%s names a bucket, but not whose", d.Name)
+	}
+}
+
+// checkBucketStatement: the same in policies of topics, queues and functions.
+func checkBucketStatement(r *run, s *statement) {
+	if !s.allow || !s.doc.shared() || !slices.Contains([]string{"sns", "sqs", "lambda"}, s.doc.service) || s.guarded("aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths") {
+		return
+	}
+	for _, p := range s.principals {
+		for _, c := range s.conditions {
+			if p.kind == "Service" && p.text() == "s3.amazonaws.com" && strings.EqualFold(c.key, "aws:SourceArn") && c.binds() {
+				r.at(c.keyPos, s.owner(), "%s names a bucket, but not whose", s.doc.label()).Fix = "Add StringEquals on aws:SourceAccount."
+			}
+		}
 	}
 }
 

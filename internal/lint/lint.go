@@ -84,8 +84,10 @@ type Input struct {
 	Docs    []Doc
 	// Org is the organization, or nil when it isn't known.
 	Org *axle.Organization
-	// Hub is the account that the others are entered from; "" isn't known.
-	Hub string
+	// Hub is the account that the others are entered from, and where axle.yaml
+	// says so; "" isn't known.
+	Hub    string
+	HubPos diag.Pos
 	// Peerings are the project's.
 	Peerings []Peering
 }

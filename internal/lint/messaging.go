@@ -102,7 +102,7 @@ func checkSubscribedFunction(r *run, s subscription) {
 	if generatedPermission(f, s) {
 		return
 	}
-	r.inResource(s.d, s.endpoint, "%s doesn't let sns.amazonaws.com call it for %s", f.u.name(f.d), pretty(topic))
+	r.inResource(s.d, s.endpoint, "%s doesn't let sns.amazonaws.com call it for %s", f.title(), pretty(topic))
 }
 
 // generatedPermission: SAM makes one for the topics among a function's events.
@@ -138,7 +138,7 @@ func checkSubscribe(r *run, s subscription) {
 			return
 		}
 	}
-	r.inResource(s.d, s.topic, "topic %s of account %s doesn't let account %s subscribe", topic.u.name(topic.d), topic.u.account, s.u.account)
+	r.inResource(s.d, s.topic, "topic %s of account %s doesn't let account %s subscribe", topic.title(), topic.u.account, s.u.account)
 }
 
 func checkSubscribedQueue(r *run, s subscription) {
@@ -150,13 +150,13 @@ func checkSubscribedQueue(r *run, s subscription) {
 	if !s.u.open(s.topic.Str()) && !r.openPolicies(q) {
 		docs := r.attached(q)
 		if !slices.ContainsFunc(docs, func(d *document) bool { return r.resourceAllows(d, sns(), "sqs:SendMessage", arn, s.context()) }) {
-			r.inResource(s.d, s.endpoint, "queue %s doesn't let sns.amazonaws.com write for %s", q.u.name(q.d), pretty(s.u.seal(s.topic.Str())))
+			r.inResource(s.d, s.endpoint, "queue %s doesn't let sns.amazonaws.com write for %s", q.title(), pretty(s.u.seal(s.topic.Str())))
 		}
 	}
 	key := keyOf(q.d)
 	switch {
 	case strings.Contains(key.Str(), "alias/aws/"):
-		r.inResource(q.d, key, "SNS can't use the AWS-managed key of queue %s", q.u.name(q.d)).Fix = "Encrypt the queue with SQS's own key (SqsManagedSseEnabled), or with a KMS key whose policy lets sns.amazonaws.com in."
+		r.inResource(q.d, key, "SNS can't use the AWS-managed key of queue %s", q.title()).Fix = "Encrypt the queue with SQS's own key (SqsManagedSseEnabled), or with a KMS key whose policy lets sns.amazonaws.com in."
 	case key != nil:
 		k, ok := r.findKey(q.u, key)
 		if !ok {
@@ -165,7 +165,7 @@ func checkSubscribedQueue(r *run, s subscription) {
 		docs := k.u.docsOf[k.d.Name]
 		keyARN := evaluable(k.u.seal(k.u.arn(k.d)))
 		if !slices.ContainsFunc(docs, func(d *document) bool { return r.resourceAllows(d, sns(), "kms:GenerateDataKey", keyARN, nil) }) {
-			r.inResource(q.d, key, "the policy of key %s doesn't let sns.amazonaws.com encrypt for queue %s", k.d.Name, q.u.name(q.d))
+			r.inResource(q.d, key, "the policy of key %s doesn't let sns.amazonaws.com encrypt for queue %s", k.d.Name, q.title())
 		}
 	}
 }

@@ -33,7 +33,7 @@ func oidcRules() []Rule {
 			Why:   "A role trusts identity providers of its own account only.",
 			Fix:   "Make a provider in the role's account and refer to it with ${AWS::AccountId}.",
 			check: eachStatement(checkProviderAccount)},
-		{ID: "AX009", Severity: Warning, Where: "LP", Title: "The account has no provider for the issuer",
+		{ID: "AX009", Severity: Warning, Where: "P", Title: "The account has no provider for the issuer",
 			Why:   "The role can't be assumed until the account has one.",
 			Fix:   "Deploy an AWS::IAM::OIDCProvider for the issuer to this account.",
 			check: eachStatement(checkProviderThere)},

@@ -107,7 +107,7 @@ func checkNameContract(r *run, s *statement) {
 		}
 		wired := slices.ContainsFunc(n.Refs, func(ref template.Reference) bool { _, is := u.src.Wired[ref.Name]; return is })
 		if !wired {
-			r.inDoc(s.doc, n, "role %s of %s is known here by its name only", p.u.name(p.d), p.u.t.File)
+			r.inDoc(s.doc, n, "role %s of %s is known here by its name only", p.title(), p.u.t.File)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func checkOwnerSide(r *run, s *statement) {
 		for _, action := range s.concrete(arn) {
 			granted := slices.ContainsFunc(docs, func(d *document) bool { return r.resourceAllows(d, who, action, arn, nil) })
 			if !granted {
-				r.inDoc(s.doc, n, "%s may %s on %s in %s, but the policy there doesn't let it", s.doc.label(), action, target.u.name(target.d), target.u.account)
+				r.inDoc(s.doc, n, "%s may %s on %s in %s, but the policy there doesn't let it", s.doc.label(), action, target.title(), target.u.account)
 				break
 			}
 		}
@@ -165,7 +165,7 @@ func checkGrantee(r *run, s *statement) {
 			}
 		}
 		if denied && tried != "" {
-			r.inDoc(s.doc, p.node, "%s lets %s of account %s in, whose own policies don't allow %s on it", s.doc.label(), p.u.name(p.d), p.u.account, tried)
+			r.inDoc(s.doc, p.node, "%s lets %s of account %s in, whose own policies don't allow %s on it", s.doc.label(), p.title(), p.u.account, tried)
 		}
 	}
 }

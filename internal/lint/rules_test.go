@@ -220,6 +220,29 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// TestHub: the hub of axle.yaml is no template's, and is looked at by itself.
+func TestHub(t *testing.T) {
+	for hub, want := range map[string]int{"999999999999": 1, "111111111111": 0, "": 0} {
+		if got := Check(Input{Org: testOrg(), Hub: hub}); len(got) != want {
+			t.Errorf("hub %q: %v", hub, got)
+		}
+	}
+}
+
+// TestSuppressedInTemplate: the template's own metadata holds for all of it.
+func TestSuppressedInTemplate(t *testing.T) {
+	const text = `Metadata: {axle: {ignore: [{rule: ax048, reason: the topics come later}]}}
+Resources:
+  A: {Type: AWS::Lambda::Permission, Properties: {FunctionName: a, Action: lambda:InvokeFunction, Principal: sns.amazonaws.com}}
+  B: {Type: AWS::Lambda::Permission, Properties: {FunctionName: b, Action: lambda:InvokeFunction, Principal: sns.amazonaws.com}}
+`
+	tmpl, _, _, _ := Read("t.yaml", []byte(text))
+	got := Check(Input{Sources: []Source{{Template: tmpl}}})
+	if len(got) != 2 || got[0].Suppressed == "" || got[1].Suppressed == "" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // TestTable: every rule of the catalogue is there, with words.
 func TestTable(t *testing.T) {
 	rules := Rules()

@@ -212,7 +212,7 @@ func checkTagSession(r *run) {
 					takes = takes || slices.ContainsFunc(trust.statements, func(o *statement) bool { return o.allow && o.does("sts:TagSession") })
 				}
 				if !takes {
-					r.inDoc(d, n, "%s passes session tags to role %s, whose trust doesn't allow sts:TagSession", d.label(), target.u.name(target.d)).Severity = Warning
+					r.inDoc(d, n, "%s passes session tags to role %s, whose trust doesn't allow sts:TagSession", d.label(), target.title()).Severity = Warning
 				}
 			}
 		}
