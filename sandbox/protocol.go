@@ -3,7 +3,9 @@ package sandbox
 import (
 	"bytes"
 	"encoding/xml"
+	"hash/crc32"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -159,6 +161,14 @@ func refuse(svc service, why refusal, format string) *apiError {
 	return &apiError{Status: w.status, Code: w.code, Message: format}
 }
 
+// sum adds the checksum that DynamoDB gives with each answer, and its clients
+// compare.
+func (svc service) sum(h http.Header, body []byte) {
+	if svc.name == "dynamodb" {
+		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	}
+}
+
 // writeError answers with a refusal in the service's protocol.
 func writeError(w http.ResponseWriter, svc service, e *apiError, id string) {
 	status := e.Status
@@ -193,6 +203,7 @@ func writeError(w http.ResponseWriter, svc service, e *apiError, id string) {
 		h.Set("Content-Type", "text/xml;charset=UTF-8")
 		body = errorXML(svc, e, status, id)
 	}
+	svc.sum(h, body)
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

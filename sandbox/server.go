@@ -241,6 +241,7 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		h.Set("Content-Type", "application/json")
 		text = encodeJSON(out)
 	}
+	svc.sum(h, text)
 	_, _ = rec.Write(text)
 }
 
