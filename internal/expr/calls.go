@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -26,19 +27,37 @@ const lookupVar = "@lookup"
 // of the hidden variable, with the place of the call as first argument: so one
 // program serves all targets, and knows at run time which call it is in.
 type function struct {
-	name     string
-	min, max int // arguments
-	usage    string
-	result   *types.Type
+	name    string
+	args    int      // texts that it takes
+	options []string // that a map after them may have; nil: there is none
+	usage   string
+	result  *types.Type
 }
 
 // functions are our functions.
 var functions = []function{
-	{"output", 2, 3, `output("stack", "Key"), or output("stack", "Key", {"account": id, "region": name})`, types.StringType},
-	{"outputs", 2, 2, `outputs("stack", "Key")`, types.NewListType(types.StringType)},
-	{"export", 2, 2, `export(account, "name")`, types.StringType},
-	{"ssm", 1, 1, `ssm("/name")`, types.StringType},
-	{"secret", 1, 1, `secret("name")`, types.StringType},
+	{"output", 2, []string{"account", "region"}, `output("stack", "Key"), or output("stack", "Key", {"account": id, "region": name})`, types.StringType},
+	{"outputs", 2, nil, `outputs("stack", "Key")`, types.NewListType(types.StringType)},
+	{"export", 2, nil, `export(account, "name")`, types.StringType},
+	{"ssm", 1, []string{"account", "region"}, `ssm("/name"), ssm("hub:/name") or ssm("/name", {"account": id, "region": name})`, types.StringType},
+	{"secret", 1, []string{"account", "region", "dynamic"}, `secret("name"), secret("name#key"), secret("hub:name") or secret("name", {"account": id, "region": name})`, types.StringType},
+}
+
+// most is how many arguments the function takes at most.
+func (f function) most() int {
+	if f.options == nil {
+		return f.args
+	}
+	return f.args + 1
+}
+
+// optionsHint lists the options.
+func (f function) optionsHint() string {
+	quoted := make([]string, len(f.options))
+	for i, o := range f.options {
+		quoted[i] = `"` + o + `"`
+	}
+	return "the options are " + strings.Join(quoted[:len(quoted)-1], ", ") + " and " + quoted[len(quoted)-1]
 }
 
 func functionNamed(name string) (function, bool) {
@@ -50,12 +69,9 @@ func functionNamed(name string) (function, bool) {
 	return function{}, false
 }
 
-// optionNames are the options of output().
-var optionNames = []string{"account", "region"}
-
 func expandCall(f function) cel.MacroFactory {
 	return func(eh cel.MacroExprFactory, _ ast.Expr, args []ast.Expr) (ast.Expr, *cel.Error) {
-		if len(args) < f.min || len(args) > f.max {
+		if len(args) < f.args || len(args) > f.most() {
 			return nil, &cel.Error{Message: fmt.Sprintf("wrong number of arguments: write %s", f.usage)}
 		}
 		at := eh.OffsetLocation(eh.NewIdent(lookupVar).ID())
@@ -103,12 +119,15 @@ func (c *compiled) newCall(info *ast.SourceInfo, f function, key types.Int, args
 		list.Add(call.Pos, "choose targets by account, vars and env; use the call in a value",
 			"%s() can't be used to choose targets: they are chosen before anything is known of stacks", f.name)
 	case forOption:
-		list.Add(call.Pos, "use account, region, vars and hub", "%s() can't be used in the options of output()", f.name)
+		list.Add(call.Pos, "use account, region, vars and hub", "%s() can't be used in the options of a call", f.name)
 	}
-	for i, a := range args[:min(len(args), 2)] {
+	for i, a := range args[:min(len(args), f.args)] {
 		literal, isText := textLiteral(a)
 		call.Args = append(call.Args, literal)
 		if f.name != "output" && f.name != "outputs" {
+			if isText && literal == "" {
+				list.Add(c.pos(c.exprOffset(info, a.ID())), "write "+f.usage, "a name of %s() is empty", f.name)
+			}
 			continue
 		}
 		pos := c.pos(c.exprOffset(info, a.ID()))
@@ -123,26 +142,31 @@ func (c *compiled) newCall(info *ast.SourceInfo, f function, key types.Int, args
 			list.Add(pos, stackHint(literal, known.Stacks), "unknown stack %q in %s()", literal, f.name)
 		}
 	}
-	if len(args) == 3 && what == forValue {
-		arg := c.pos(c.exprOffset(info, args[2].ID()))
-		parts := cut(c.source, span{paren + 1, to - 1}, ",")
-		text := trim(c.source, parts[len(parts)-1])
-		if args[2].Kind() != ast.MapKind || len(parts) != 3 || !strings.HasPrefix(c.source[text.from:text.to], "{") {
-			list.Add(arg, `write {"account": id, "region": name}`, "the options of output() must be written out as a map")
-			return call
-		}
-		for _, entry := range cut(c.source, span{text.from + 1, text.to - 1}, ",") {
-			if entry = trim(c.source, entry); entry.from < entry.to { // not what follows a last comma
-				c.addOption(&call, entry, known, list)
-			}
-		}
+	if len(args) > f.args && what == forValue {
+		c.readOptions(&call, f, args[f.args], c.pos(c.exprOffset(info, args[f.args].ID())), span{paren + 1, to - 1}, known, list)
 	}
 	return call
 }
 
-// addOption compiles an option of output(), such as "account": account.id, as an
-// expression of its own: the instance is chosen before there are values.
-func (c *compiled) addOption(call *Call, entry span, known Names, list *diag.List) {
+// readOptions reads the map that follows the arguments of a call; inside is what
+// stands in the call's brackets.
+func (c *compiled) readOptions(call *Call, f function, arg ast.Expr, at diag.Pos, inside span, known Names, list *diag.List) {
+	parts := cut(c.source, inside, ",")
+	text := trim(c.source, parts[len(parts)-1])
+	if arg.Kind() != ast.MapKind || len(parts) != f.args+1 || !strings.HasPrefix(c.source[text.from:text.to], "{") {
+		list.Add(at, `write {"account": id, "region": name}`, "the options of %s() must be written out as a map", f.name)
+		return
+	}
+	for _, entry := range cut(c.source, span{text.from + 1, text.to - 1}, ",") {
+		if entry = trim(c.source, entry); entry.from < entry.to { // not what follows a last comma
+			c.addOption(call, f, entry, known, list)
+		}
+	}
+}
+
+// addOption compiles an option of a call, such as "account": account.id, as an
+// expression of its own: where to look is chosen before there are values.
+func (c *compiled) addOption(call *Call, f function, entry span, known Names, list *diag.List) {
 	key := cut(c.source, entry, ":")[0]
 	value := trim(c.source, span{min(key.to+1, entry.to), entry.to})
 	key = trim(c.source, key)
@@ -150,12 +174,18 @@ func (c *compiled) addOption(call *Call, entry span, known Names, list *diag.Lis
 	if len(name) > 2 {
 		name = name[1 : len(name)-1]
 	}
-	if !slices.Contains(optionNames, name) {
-		list.Add(c.pos(utf8.RuneCountInString(c.source[:key.from])), `the options are "account" and "region"`,
-			"unknown option %s of output()", c.source[key.from:key.to])
+	if !slices.Contains(f.options, name) {
+		list.Add(c.pos(utf8.RuneCountInString(c.source[:key.from])), f.optionsHint(),
+			"unknown option %s of %s()", c.source[key.from:key.to], f.name)
 		return
 	}
 	at := utf8.RuneCountInString(c.source[:value.from])
+	if name == "dynamic" {
+		if call.Dynamic = c.source[value.from:value.to] == "true"; !call.Dynamic && c.source[value.from:value.to] != "false" {
+			list.Add(c.pos(at), "", `"dynamic" is true or false`)
+		}
+		return
+	}
 	option, problems := compile(c.source[value.from:value.to], c.in, c.offset+at, forOption, known)
 	*list = append(*list, problems...)
 	if option == nil {
@@ -207,9 +237,10 @@ func evaluateCall(args ...ref.Val) ref.Val {
 	call := c.calls[key]
 	var texts []string
 	opts := map[string]string{}
+	f, _ := functionNamed(call.Func)
 	for i, a := range args[2:] {
-		if i == 2 {
-			if err := options(a, opts); err != nil {
+		if i == f.args {
+			if err := f.optionValues(a, opts); err != nil {
 				return types.WrapErr(err)
 			}
 			continue
@@ -230,22 +261,25 @@ func evaluateCall(args ...ref.Val) ref.Val {
 	return types.DefaultTypeAdapter.NativeToValue(value)
 }
 
-// options reads the third argument of output().
-func options(v ref.Val, into map[string]string) error {
+// optionValues reads the map of options.
+func (f function) optionValues(v ref.Val, into map[string]string) error {
 	m, ok := v.(traits.Mapper)
 	if !ok {
-		return fmt.Errorf("the options of output() are a map, not %s", v.Type().TypeName())
+		return fmt.Errorf("the options of %s() are a map, not %s", f.name, v.Type().TypeName())
 	}
-	for _, name := range optionNames {
+	for _, name := range f.options {
 		value, found := m.Find(types.String(name))
 		if !found {
 			continue
 		}
-		s, ok := value.(types.String)
-		if !ok {
-			return fmt.Errorf("option %q of output() is text, not %s; quote it", name, value.Type().TypeName())
+		switch value := value.(type) {
+		case types.String:
+			into[name] = string(value)
+		case types.Bool:
+			into[name] = strconv.FormatBool(bool(value))
+		default:
+			return fmt.Errorf("option %q of %s() is text, not %s; quote it", name, f.name, value.Type().TypeName())
 		}
-		into[name] = string(s)
 	}
 	return nil
 }

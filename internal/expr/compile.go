@@ -21,7 +21,7 @@ type use int
 const (
 	forSelection use = iota // chooses targets: no calls
 	forValue                // anything
-	forOption               // an option of output(): no calls
+	forOption               // an option of a call: no calls
 	forShow                 // any type, for people
 )
 
@@ -90,7 +90,7 @@ func compile(source string, in Scalar, offset int, what use, known Names) (*comp
 	return c, nil
 }
 
-// unique leaves out what is said twice: options of output() are compiled both
+// unique leaves out what is said twice: options of a call are compiled both
 // with the call and alone.
 func unique(list diag.List) (out diag.List) {
 	for _, d := range list {
@@ -110,7 +110,7 @@ func (c *compiled) checkResult(t *types.Type, what use) (list diag.List) {
 			"%s has no text", typeName(t.String()))
 	default:
 		if what == forOption {
-			list.Add(c.start(), "put it into quotes", "an option of output() is text, and this is %s", typeName(t.String()))
+			list.Add(c.start(), "put it into quotes", "an option of a call is text, and this is %s", typeName(t.String()))
 		}
 	}
 	return list

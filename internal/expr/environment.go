@@ -48,10 +48,10 @@ func newEnvironment() (*cel.Env, error) {
 	for _, f := range functions {
 		options = append(options, cel.Macros(cel.GlobalVarArgMacro(f.name, expandCall(f))))
 		var overloads []cel.FunctionOpt
-		for n := f.min; n <= f.max; n++ {
+		for n := f.args; n <= f.most(); n++ {
 			args := []*cel.Type{cel.OpaqueType(lookupVar), cel.IntType}
 			for i := range n {
-				if i == 2 {
+				if i == f.args {
 					args = append(args, cel.MapType(cel.StringType, cel.DynType))
 				} else {
 					args = append(args, cel.StringType)

@@ -39,9 +39,11 @@ type Call struct {
 	// Args are the arguments that are literals, "" where one isn't. Stack and
 	// key of output() and outputs() always are.
 	Args []string
-	// Account and Region are the options of output(), nil where not given. They
-	// have no calls in them.
+	// Account and Region are options, nil where not given. They have no calls
+	// in them.
 	Account, Region *Text
+	// Dynamic: secret() gives a dynamic reference, which CloudFormation resolves.
+	Dynamic bool
 	// Source is the call as written; Pos is where it begins.
 	Source string
 	Pos    diag.Pos
@@ -50,7 +52,8 @@ type Call struct {
 // Lookup answers the calls of an expression.
 type Lookup interface {
 	// Call gives the value of a call: a string or a []string. known is false
-	// when there is no value yet, which makes the result unknown too.
+	// when there is no value yet, which makes the result unknown too. opts has
+	// the options "account", "region" and "dynamic" that are given.
 	Call(source, fn string, args []string, opts map[string]string) (value any, known bool, err error)
 }
 
