@@ -177,7 +177,7 @@ func (s *statement) guarded(keys ...string) bool {
 func (s *statement) knowsCaller() bool {
 	return s.guarded("aws:principalarn", "aws:principalorgid", "aws:principalorgpaths", "aws:principaltag/", "aws:userid", "aws:username",
 		"sts:externalid", "aws:sourceidentity", "sts:sourceidentity", "aws:principalaccount", "aws:sourcevpce", "aws:sourcevpc",
-		"aws:sourceip", "aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths", "kms:calleraccount", "s3:dataaccesspointaccount")
+		"aws:sourceip", "aws:sourceowner", "aws:sourcearn", "aws:sourceaccount", "aws:sourceorgid", "aws:sourceorgpaths", "kms:calleraccount", "s3:dataaccesspointaccount")
 }
 
 // does says whether an Allow or Deny of the statement reaches an action, such as
