@@ -53,8 +53,8 @@ func (a *App) accessCanCommand() *cobra.Command {
 		Short: "Say whether somebody can do something, and which side says no",
 		Long: `Reads the policies of both sides (identity, boundary, resource, trust, SCP, RCP) and
 decides as AWS does. PRINCIPAL is an ARN (of a role, user, session or root), an
-account and a role or user in it (dev/app), a service such as lambda.amazonaws.com,
-or "*" for anybody. RESOURCE is an ARN, or "*" for actions without resources.
+account and a role or user in it (dev/app), an OIDC provider's ARN, a service such as
+lambda.amazonaws.com, or "*" for anybody. RESOURCE is an ARN, or "*" for actions without resources.
 
 The answer is allowed, denied (with the smallest change that would allow it),
 conditional (on condition keys that aren't known; --context says them), unsupported

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -20,7 +21,13 @@ type hop struct {
 // so that only the accounts are read that have something to do with it.
 func (f *Facts) chain(ctx context.Context, a *Answer, s *subject, q Request, r *object) error {
 	seen := map[string]bool{s.ARN: true, s.RoleARN: true}
-	level, err := f.reaching(ctx, s, q, r, seen)
+	unread := map[string]bool{} // accounts whose roles may lead there for all that is known
+	defer func() {
+		if len(unread) > 0 && a.Verdict != Allowed {
+			a.note("there may be a way by roles of " + strings.Join(slices.Sorted(maps.Keys(unread)), ", ") + ", which can't be read")
+		}
+	}()
+	level, err := f.reaching(ctx, s, q, r, seen, unread)
 	if err != nil {
 		return err
 	}
@@ -54,7 +61,7 @@ func (f *Facts) chain(ctx context.Context, a *Answer, s *subject, q Request, r *
 		if best == Allowed || depth == maxHops {
 			return nil
 		}
-		if level, err = f.before(ctx, level, q.Context, seen, s.Account); err != nil {
+		if level, err = f.before(ctx, level, q.Context, seen, unread, s.Account); err != nil {
 			return err
 		}
 	}
@@ -95,7 +102,7 @@ func (f *Facts) roleObject(p *Principal) *object {
 // reaching are the roles that have the access: those of the resource's account,
 // of accounts that its policy names, and those that the principal's policies
 // name.
-func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, seen map[string]bool) ([]*hop, error) {
+func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, seen, unread map[string]bool) ([]*hop, error) {
 	accounts := []string{r.account.ID, s.Account}
 	accounts = append(accounts, r.grantees.inAccounts()...)
 	if s.facts != nil {
@@ -103,7 +110,7 @@ func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, 
 			accounts = append(accounts, assumableIn(d.Text)...)
 		}
 	}
-	roles, err := f.rolesIn(ctx, accounts)
+	roles, err := f.rolesIn(ctx, accounts, unread)
 	if err != nil {
 		return nil, err
 	}
@@ -129,7 +136,7 @@ func (f *Facts) reaching(ctx context.Context, s *subject, q Request, r *object, 
 }
 
 // before are the roles that can assume those of a level.
-func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]string, seen map[string]bool, home string) ([]*hop, error) {
+func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]string, seen, unread map[string]bool, home string) ([]*hop, error) {
 	var out []*hop
 	for _, h := range level {
 		target := f.roleObject(h.role)
@@ -137,7 +144,7 @@ func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]str
 		if target.grantees.everyone {
 			accounts = append(accounts, home, accountOf(h.role.ARN))
 		}
-		roles, err := f.rolesIn(ctx, accounts)
+		roles, err := f.rolesIn(ctx, accounts, unread)
 		if err != nil {
 			return nil, err
 		}
@@ -159,7 +166,7 @@ func (f *Facts) before(ctx context.Context, level []*hop, given map[string][]str
 }
 
 // rolesIn are the roles of accounts, as far as these can be read.
-func (f *Facts) rolesIn(ctx context.Context, accounts []string) ([]*Principal, error) {
+func (f *Facts) rolesIn(ctx context.Context, accounts []string, unread map[string]bool) ([]*Principal, error) {
 	slices.Sort(accounts)
 	accounts = slices.Compact(accounts)
 	if err := f.readAll(ctx, accounts); err != nil {
@@ -171,7 +178,10 @@ func (f *Facts) rolesIn(ctx context.Context, accounts []string) ([]*Principal, e
 		if !ok || !a.Active() {
 			continue
 		}
-		facts, _ := f.account(ctx, a)
+		facts, err := f.account(ctx, a)
+		if err != nil {
+			unread[a.Label()] = true
+		}
 		for _, p := range facts.Principals {
 			if p.role() {
 				out = append(out, p)

@@ -160,13 +160,18 @@ func (f *Facts) decide(ctx context.Context, s *subject, action string, r *object
 		a.Missing = append(a.Missing, Gap{What: what, Why: "AWS's documentation is silent or contradicts itself"})
 	}
 	for _, note := range w.note {
-		if a.Note != "" {
-			a.Note += "; "
-		}
-		a.Note += note
+		a.note(note)
 	}
 	f.tell(a, x, w)
 	return a, nil
+}
+
+// note adds a remark.
+func (a *Answer) note(text string) {
+	if a.Note != "" {
+		a.Note += "; "
+	}
+	a.Note += text
 }
 
 // quick says whether the access is denied whatever the organization's policies
