@@ -31,9 +31,11 @@ Phase 2 makes the hub role (access.via) in the hub account. Then every account i
 entered in the way that deploys will, which proves the roles.
 
 The spoke role may do what the templates' resources need, and what the steps
-themselves call (axle access least-privilege): accounts with the same stacks get
-the same. --allow adds actions; --policies takes what you have looked at and kept
-in a file instead. Bootstrap again when templates change. Only the hub role may
+themselves call: accounts with the same stacks get the same. There is room for
+changes of the resources' own properties; new resources, and properties that reach
+into other services, need it again. --exact leaves no room, as axle access
+least-privilege does; --allow adds actions; --policies takes what you have looked
+at and kept in a file instead. Only the hub role may
 assume the spoke role, and only you, and whom you name with --trust, may assume
 the hub role.`,
 		Example: `  axle bootstrap                         prints the roles and where they go
@@ -75,6 +77,7 @@ the hub role.`,
 	cmd.Flags().StringSliceVar(&o.Trust, "trust", nil, "ARN of a principal that may assume the hub role, beside you")
 	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "action that the spoke role gets beside what is computed")
 	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
+	cmd.Flags().BoolVar(&o.Exact, "exact", false, "leave no room for changes of the resources' properties")
 	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
 	return cmd
 }
@@ -92,12 +95,17 @@ func (a *App) gaps(gaps []privilege.Gap) {
 // bootstrapText prints the roles as YAML with comments: each part can be saved
 // and deployed by hand.
 func bootstrapText(out io.Writer, b *control.Bootstrap) {
+	phase := 0
 	for i, p := range b.Phases {
+		// The spoke roles are one phase: they differ by what the accounts' stacks take.
+		if i == 0 || b.Phases[i-1].Name != p.Name {
+			phase++
+		}
 		accounts := "1 account"
 		if n := len(p.Accounts); n != 1 {
 			accounts = fmt.Sprintf("%d accounts", n)
 		}
-		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %s:\n", i+1, p.Role, p.StackName, p.Region, accounts)
+		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %s:\n", phase, p.Role, p.StackName, p.Region, accounts)
 		for _, account := range p.Accounts {
 			fmt.Fprintf(out, "#   %s\n", account.Label())
 		}

@@ -27,6 +27,8 @@ type BootstrapOptions struct {
 	Allow []string
 	// DescribeTypes asks CloudFormation what types need that aren't in our table.
 	DescribeTypes bool
+	// Exact leaves no room for changes of the resources' own properties.
+	Exact bool
 	// Policies, if given, are what the spoke role gets instead of what is
 	// computed: as axle access least-privilege --format bootstrap writes them.
 	Policies []byte
@@ -129,7 +131,7 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 			accounts = append(accounts, root)
 		}
 		slices.Sort(accounts)
-		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project),
+		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project, w.hub),
 			map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
 	}
 	return b, nil

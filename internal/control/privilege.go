@@ -92,11 +92,13 @@ func (w *Work) groups() ([]*privilege.Group, error) {
 			in[a.ID] = append(in[a.ID], i)
 		}
 	}
+	var probe privilege.Group
+	w.artifacts(&probe)
 	members := map[string][]axle.Account{}
 	var keys []string
 	for _, a := range accounts {
 		key := fmt.Sprint(in[a.ID])
-		if a.ID == w.hub.Account.ID {
+		if a.ID == w.hub.Account.ID && probe.Artifacts != "" { // it keeps the large templates
 			key += " hub"
 		}
 		if members[key] == nil {

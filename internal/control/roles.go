@@ -11,6 +11,7 @@ import (
 	"axle"
 	"axle/internal/cloud"
 	"axle/internal/config"
+	"axle/internal/plan"
 	"axle/internal/privilege"
 )
 
@@ -44,7 +45,7 @@ func (w *Work) spokes(ctx context.Context, o BootstrapOptions) (out []spoke, gap
 		return nil, nil, err
 	}
 	for _, g := range groups {
-		g.Extra = o.Allow
+		g.Extra, g.Room = o.Allow, !o.Exact
 		r := privilege.For(privilege.Deploy, g, schemas)
 		s := spoke{}
 		for _, id := range g.Accounts {
@@ -137,9 +138,47 @@ func (g *writtenPolicies) statements(accounts []string) ([]privilege.Statement, 
 		Hint: "write it anew with axle access least-privilege --format bootstrap, or narrow with --where"}
 }
 
-// hubBody is the template of the hub role.
-func hubBody(p *config.Project) []byte {
-	return []byte(strings.NewReplacer("<project>", p.Name.Value, "<spoke>", roleName(p.Access.Role.Value)).Replace(hubFrame))
+// hubBody is the template of the hub role: it enters the accounts, and reads
+// the organization from where the project has it.
+func hubBody(p *config.Project, hub plan.Hub) []byte {
+	text := strings.NewReplacer("<project>", p.Name.Value, "# <statements>\n", privilege.YAML(hubStatements(p, hub), 14)).Replace(hubFrame)
+	return []byte(text)
+}
+
+// organizationActions are what discovering an organization takes; it has no
+// resource types that fit all of it.
+var organizationActions = []string{"organizations:DescribeOrganization", "organizations:DescribeOrganizationalUnit", "organizations:ListAccounts",
+	"organizations:ListAccountsForParent", "organizations:ListOrganizationalUnitsForParent", "organizations:ListRoots",
+	"organizations:ListTagsForResource", "tag:GetResources"}
+
+func hubStatements(p *config.Project, hub plan.Hub) []privilege.Statement {
+	names := []string{"${AWS::Partition}:iam::*:role/" + roleName(p.Access.Role.Value)}
+	for i := range p.Access.Overrides {
+		switch role := p.Access.Overrides[i].Role.Value; {
+		case role == "" || role == cloud.None:
+		case strings.HasPrefix(role, "arn:"):
+			names = append(names, strings.TrimPrefix(role, "arn:"))
+		default:
+			names = append(names, "${AWS::Partition}:iam::*:role/"+strings.TrimPrefix(role, "/"))
+		}
+	}
+	slices.Sort(names)
+	enter := privilege.Statement{Sid: "EnterTheAccounts", Actions: []string{"sts:AssumeRole"}}
+	for _, name := range slices.Compact(names) {
+		enter.Resources = append(enter.Resources, "arn:"+name)
+	}
+	out := []privilege.Statement{enter}
+	switch p.Organization.Kind {
+	case "aws":
+		out = append(out, privilege.Statement{Sid: "ReadTheOrganization", Actions: organizationActions, Resources: []string{"*"}})
+	case "ssm":
+		name := "arn:${AWS::Partition}:ssm:" + hub.Region + ":${AWS::AccountId}:parameter/" + strings.TrimPrefix(p.Organization.Arg, "/")
+		if strings.HasPrefix(p.Organization.Arg, "arn:") {
+			name = p.Organization.Arg
+		}
+		out = append(out, privilege.Statement{Sid: "ReadTheOrganization", Actions: []string{"ssm:GetParameter"}, Resources: []string{name}})
+	}
+	return out
 }
 
 // roleName is the name in a role given by name, path and name, or ARN.

@@ -36,6 +36,9 @@ type Group struct {
 	Artifacts       string
 	ArtifactRegions []string // none: any region
 	Hub             bool
+	// Room leaves room for changes: resources may get any property that takes
+	// nothing but actions on themselves.
+	Room bool
 	// AnyRegion: the enabled regions of the account are asked for.
 	AnyRegion bool
 	// Extra are actions that are allowed on all resources beside what is computed.
@@ -89,6 +92,7 @@ func (g *Group) resources(schemas map[string]Schema, pick func(*Stack) bool, int
 		}
 		for _, w := range g.worlds(s) {
 			p, declared := newPlace(s.Template, w)
+			p.room = g.Room
 			p.text(s.Template, into)
 			for _, d := range declared {
 				gaps = note(gaps, s.Name, p.resource(d, schemas, into))

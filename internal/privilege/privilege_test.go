@@ -156,6 +156,22 @@ func TestDeployRole(t *testing.T) {
 	}
 }
 
+// With room a resource may get other properties of its own, and nothing else.
+func TestRoom(t *testing.T) {
+	g := &Group{Partition: "aws", Accounts: []string{"111111111111"}, Room: true, Stacks: []Stack{{Name: "app", Template: parsed(t, example), Regions: []string{"eu-west-1"}}}}
+	list := For(Deploy, g, nil).Statements
+	for action, on := range map[string]string{"sns:SetTopicAttributes": "arn:aws:sns:eu-west-1:111111111111:app-Topic-ABC", "s3:PutBucketVersioning": "arn:aws:s3:::app-bucket-abc"} {
+		if !allows(t, list, action, on, nil) {
+			t.Errorf("no room for %s", action)
+		}
+	}
+	for action, on := range map[string]string{"sns:SetTopicAttributes": "arn:aws:sns:eu-west-1:111111111111:other", "sns:Unsubscribe": "*", "kms:CreateGrant": "*", "ec2:CreateVpc": "*"} {
+		if allows(t, list, action, on, nil) {
+			t.Errorf("too much room: %s", action)
+		}
+	}
+}
+
 // With an execution role the resources are its business.
 func TestRolesDivideTheWork(t *testing.T) {
 	g := &Group{Partition: "aws", Accounts: []string{"111111111111"}, Stacks: []Stack{{Name: "app", Template: parsed(t, example), Regions: []string{"eu-west-1"}, ExecutionRole: "cfn/maker"}}}

@@ -24,6 +24,7 @@ var (
 // place is one stack in one region.
 type place struct {
 	world template.World
+	room  bool // Group.Room
 	all   map[string]*template.Declared
 }
 
@@ -44,6 +45,8 @@ func (p *place) needs(k *kind, d *template.Declared, into grants) {
 	for _, w := range k.when {
 		if slices.ContainsFunc(strings.Fields(w.properties), func(path string) bool { return len(values(d.Properties, path)) > 0 }) {
 			p.grant(k, d, w.actions, into)
+		} else if p.room {
+			p.grant(k, d, onItself(w.actions), into)
 		}
 	}
 	for _, pass := range k.pass {
@@ -51,6 +54,13 @@ func (p *place) needs(k *kind, d *template.Declared, into grants) {
 			into.pass(pass.service, p.roles(v, chain)...)
 		}
 	}
+}
+
+// onItself are those of a list's actions that are on the resource itself.
+func onItself(actions string) string {
+	return strings.Join(slices.DeleteFunc(strings.Fields(actions), func(token string) bool {
+		return strings.ContainsAny(token, "@?")
+	}), " ")
 }
 
 // grant adds actions as the table has them.
