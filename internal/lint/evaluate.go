@@ -107,11 +107,17 @@ func everything(principal string) *policy.Policy {
 
 var generatedName = regexp.MustCompile(`<([^.<>]+)\.([A-Za-z0-9]+)>`)
 
+var secretSuffix = regexp.MustCompile(`-<[^<>]+>$`)
+
 // forms are an ARN as references have it, and as patterns would: with names such
 // as CloudFormation generates them.
 func (r *run) forms(s string) []string {
 	if !generatedName.MatchString(s) {
 		return []string{s}
+	}
+	if strings.Contains(s, ":secretsmanager:") {
+		named := secretSuffix.ReplaceAllString(s, "-AbCdEf")
+		return []string{s, named, generatedName.ReplaceAllString(named, "$2-1A2B3C4D5E6F-AbCdEf")}
 	}
 	real := generatedName.ReplaceAllStringFunc(s, func(m string) string {
 		part := generatedName.FindStringSubmatch(m)

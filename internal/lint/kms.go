@@ -92,7 +92,7 @@ func checkManagedKey(r *run, u *unit) {
 		}
 		for _, doc := range r.attached(placed{u, d}) {
 			for _, s := range doc.statements {
-				if p, ok := s.strangers(); ok && !(p.text() == "*" && s.guarded("aws:principalaccount", "aws:principalarn")) {
+				if p, ok := s.strangers(); ok && s.usesKey() && !(p.text() == "*" && s.guarded("aws:principalaccount", "aws:principalarn")) {
 					r.inResource(d, keyOf(d), "%s is shared with %s, but encrypted with the AWS-managed key", d.Name, strangerName(p))
 				}
 			}
@@ -137,7 +137,7 @@ func (s *statement) consumers() []principal {
 	if !s.allow {
 		return nil
 	}
-	reads := slices.ContainsFunc([]string{"secretsmanager:GetSecretValue", "s3:GetObject", "sqs:ReceiveMessage", "sqs:SendMessage", "sns:Publish", "dynamodb:GetItem"}, s.does)
+	reads := s.usesKey()
 	var out []principal
 	for _, p := range s.principals {
 		if reads && p.kind == "AWS" && p.text() != "*" && s.doc.foreign(p.account()) {
@@ -146,6 +146,13 @@ func (s *statement) consumers() []principal {
 	}
 	return out
 }
+
+// keyed are the actions that need the resource's key as well. To subscribe to a
+// topic, or to look at what there is, needs none.
+var keyed = []string{"secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "s3:GetObject", "s3:PutObject", "sqs:ReceiveMessage", "sqs:SendMessage", "sns:Publish",
+	"dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:PutItem"}
+
+func (s *statement) usesKey() bool { return slices.ContainsFunc(keyed, s.does) }
 
 // findKey is the key that a property names: by Ref, ARN, or an alias of the
 // same template.
@@ -240,6 +247,7 @@ func checkLockOut(r *run, d *document) {
 	if !d.key() || len(d.statements) == 0 {
 		return
 	}
+	var named *statement
 	for _, s := range d.statements {
 		if !s.allow || !s.does("kms:PutKeyPolicy") {
 			continue
@@ -248,13 +256,20 @@ func checkLockOut(r *run, d *document) {
 			// Without an account of our own, any literal account may be it.
 			account := p.account()
 			unsure := d.account == "" && accountForm.MatchString(account) || strings.HasPrefix(account, "${")
-			if p.kind == "AWS" && (p.text() == "*" || d.own(account) || unsure) {
+			if p.kind == "AWS" && (p.text() == "*" || p.wholeAccount() && d.own(account) || unsure) {
 				return
+			}
+			if p.kind == "AWS" && d.own(account) {
+				named = s
 			}
 		}
 		if s.notPrinc != nil || len(s.principals) == 0 {
 			return // not known
 		}
+	}
+	if named != nil {
+		r.inDoc(d, named.node.Get("Principal"), "%s is in the hands of named roles: without them nobody can change it", d.label()).Severity = Advice
+		return
 	}
 	r.inDoc(d, nil, "%s lets nobody of its own account change it", d.label())
 }

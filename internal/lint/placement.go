@@ -68,7 +68,10 @@ func checkSameNames(iam bool) func(*run) {
 					r.inResource(d, n, "%s and %s have the same name %s", d.Name, was.d.Name, name)
 					continue
 				}
-				r.inResource(d, n, "%s is made in %s/%s and in %s/%s", name, was.u.account, was.u.region, u.account, u.region)
+				f := r.inResource(d, n, "%s is made in %s/%s and in %s/%s", name, was.u.account, was.u.region, u.account, u.region)
+				if d.Condition != "" || was.d.Condition != "" { // perhaps only one of them
+					f.Severity = Warning
+				}
 			}
 		}
 	}

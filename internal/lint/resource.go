@@ -66,11 +66,15 @@ func checkOwnerSide(r *run, s *statement) {
 	}
 	who := caller(owner)
 	for _, n := range s.resources {
-		target, ok := r.find(u, trimSuffixes(n.Str()))
+		name := trimSuffixes(n.Str())
+		target, ok := r.find(u, name)
 		if !ok || target.u.account == "" || target.u.account == u.account || !slices.Contains(policed, target.d.Type) {
 			continue
 		}
 		arn := evaluable(target.u.seal(target.u.arn(target.d)))
+		if strings.HasSuffix(n.Str(), "/*") { // the objects of a bucket
+			arn += "/x"
+		}
 		docs := r.attached(target)
 		if r.openPolicies(target) {
 			continue
@@ -186,7 +190,8 @@ func (s *statement) within(targets []string) []string {
 	return out
 }
 
-// targets are the ARNs of the resources that a resource policy is attached to.
+// targets are the ARNs of the resources that a resource policy is attached to,
+// of a bucket its objects' too.
 func (s *statement) targets(r *run) []string {
 	u, owner := s.doc.unit, s.doc.owner
 	if arn := u.arn(owner); arn != "" {
@@ -195,8 +200,13 @@ func (s *statement) targets(r *run) []string {
 	var out []string
 	for _, n := range policyTargets(owner) {
 		for _, d := range u.resources {
-			if u.refers(n, d) && u.arn(d) != "" && d != owner {
-				out = append(out, evaluable(u.seal(u.arn(d))))
+			if !u.refers(n, d) || u.arn(d) == "" || d == owner {
+				continue
+			}
+			arn := evaluable(u.seal(u.arn(d)))
+			out = append(out, arn)
+			if d.Type == "AWS::S3::Bucket" {
+				out = append(out, arn+"/x")
 			}
 		}
 	}

@@ -66,6 +66,10 @@ func (r *run) load() {
 		for _, d := range u.resources {
 			if arn := u.arn(d); arn != "" {
 				r.index.byARN[u.seal(arn)] = placed{u, d}
+				// Others name a secret without the suffix that AWS gives it.
+				if bare, ok := strings.CutSuffix(arn, "-${"+d.Name+"}"); ok && d.Type == "AWS::SecretsManager::Secret" {
+					r.index.byARN[u.seal(bare)] = placed{u, d}
+				}
 			}
 			if n := given(d).Str(); n != "" {
 				r.index.named[u.name(d)] = append(r.index.named[u.name(d)], placed{u, d})
