@@ -2,13 +2,11 @@ package lint
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 
 	"axle/internal/diag"
 	"axle/internal/template"
-	"axle/policy"
 )
 
 func assumeRules() []Rule {
@@ -54,7 +52,7 @@ func checkCallerSide(r *run, s *statement) {
 	target := evaluable(u.seal(u.arn(s.doc.owner)))
 	for _, p := range s.trusted(r) {
 		if !r.identityAllows(p.placed, "sts:AssumeRole", target) {
-			r.inDoc(s.doc, p.node, "%s trusts %s in %s, whose policies don't allow sts:AssumeRole on %s", s.doc.label(), p.title(), place1(p.u), pretty(target))
+			r.inDoc(s.doc, p.node, "%s trusts %s in %s, whose policies don't allow sts:AssumeRole on %s", s.doc.label(), p.title(), whose(p.u), pretty(target))
 		}
 	}
 }
@@ -85,7 +83,7 @@ func (s *statement) trusted(r *run) []trustedRole {
 	return out
 }
 
-func place1(u *unit) string {
+func whose(u *unit) string {
 	if u.account == "" {
 		return u.t.File
 	}
@@ -271,14 +269,4 @@ func walkKey(key string, n *template.Node, depth int, visit func(string, *templa
 	for _, k := range n.Keys {
 		walkKey(k.Name, k.Value, depth+1, visit)
 	}
-}
-
-// grantsTo says whether the trust of a role lets another in; sure of a no only.
-func (r *run) trusts(role placed, who policy.Principal) bool {
-	docs := r.attached(role)
-	if len(docs) == 0 {
-		return true
-	}
-	arn := evaluable(role.u.seal(role.u.arn(role.d)))
-	return slices.ContainsFunc(docs, func(d *document) bool { return r.resourceAllows(d, who, "sts:AssumeRole", arn, nil) })
 }

@@ -49,15 +49,9 @@ var carriers = map[string][]carrier{
 	"AWS::EC2::VPCEndpoint":                  {{"PolicyDocument", policy.EndpointPolicy, ""}},
 	"AWS::Organizations::Policy":             {{"Content", policy.ServiceControlPolicy, ""}},
 	"AWS::Organizations::ResourcePolicy":     {{"Content", policy.ResourcePolicy, "organizations"}},
-	"AWS::SecretsManager::Secret":            nil,
-	"AWS::Lambda::Permission":                nil,
-	"AWS::Lambda::LayerVersionPermission":    nil,
-	"AWS::CloudFormation::CustomResource":    nil,
-	"AWS::CloudFormation::StackSet":          nil,
 	"AWS::EKS::PodIdentityAssociation":       {{"Policy", policy.SessionPolicy, ""}},
 	"AWS::RolesAnywhere::Profile":            {{"SessionPolicy", policy.SessionPolicy, ""}},
 	"AWS::MediaStore::Container":             {{"Policy", policy.ResourcePolicy, "mediastore"}},
-	"AWS::Serverless::StateMachine":          nil,
 	"AWS::S3ObjectLambda::AccessPointPolicy": {{"PolicyDocument", policy.ResourcePolicy, "s3-object-lambda"}},
 }
 

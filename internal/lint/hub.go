@@ -47,6 +47,9 @@ func (s *statement) reach(r *run) []placed {
 	if u == nil || !s.allow || !s.doc.identity() || !s.does("sts:AssumeRole") || s.notRes != nil {
 		return nil
 	}
+	if known, ok := r.index.reach[s]; ok {
+		return known
+	}
 	var out []placed
 	for _, n := range s.resources {
 		pattern := u.sealText(n.Str())
@@ -54,13 +57,14 @@ func (s *statement) reach(r *run) []placed {
 		if !ok || a.service != "iam" {
 			continue
 		}
-		for _, p := range r.index.roles {
-			b, _ := splitARN(p.u.seal(p.u.arn(p.d)))
+		for i, p := range r.index.roles {
+			b := &r.index.roleARNs[i]
 			if p.u.account != "" && p.u.account != u.account && matches(a.account, b.account, false) && matches(a.resource, b.resource, false) {
 				out = append(out, p)
 			}
 		}
 	}
+	r.index.reach[s] = out
 	return out
 }
 

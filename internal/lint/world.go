@@ -38,15 +38,17 @@ type index struct {
 	// attached are policies apart from their roles, see attach.
 	attached    map[string][]*document
 	identities  map[placed]*permissions
-	named       map[string][]placed // by the name that a template gives
-	permissions map[string][]placed // AWS::Lambda::Permission by account
-	stacks      map[string]string   // stack's name in axle.yaml -> in CloudFormation
+	roleARNs    []arn                   // of roles, in their order
+	reach       map[*statement][]placed // what statement.reach has found
+	named       map[string][]placed     // by the name that a template gives
+	permissions map[string][]placed     // AWS::Lambda::Permission by account
+	stacks      map[string]string       // stack's name in axle.yaml -> in CloudFormation
 }
 
 // load resolves the sources, finds the policies and makes the index.
 func (r *run) load() {
 	r.byID = map[string]*unit{}
-	r.index = &index{byARN: map[string]placed{}, exports: map[string][]placed{}, identities: map[placed]*permissions{},
+	r.index = &index{byARN: map[string]placed{}, exports: map[string][]placed{}, identities: map[placed]*permissions{}, reach: map[*statement][]placed{},
 		named: map[string][]placed{}, permissions: map[string][]placed{}, stacks: map[string]string{}}
 	for _, src := range r.in.Sources {
 		u := &unit{src: src, t: src.Template, world: src.World, account: src.World.Account, region: src.World.Region,
@@ -79,7 +81,9 @@ func (r *run) load() {
 			}
 			switch d.Type {
 			case "AWS::IAM::Role":
+				a, _ := splitARN(u.seal(u.arn(d)))
 				r.index.roles = append(r.index.roles, placed{u, d})
+				r.index.roleARNs = append(r.index.roleARNs, a)
 			case "AWS::Lambda::Permission":
 				r.index.permissions[u.account] = append(r.index.permissions[u.account], placed{u, d})
 			}
