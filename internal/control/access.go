@@ -37,11 +37,9 @@ func OpenAccess(ctx context.Context, o Options, haveFile bool, scope AccessScope
 	if err != nil {
 		return nil, nil, err
 	}
-	return w, w.facts(nil), nil
+	facts, err := w.facts(ctx, nil)
+	return w, facts, err
 }
-
-// Access are the live facts of the opened project's organization.
-func (w *Work) Access() *access.Facts { return w.facts(nil) }
 
 // AccessAfterDeploy are the facts as they will be: what the project's templates
 // declare overrides what is there.
@@ -50,12 +48,26 @@ func (w *Work) AccessAfterDeploy(ctx context.Context) (*access.Facts, error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.facts(planned), nil
+	return w.facts(ctx, planned)
 }
 
-func (w *Work) facts(planned *access.Planned) *access.Facts {
+func (w *Work) facts(ctx context.Context, planned *access.Planned) (*access.Facts, error) {
 	now := time.Now()
-	return access.New(w.org, w.live(now), planned, now)
+	source, err := w.source(ctx, w.live(now))
+	if err != nil {
+		return nil, err
+	}
+	return access.New(w.org, source, planned, now), nil
+}
+
+// source reads with the access roles and, where these may not, as bootstrap gets
+// in: by the caller's own credentials and the role that Organizations makes.
+func (w *Work) source(ctx context.Context, live *access.Live) (access.Source, error) {
+	entry, err := w.entry(ctx, DefaultEntryRole)
+	if err != nil {
+		return nil, err
+	}
+	return &access.Either{First: live, Then: &access.Live{Cloud: entry, Org: w.org, Home: live.Home, Cache: live.Cache}}, nil
 }
 
 // live reads facts from the accounts, and keeps them for a while.

@@ -230,7 +230,7 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 // entry is the door to accounts that may have no role of ours yet: the caller's
 // own credentials assume a role that is there already.
 func (w *Work) entry(ctx context.Context, role string) (*cloud.Cloud, error) {
-	c, err := cloud.New(ctx, cloud.Options{Region: w.hub.Region, Run: w.run, Log: w.opts.Log,
+	c, err := cloud.New(ctx, cloud.Options{Region: w.Region(), Run: w.run, Log: w.opts.Log,
 		MaxConcurrent: w.limits().Global, UserAgent: "axle/" + w.opts.Version,
 		Access: cloud.Access{For: func(a axle.Account) cloud.Role {
 			if a.ID == w.identity.Account {

@@ -75,16 +75,13 @@ func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Targe
 	return h, nil
 }
 
-// prover reads policies with the access roles and, in accounts that these don't
-// get into, as bootstrap does.
+// prover reads policies afresh: a doctor doesn't look at yesterday's chart.
 func (w *Work) prover(ctx context.Context) (*doctor.Policies, error) {
-	entry, err := w.entry(ctx, DefaultEntryRole)
+	source, err := w.source(ctx, &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region()})
 	if err != nil {
 		return nil, err
 	}
-	live := &access.Live{Cloud: w.cloud, Org: w.org, Home: w.Region()}
-	other := &access.Live{Cloud: entry, Org: w.org, Home: w.Region()}
-	p := doctor.NewPolicies(w.org, live, other, w.roleARN)
+	p := doctor.NewPolicies(w.org, source, w.roleARN)
 	p.Needs = w.needs()
 	p.Caller = w.cloud.CallerRole(ctx)
 	if p.Caller == "" {

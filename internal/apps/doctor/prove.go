@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"axle"
@@ -27,7 +26,7 @@ type Policies struct {
 	// policies can't be read to be allowed everything, so that what the
 	// organization's policies forbid still shows.
 	facts, lenient *access.Facts
-	source         *source
+	source         access.Source
 	// Caller is the ARN of who starts, Via that of the first hop, or "".
 	Caller, Via string
 	// Role is the role of an account with its external id.
@@ -37,64 +36,20 @@ type Policies struct {
 	Needs func(*Target) []Need
 }
 
-// NewPolicies reads through live, and through entry, which may be nil, where
-// live can't get in.
-func NewPolicies(org *axle.Organization, live, entry access.Source, role func(axle.Account) (arn, externalID string)) *Policies {
-	s := &source{Source: live, entry: entry, accounts: map[string]func() (*access.Account, error){}}
-	return &Policies{Role: role, source: s, facts: access.New(org, s, nil, time.Now()), lenient: access.New(org, lenient{s, role}, nil, time.Now())}
-}
-
-// source reads an account's roles by one way or, where that is closed, by
-// another; each account once.
-type source struct {
-	access.Source
-	entry access.Source
-
-	mu       sync.Mutex
-	accounts map[string]func() (*access.Account, error)
-}
-
-// Account implements access.Source.
-func (s *source) Account(ctx context.Context, a axle.Account) (*access.Account, error) {
-	s.mu.Lock()
-	read := s.accounts[a.ID]
-	if read == nil {
-		read = sync.OnceValues(func() (*access.Account, error) {
-			found, err := s.Source.Account(ctx, a)
-			if err == nil || ctx.Err() != nil || s.entry == nil {
-				return found, err
-			}
-			if other, second := s.entry.Account(ctx, a); second == nil {
-				return other, nil
-			}
-			return found, err
-		})
-		s.accounts[a.ID] = read
-	}
-	s.mu.Unlock()
-	return read()
-}
-
-// Guardrails implements access.Source.
-func (s *source) Guardrails(ctx context.Context, a axle.Account) (*access.Guardrails, error) {
-	found, err := s.Source.Guardrails(ctx, a)
-	if err != nil && ctx.Err() == nil && s.entry != nil {
-		if other, second := s.entry.Guardrails(ctx, a); second == nil {
-			return other, nil
-		}
-	}
-	return found, err
+// NewPolicies proves from what the source reads.
+func NewPolicies(org *axle.Organization, from access.Source, role func(axle.Account) (arn, externalID string)) *Policies {
+	return &Policies{Role: role, source: from, facts: access.New(org, from, nil, time.Now()), lenient: access.New(org, lenient{from, role}, nil, time.Now())}
 }
 
 // lenient is a source that stands in for roles which it can't read.
 type lenient struct {
-	*source
+	access.Source
 	role func(axle.Account) (arn, externalID string)
 }
 
 // Account implements access.Source.
 func (l lenient) Account(ctx context.Context, a axle.Account) (*access.Account, error) {
-	found, err := l.source.Account(ctx, a)
+	found, err := l.Source.Account(ctx, a)
 	if err == nil || ctx.Err() != nil {
 		return found, err
 	}
