@@ -60,7 +60,11 @@ func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Targe
 	if err != nil {
 		return nil, err
 	}
-	d := doctor.New(w.cloud, w.driver(ctx, w.cloud, p, nil), project, prover)
+	other, err := w.entry(ctx, DefaultEntryRole)
+	if err != nil {
+		return nil, err
+	}
+	d := doctor.New(w.cloud, other, w.driver(ctx, w.cloud, p, nil), project, prover)
 	if m, ok := w.org.Account(w.org.Management); ok && whole {
 		d.StackSets(ctx, m)
 	}

@@ -76,7 +76,7 @@ func hintFor(s Side) string {
 	case SideSCP, SideRCP:
 		return "ask who runs the organization to except this access, or leave the account out"
 	case SideIdentity:
-		return "allow it to the access role: axle bootstrap computes what it needs, --allow adds more"
+		return "axle bootstrap --yes gives the role what the templates need; --allow adds more"
 	case SideBoundary:
 		return "widen the permissions boundary of the access role"
 	case SideSession:

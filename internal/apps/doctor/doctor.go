@@ -139,6 +139,7 @@ type Prover interface {
 // Doctor examines targets.
 type Doctor struct {
 	cloud   *cloud.Cloud
+	other   *cloud.Cloud
 	driver  *cfn.Driver
 	project Project
 	prover  Prover
@@ -147,9 +148,10 @@ type Doctor struct {
 	found []Finding
 }
 
-// New makes a doctor. prover may be nil: then only calls tell.
-func New(c *cloud.Cloud, driver *cfn.Driver, project Project, prover Prover) *Doctor {
-	return &Doctor{cloud: c, driver: driver, project: project, prover: prover}
+// New makes a doctor. other is a second door to the accounts, for reading what
+// the access roles may not; it and prover may be nil.
+func New(c, other *cloud.Cloud, driver *cfn.Driver, project Project, prover Prover) *Doctor {
+	return &Doctor{cloud: c, other: other, driver: driver, project: project, prover: prover}
 }
 
 // Examine looks at everything and returns what it found, sorted by account,
@@ -189,7 +191,11 @@ func (d *Doctor) account(ctx context.Context, targets []*Target) {
 	if !d.enter(ctx, account) {
 		return
 	}
-	regions, err := d.cloud.Regions(ctx, account)
+	var regions []string
+	err := d.read(ctx, func(c *cloud.Cloud) (err error) {
+		regions, err = c.Regions(ctx, account)
+		return err
+	})
 	if err != nil {
 		d.add(account, "", Finding{Check: CheckRegion, State: Note, Cause: message(err), Fix: "allow account:ListRegions or ec2:DescribeRegions to the access role"})
 	}
@@ -248,6 +254,16 @@ func (d *Doctor) permissions(ctx context.Context, t *Target) {
 	if len(found) == 0 {
 		d.add(t.Account, t.Region, Finding{Check: CheckPermissions, State: OK, Proof: "policies"})
 	}
+}
+
+// read reads by the access role, or else by the other door. The error is the
+// first one's.
+func (d *Doctor) read(ctx context.Context, by func(*cloud.Cloud) error) error {
+	err := by(d.cloud)
+	if err != nil && d.other != nil && ctx.Err() == nil && by(d.other) == nil {
+		return nil
+	}
+	return err
 }
 
 func (d *Doctor) add(account axle.Account, region string, f Finding) {

@@ -92,8 +92,16 @@ func (t *Target) adds() (fresh []string, vpcs, reserved int) {
 }
 
 // limit is the account's quota, or AWS's default where none was ever applied.
-func (d *Doctor) limit(ctx context.Context, t *Target, q quota) (float64, error) {
-	client, opt := d.cloud.ServiceQuotas(t.at())
+func (d *Doctor) limit(ctx context.Context, t *Target, q quota) (limit float64, err error) {
+	err = d.read(ctx, func(c *cloud.Cloud) (err error) {
+		limit, err = readLimit(ctx, c, t, q)
+		return err
+	})
+	return limit, err
+}
+
+func readLimit(ctx context.Context, c *cloud.Cloud, t *Target, q quota) (float64, error) {
+	client, opt := c.ServiceQuotas(t.at())
 	out, err := client.GetServiceQuota(ctx, &servicequotas.GetServiceQuotaInput{ServiceCode: &q.service, QuotaCode: &q.code}, opt)
 	if err == nil && out.Quota != nil && out.Quota.Value != nil {
 		return *out.Quota.Value, nil
@@ -113,15 +121,22 @@ func (d *Doctor) limit(ctx context.Context, t *Target, q quota) (float64, error)
 }
 
 func (d *Doctor) stackQuota(ctx context.Context, t *Target, adds int) *Finding {
-	client, opt := d.cloud.CloudFormation(t.at())
 	have := 0
-	pages := cloudformation.NewDescribeStacksPaginator(client, &cloudformation.DescribeStacksInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, opt)
-		if err != nil {
-			return unread(t, quotaStacks, err)
+	err := d.read(ctx, func(c *cloud.Cloud) error {
+		client, opt := c.CloudFormation(t.at())
+		have = 0
+		pages := cloudformation.NewDescribeStacksPaginator(client, &cloudformation.DescribeStacksInput{})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx, opt)
+			if err != nil {
+				return err
+			}
+			have += len(page.Stacks)
 		}
-		have += len(page.Stacks)
+		return nil
+	})
+	if err != nil {
+		return unread(t, quotaStacks, err)
 	}
 	limit, err := d.limit(ctx, t, quotaStacks)
 	if err != nil {
@@ -134,15 +149,22 @@ func (d *Doctor) stackQuota(ctx context.Context, t *Target, adds int) *Finding {
 }
 
 func (d *Doctor) vpcQuota(ctx context.Context, t *Target, adds int) *Finding {
-	client, opt := d.cloud.EC2(t.at())
 	have := 0
-	pages := ec2.NewDescribeVpcsPaginator(client, &ec2.DescribeVpcsInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, opt)
-		if err != nil {
-			return unread(t, quotaVPCs, err)
+	err := d.read(ctx, func(c *cloud.Cloud) error {
+		client, opt := c.EC2(t.at())
+		have = 0
+		pages := ec2.NewDescribeVpcsPaginator(client, &ec2.DescribeVpcsInput{})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx, opt)
+			if err != nil {
+				return err
+			}
+			have += len(page.Vpcs)
 		}
-		have += len(page.Vpcs)
+		return nil
+	})
+	if err != nil {
+		return unread(t, quotaVPCs, err)
 	}
 	limit, err := d.limit(ctx, t, quotaVPCs)
 	if err != nil {
@@ -157,8 +179,12 @@ func (d *Doctor) vpcQuota(ctx context.Context, t *Target, adds int) *Finding {
 // concurrency: a reservation must leave 100 unreserved, which an account that
 // starts with 10 hasn't got.
 func (d *Doctor) concurrency(ctx context.Context, t *Target, adds int) *Finding {
-	client, opt := d.cloud.Lambda(t.at())
-	out, err := client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}, opt)
+	var out *lambda.GetAccountSettingsOutput
+	err := d.read(ctx, func(c *cloud.Cloud) (err error) {
+		client, opt := c.Lambda(t.at())
+		out, err = client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}, opt)
+		return err
+	})
 	if err != nil || out.AccountLimit == nil {
 		return unread(t, quota{what: "Lambda's concurrent executions"}, err)
 	}
@@ -190,8 +216,12 @@ func unread(t *Target, q quota, err error) *Finding {
 // StackSets says whether CloudFormation may act in the organization by itself:
 // service-managed stack sets need it, nothing else does.
 func (d *Doctor) StackSets(ctx context.Context, management axle.Account) {
-	client, opt := d.cloud.CloudFormation(axle.Target{Account: management.ID, Region: d.project.Hub.Region})
-	out, err := client.DescribeOrganizationsAccess(ctx, &cloudformation.DescribeOrganizationsAccessInput{}, opt)
+	var out *cloudformation.DescribeOrganizationsAccessOutput
+	err := d.read(ctx, func(c *cloud.Cloud) (err error) {
+		client, opt := c.CloudFormation(axle.Target{Account: management.ID, Region: d.project.Hub.Region})
+		out, err = client.DescribeOrganizationsAccess(ctx, &cloudformation.DescribeOrganizationsAccessInput{}, opt)
+		return err
+	})
 	f := Finding{Check: CheckStackSets, State: Note, Proof: "call"}
 	switch {
 	case err != nil:
