@@ -160,6 +160,13 @@ type Result struct {
 	After []string `json:"after,omitempty"`
 }
 
+// Cleaned returns the result with all of its texts for people put through clean,
+// which takes secrets out. Outputs stay as they are: others need them.
+func (r Result) Cleaned(clean func(string) string) Result {
+	r.Note = clean(r.Note)
+	return r
+}
+
 // ResourceChange is a line of a change set.
 type ResourceChange struct {
 	Action      string `json:"action"` // Add, Modify, Remove, Import, Dynamic

@@ -266,6 +266,43 @@ func wrongAccount(account axle.Account, owner, credentials string) error {
 		Hint:    "role: none is only for the account that the credentials belong to; name a role for this one under access (access.overrides decides by account)"}
 }
 
+// readFailure explains why a parameter, a secret or exports couldn't be read:
+// when it was denied, which permission is missing on which side.
+func readFailure(err error, r axle.Read, account axle.Account) error {
+	if r.Kind == axle.ReadExport {
+		r.Name = ""
+	}
+	what := "read " + strings.TrimSpace(r.String())
+	failure := Translate(err, what, account, r.Region)
+	var api smithy.APIError
+	var f *axle.Failure
+	if isCredential(err) || !errors.As(err, &api) || !errors.As(failure, &f) {
+		return failure
+	}
+	action := map[string]string{axle.ReadParameter: "ssm:GetParameters", axle.ReadSecret: "secretsmanager:GetSecretValue", axle.ReadExport: "cloudformation:ListExports"}[r.Kind]
+	// Parameter Store: "The ciphertext refers to a customer master key that does
+	// not exist, does not exist in this region, or you are not allowed to
+	// access."; Secrets Manager: "Access to KMS is not allowed".
+	said := api.ErrorMessage()
+	key := strings.Contains(said, "kms:Decrypt") || strings.Contains(said, "The ciphertext refers to") || strings.Contains(said, "Access to KMS is not allowed")
+	if !key && !deniedCodes[api.ErrorCode()] {
+		return failure
+	}
+	side := denied(said)
+	if side == denied("") {
+		side = "a policy of the access role must allow it, and no service control policy deny it"
+	}
+	if key {
+		action = "kms:Decrypt"
+		side += "; the policy of the key that it is encrypted with must let the role in too"
+	} else if r.Kind == axle.ReadSecret {
+		side += "; a policy of the secret itself may deny it"
+	}
+	f.Resource = r.Name
+	f.Hint = fmt.Sprintf("%s is needed in %s: %s", action, account.Label(), side)
+	return f
+}
+
 // organizationFailure explains why Organizations refused the caller of an
 // account. management is "" when it isn't known.
 func organizationFailure(err error, what, caller, account, management string) error {

@@ -75,7 +75,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 // drive runs a plan to its end, or to where it is stopped, and records it.
 func (w *Work) drive(ctx context.Context, db *store.SQLite, run axle.Run, p *plan.Plan, earlier []axle.Record, watch Watch, stop <-chan struct{}) (*Done, error) {
 	out, err := engine.Run(ctx, run.ID, p.Steps, earlier, engine.Options{
-		Actions: w.actions(ctx, p, run.ID, db), Journal: db, Inputs: p.Inputs, Limits: w.limits(),
+		Actions: w.actions(ctx, p, run.ID, db), Journal: db, Inputs: w.inputs(ctx, p), Limits: w.limits(),
 		Observer: observer(watch, run.ID, p.Steps), Stop: stop})
 	if out == nil {
 		return nil, err

@@ -99,7 +99,7 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 
 func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
 	out, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{
-		Actions: w.previewActions(ctx, p), Journal: discard{}, Inputs: previewInputs(p), Limits: w.limits(),
+		Actions: w.previewActions(ctx, p), Journal: discard{}, Inputs: previewInputs(w.inputs(ctx, p)), Limits: w.limits(),
 		Observer: observer(watch, w.run, p.Steps), Stop: stop})
 	if err != nil {
 		return nil, err
@@ -109,9 +109,9 @@ func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-ch
 
 // previewInputs treats the outputs of what will change as unknown: a preview
 // gives outputs only for what stays as it is.
-func previewInputs(p *plan.Plan) func(*axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error) {
-	return func(s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
-		return p.Inputs(s, func(id string) (map[string]string, bool) {
+func previewInputs(inputs func(*axle.Step, plan.Outputs) (axle.Inputs, error)) func(*axle.Step, plan.Outputs) (axle.Inputs, error) {
+	return func(s *axle.Step, outputs plan.Outputs) (axle.Inputs, error) {
+		return inputs(s, func(id string) (map[string]string, bool) {
 			out, ok := outputs(id)
 			return out, ok && out != nil
 		})

@@ -182,11 +182,13 @@ func (w *worker) done(res axle.Result) message {
 	if res.Change == axle.None {
 		status = axle.Unchanged
 	}
-	res.Note = w.clean(res.Note)
-	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: status, result: res}
+	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: status, result: res.Cleaned(w.clean)}
 }
 
 func (w *worker) failed(err error) message {
+	if w.starts == 0 {
+		_, _ = w.inputs() // only to know what must not be shown; without them nothing was sent by us
+	}
 	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: axle.Failed, failure: w.failure(err)}
 }
 

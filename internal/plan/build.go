@@ -105,7 +105,7 @@ func (b *builder) whereNeeded(err error) diag.Pos {
 		}
 		for _, p := range slices.Concat(user.Parameters, user.Tags) {
 			for _, c := range p.Value.Calls() {
-				if firstArg(c) == needed && (c.Account != nil || c.Region != nil) {
+				if !isRead(c.Func) && firstArg(c) == needed && (c.Account != nil || c.Region != nil) {
 					return c.Pos
 				}
 			}
@@ -200,7 +200,7 @@ func (b *builder) dependOn(on config.Text, t axle.Target, needs map[string]bool)
 // no other stack, else bound to the steps that it refers to.
 func (b *builder) value(p *config.Parameter, stack string, t axle.Target, secret bool, needs map[string]bool) axle.Value {
 	sc := b.plan.scope(b.accounts[t.Account], t.Region)
-	if secret && strings.Contains(p.Value.String(), "vars") {
+	if secret && strings.Contains(p.Value.String(), "vars") && !onlySecret(p.Value) {
 		b.plan.secretVars = true
 	}
 	if text, ok := p.Value.Literal(); ok {
@@ -214,8 +214,13 @@ func (b *builder) value(p *config.Parameter, stack string, t axle.Target, secret
 		}
 		return axle.Value{Literal: text, Secret: secret}
 	}
-	v := axle.Value{Expr: p.Value.String(), Secret: secret}
+	v := axle.Value{Expr: p.Value.String(), Secret: secret || slices.ContainsFunc(calls, givesSecret)}
+	asks := false
 	for _, c := range calls {
+		if isRead(c.Func) {
+			asks = true
+			continue
+		}
 		ref, err := b.bind(c, sc, t, needs)
 		if err != nil && !b.in.Destroy {
 			hint := `say which, in quotes: '${{ output("` + firstArg(c) + `", "` + secondArg(c) + `", {"account": ..., "region": ...}) }}'; or narrow the stack's targets`
@@ -226,8 +231,19 @@ func (b *builder) value(p *config.Parameter, stack string, t axle.Target, secret
 			v.Refs = append(v.Refs, ref)
 		}
 	}
+	if asks && !b.in.Destroy {
+		// Nothing is read yet: this finds names that can't be, and missing tags.
+		look := &lookup{refs: v.Refs, outputs: func(string) (map[string]string, bool) { return nil, false }, plan: b.plan, at: t}
+		if _, _, err := p.Value.Eval(sc, look); err != nil {
+			b.once(p.ValuePos, fmt.Sprintf("%s of stack %q", p.Name, stack), t, err, "")
+		}
+	}
 	return v
 }
+
+// givesSecret says whether the value of a call must not be shown. Whether that of
+// ssm() must not is known when it is read.
+func givesSecret(c expr.Call) bool { return c.Func == axle.ReadSecret && !c.Dynamic }
 
 func firstArg(c expr.Call) string  { return arg(c, 0) }
 func secondArg(c expr.Call) string { return arg(c, 1) }
@@ -300,7 +316,7 @@ func (b *builder) bind(c expr.Call, sc expr.Scope, t axle.Target, needs map[stri
 		ref.Steps = []string{b.need(stack, at, needs)}
 		return ref, nil
 	}
-	return ref, fmt.Errorf("%s() can't be used yet: this version resolves output() and outputs() only", c.Func)
+	return ref, fmt.Errorf("%s() names no stack", c.Func)
 }
 
 func (b *builder) option(text *expr.Text, sc expr.Scope) (string, error) {

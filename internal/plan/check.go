@@ -27,6 +27,7 @@ func Check(p *config.Project, templates map[string]*Source) diag.List {
 				checkCalls(&list[j], s, templates, edges[s.Name], &problems)
 			}
 		}
+		checkReads(s, templates[s.Name], &problems)
 		for _, d := range s.DependsOn {
 			edges[s.Name][d.Value] = d.Pos
 		}
@@ -76,8 +77,7 @@ func checkCalls(p *config.Parameter, s *config.Stack, templates map[string]*Sour
 		return
 	}
 	for _, c := range p.Value.Calls() {
-		if c.Func != "output" && c.Func != "outputs" {
-			problems.Add(c.Pos, "use a CloudFormation dynamic reference in the template, such as {{resolve:ssm:/name}}", "%s() isn't available in this version", c.Func)
+		if isRead(c.Func) {
 			continue
 		}
 		stack, key := firstArg(c), secondArg(c)

@@ -61,11 +61,12 @@ func TestCheck(t *testing.T) {
       Secret: hunter2
 `, `axle.yaml:11:15: parameter "Secret" of stack "user" can't be (a NoEcho value)
   hint: allowed: hidden`},
-		{"what this version can't look up", `
-    parameters:
-      VpcId: ${{ ssm("/vpc") }}
-`, `axle.yaml:10:18: ssm() isn't available in this version
-  hint: use a CloudFormation dynamic reference in the template, such as {{resolve:ssm:/name}}`},
+		{"a secret where everybody sees it", `
+    parameters: {VpcId: "${{ ssm('/vpc') }}"}
+    tags:
+      Token: ${{ secret("/token") }}
+`, `axle.yaml:11:18: a secret can't be in a tag
+  hint: everybody who may see the stack sees its tags`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			in := world{yaml: project(strings.TrimPrefix(tt.user, "\n")), templates: templates}.input(t)

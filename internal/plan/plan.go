@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,8 +18,6 @@ import (
 	"sync"
 
 	"axle"
-	"axle/internal/diag"
-	"axle/internal/expr"
 )
 
 // A Plan is all that a run needs: a plan loaded from the journal can be run
@@ -185,135 +182,6 @@ func (p *Plan) FillSecrets(fresh *Plan) {
 			}
 		}
 	}
-}
-
-// Inputs evaluates a step's values. outputs gives the outputs of a step, or
-// false when they aren't known; what depends on those is Unknown.
-func (p *Plan) Inputs(s *axle.Step, outputs func(step string) (map[string]string, bool)) (axle.Inputs, error) {
-	in := axle.Inputs{Values: make(map[string]string, len(s.Input))}
-	for name, v := range s.Input {
-		if v.Secret {
-			if in.Secret == nil {
-				in.Secret = map[string]bool{}
-			}
-			in.Secret[name] = true
-		}
-		value, after, err := p.value(s, v, outputs)
-		switch {
-		case err != nil:
-			return in, inputError(name, s, err)
-		case len(after) > 0:
-			if in.Unknown == nil {
-				in.Unknown = map[string][]string{}
-			}
-			in.Unknown[name] = after
-		default:
-			in.Values[name] = value
-		}
-	}
-	return in, nil
-}
-
-// inputError says which input of which step an error is about; that of an
-// expression names the target itself.
-func inputError(name string, s *axle.Step, err error) error {
-	var inside diag.Diagnostic
-	if errors.As(err, &inside) {
-		return fmt.Errorf("%s of %s: %w", name, s.Name, err)
-	}
-	return fmt.Errorf("%s of %s in %s: %w", name, s.Name, s.Where(), err)
-}
-
-func (p *Plan) value(s *axle.Step, v axle.Value, outputs func(string) (map[string]string, bool)) (value string, after []string, err error) {
-	if v.Withheld {
-		return "", nil, errors.New("it is secret, so the journal doesn't have it, and axle.yaml doesn't give it any more")
-	}
-	if len(v.Refs) == 0 && v.Expr == "" {
-		return v.Literal, nil, nil
-	}
-	look := &lookup{refs: v.Refs, outputs: outputs}
-	if v.Expr == "" {
-		got, known, err := look.ref(v.Refs[0])
-		if err != nil || !known {
-			return "", look.after(), err
-		}
-		text, _ := got.(string)
-		return text, nil, nil
-	}
-	text, err := p.text(v.Expr)
-	if err != nil {
-		return "", nil, err
-	}
-	sc := p.scope(p.Accounts[s.Account], s.Region)
-	value, ok, err := text.Eval(sc, look)
-	if err != nil {
-		return "", nil, err
-	}
-	if !ok {
-		return "", look.after(), nil
-	}
-	return value, nil, nil
-}
-
-// text compiles an expression once for the plan.
-func (p *Plan) text(source string) (*expr.Text, error) {
-	if t, ok := p.texts.Load(source); ok {
-		return t.(*expr.Text), nil
-	}
-	t, problems := expr.CompileText(source, diag.Pos{}, expr.Names{})
-	if err := problems.Err(); err != nil {
-		return nil, err
-	}
-	p.texts.Store(source, t)
-	return t, nil
-}
-
-func (p *Plan) scope(account axle.Account, region string) expr.Scope {
-	return expr.Scope{Account: account, Region: region, HubAccount: p.Hub.Account, HubRegion: p.Hub.Region, Vars: p.Vars, Env: p.Env}
-}
-
-// lookup answers an expression's calls from the outputs of steps.
-type lookup struct {
-	refs    []axle.Ref
-	outputs func(string) (map[string]string, bool)
-	waiting []string // stacks whose outputs weren't known
-}
-
-func (l *lookup) Call(source, fn string, _ []string, _ map[string]string) (any, bool, error) {
-	for _, r := range l.refs {
-		if r.Call == source {
-			return l.ref(r)
-		}
-	}
-	return nil, false, fmt.Errorf("%s isn't resolved in this plan", source)
-}
-
-func (l *lookup) ref(r axle.Ref) (any, bool, error) {
-	values := make([]string, 0, len(r.Steps))
-	for _, step := range r.Steps {
-		out, known := l.outputs(step)
-		if !known {
-			l.waiting = append(l.waiting, stepName(step))
-			continue
-		}
-		v, ok := out[r.Key]
-		if !ok {
-			return nil, false, &MissingOutputError{Step: step, Key: r.Key}
-		}
-		values = append(values, v)
-	}
-	if len(values) < len(r.Steps) {
-		return nil, false, nil
-	}
-	if r.List {
-		return values, true, nil
-	}
-	return values[0], true, nil
-}
-
-func (l *lookup) after() []string {
-	slices.Sort(l.waiting)
-	return slices.Compact(l.waiting)
 }
 
 // MissingOutputError says that a deployed stack doesn't have an output that

@@ -1,0 +1,147 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"axle"
+	"axle/internal/config"
+	"axle/internal/diag"
+	"axle/internal/expr"
+	"axle/internal/template"
+)
+
+// hubPrefix before a name means: of the hub account, in the hub's region.
+const hubPrefix = "hub:"
+
+// What names look like. Parameter Store's may end with a version or a label,
+// ":3"; a key of a secret follows a #, which no secret's name has.
+var (
+	parameterName = regexp.MustCompile(`^(arn:[a-z-]+:ssm:\S+|/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*(:[a-zA-Z0-9_.-]+)?)$`)
+	secretName    = regexp.MustCompile(`^(arn:[a-z-]+:secretsmanager:\S+|[a-zA-Z0-9/_+=.@-]+)$`)
+	exportName    = regexp.MustCompile(`^[a-zA-Z0-9:-]+$`)
+)
+
+func isRead(fn string) bool {
+	return fn == axle.ReadParameter || fn == axle.ReadSecret || fn == axle.ReadExport
+}
+
+// readOf says what a call with these arguments asks for, when a step at a target
+// makes it.
+func (p *Plan) readOf(fn string, args []string, opts map[string]string, at axle.Target) (axle.Read, error) {
+	r := axle.Read{Kind: fn, Account: at.Account, Region: at.Region}
+	if fn == axle.ReadExport {
+		r.Account, r.Name = args[0], args[1]
+		if !axle.ValidAccountID(r.Account) {
+			return r, fmt.Errorf("export() takes the id of an account first, and %q isn't one", r.Account)
+		}
+		if !exportName.MatchString(r.Name) {
+			return r, fmt.Errorf("%q is not the name of an export", r.Name)
+		}
+		return r, nil
+	}
+	name, hub := strings.CutPrefix(args[0], hubPrefix)
+	switch {
+	case hub && (opts["account"] != "" || opts["region"] != ""):
+		return r, errors.New("hub: before the name and the options account and region exclude each other")
+	case hub && p.Hub.Account.ID == "":
+		return r, fmt.Errorf("%s%s: axle.yaml has no hub", hubPrefix, name)
+	case hub:
+		r.Account, r.Region = p.Hub.Account.ID, p.Hub.Region
+	}
+	if parts := strings.SplitN(name, ":", 6); parts[0] == "arn" && len(parts) == 6 && parts[3] != "" {
+		r.Region = parts[3] // where an ARN is answered for
+	}
+	if id := opts["account"]; id != "" {
+		if r.Account = id; !axle.ValidAccountID(id) {
+			return r, fmt.Errorf("%q is not an account id", id)
+		}
+	}
+	if region := opts["region"]; region != "" {
+		r.Region = region
+	}
+	pattern := parameterName
+	if r.Name = name; fn == axle.ReadSecret {
+		r.Name, r.Key, _ = strings.Cut(name, "#")
+		pattern = secretName
+	}
+	if !pattern.MatchString(r.Name) {
+		return r, fmt.Errorf("%q can't be the name of a %s", r.Name, strings.Fields(r.String())[0])
+	}
+	return r, nil
+}
+
+// dynamicReference is what CloudFormation reads the secret by, in the place where
+// the stack is.
+func dynamicReference(r axle.Read, at axle.Target) (string, error) {
+	if r.Target() != at && !strings.HasPrefix(r.Name, "arn:") {
+		return "", fmt.Errorf("CloudFormation resolves %s in the stack's own account and region only, not in %s", r, r.Target())
+	}
+	text := "{{resolve:secretsmanager:" + r.Name + ":SecretString"
+	if r.Key != "" {
+		text += ":" + r.Key
+	}
+	return text + "}}", nil
+}
+
+// checkReads finds what a stack's parameters and tags ask of AWS and shouldn't.
+func checkReads(s *config.Stack, t *Source, problems *diag.List) {
+	for _, p := range s.Tags {
+		for _, c := range calls(p) {
+			if c.Func == axle.ReadSecret {
+				problems.Add(c.Pos, "everybody who may see the stack sees its tags", "a secret can't be in a tag")
+			}
+		}
+	}
+	for _, p := range s.Parameters {
+		for _, c := range calls(p) {
+			if !isRead(c.Func) {
+				continue
+			}
+			if c.Dynamic && (c.Account != nil || c.Region != nil || strings.HasPrefix(firstArg(c), hubPrefix)) {
+				problems.Add(c.Pos, `leave "dynamic" out: Axle reads the secret then, and passes it on`,
+					"CloudFormation resolves secrets of the stack's own account and region only")
+			}
+			if t == nil {
+				continue
+			}
+			if declared, ok := t.Parameters[p.Name]; ok {
+				checkRead(c, declared, t, problems)
+			}
+		}
+	}
+}
+
+// checkRead holds one call against the parameter that gets its value.
+func checkRead(c expr.Call, declared template.Parameter, t *Source, problems *diag.List) {
+	switch {
+	case declared.SSM():
+		problems.Warn(c.Pos, fmt.Sprintf("give it the name of the parameter, or make its type String in %s", declared.Pos),
+			"parameter %q is read from Parameter Store by CloudFormation already: it takes a name, not %s()", declared.Name, c.Func)
+	case c.Dynamic:
+		if why, at := t.Undynamic(declared.Name); why != "" {
+			problems.Add(c.Pos, fmt.Sprintf(`leave "dynamic" out: Axle reads the secret then, and passes it on (see %s)`, at),
+				"CloudFormation wouldn't resolve the secret in parameter %q: %s", declared.Name, why)
+		}
+	case c.Func == axle.ReadSecret && !declared.NoEcho:
+		problems.Warn(c.Pos, fmt.Sprintf("add NoEcho: true to it in %s", declared.Pos),
+			"parameter %q gets a secret, and CloudFormation shows it to whoever may describe the stack", declared.Name)
+	}
+}
+
+func calls(p config.Parameter) []expr.Call {
+	if p.Value == nil {
+		return nil
+	}
+	return p.Value.Calls()
+}
+
+// onlySecret says whether a value is nothing but one secret(): then what its name
+// is made of is no secret.
+func onlySecret(t *expr.Text) bool {
+	calls, source := t.Calls(), strings.TrimSpace(t.String())
+	return len(calls) == 1 && calls[0].Func == axle.ReadSecret &&
+		strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(source, "${{"), "}}")) == calls[0].Source
+}
