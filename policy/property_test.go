@@ -303,13 +303,13 @@ func TestPatientGlob(t *testing.T) {
 
 // plain matches by filling the table of all prefixes.
 func plain(pattern, text string) bool {
-	p, s := []rune(pattern), []rune(text)
+	p := []rune(pattern)
 	row := make([]bool, len(p)+1)
 	row[0] = true
 	for i, c := range p {
 		row[i+1] = row[i] && c == '*'
 	}
-	for _, r := range s {
+	for _, r := range text {
 		next := make([]bool, len(p)+1)
 		for i, c := range p {
 			next[i+1] = (c == '*' && (next[i] || row[i+1])) || (row[i] && (c == '?' || c == r))

@@ -81,8 +81,8 @@ func (c *call) keyConditions(k *kmsKey, n keyName, context map[string]string) ma
 	}
 	ctx["kms:KeyOrigin"], ctx["kms:KeySpec"], ctx["kms:KeyUsage"] = []string{"AWS_KMS"}, []string{"SYMMETRIC_DEFAULT"}, []string{"ENCRYPT_DECRYPT"}
 	ctx["kms:MultiRegion"] = []string{"false"}
-	for _, name := range c.aliasesOf(k) {
-		ctx["kms:ResourceAliases"] = append(ctx["kms:ResourceAliases"], name)
+	if names := c.aliasesOf(k); len(names) > 0 {
+		ctx["kms:ResourceAliases"] = names
 	}
 	return ctx
 }

@@ -1,7 +1,6 @@
 package privilege
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -29,8 +28,6 @@ func (g grants) pass(service string, roles ...string) {
 		g[grant{"iam:PassRole", r, service}] = true
 	}
 }
-
-func (g grants) add(other grants) { maps.Copy(g, other) }
 
 // prune drops what other grants of the same action cover.
 func (g grants) prune() {

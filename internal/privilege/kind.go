@@ -7,8 +7,6 @@
 // can't give a reason for.
 package privilege
 
-import "strings"
-
 // kind is what CloudFormation needs, with the permissions it works with, to
 // handle resources of one type.
 //
@@ -44,12 +42,6 @@ func kindOf(name string) (kind, bool) {
 		}
 	}
 	return kind{}, false
-}
-
-// service is the prefix of the type's actions.
-func (k *kind) service() string {
-	s, _, _ := strings.Cut(k.self, ":")
-	return s
 }
 
 // lists are the actions that are needed for every resource of the type.

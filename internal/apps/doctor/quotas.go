@@ -115,7 +115,7 @@ func readLimit(ctx context.Context, c *cloud.Cloud, t *Target, q quota) (float64
 		return 0, err
 	}
 	if std.Quota == nil || std.Quota.Value == nil {
-		return 0, errors.New("Service Quotas answered without a value")
+		return 0, errors.New("no value in the answer")
 	}
 	return *std.Quota.Value, nil
 }
