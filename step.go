@@ -156,6 +156,9 @@ type Result struct {
 	Changes []ResourceChange `json:"changes,omitempty"`
 	// Note is a line for people, such as "deleted ROLLBACK_COMPLETE first".
 	Note string `json:"note,omitempty"`
+	// Warning is what went wrong without failing the step, such as a resource
+	// that an update couldn't delete afterwards.
+	Warning string `json:"warning,omitempty"`
 	// After names the stacks whose outputs are needed to know more (previews).
 	After []string `json:"after,omitempty"`
 }

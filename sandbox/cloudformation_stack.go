@@ -94,7 +94,7 @@ func (st *stack) lastID() string {
 // updatable refuses an update in the stack's present state.
 func (st *stack) updatable() error {
 	switch st.Status {
-	case "CREATE_COMPLETE", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE":
+	case "CREATE_COMPLETE", "CREATE_FAILED", "UPDATE_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "UPDATE_FAILED", "IMPORT_COMPLETE", "IMPORT_ROLLBACK_COMPLETE":
 		return nil
 	}
 	return invalid("Stack:%s is in %s state and can not be updated.", st.ID, st.Status)

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -20,26 +21,39 @@ import (
 const (
 	// checkTime is how long a check waits inside.
 	checkTime = 20 * time.Second
-	// otherTime is how long somebody else's operation on a stack is waited for.
-	otherTime = 30 * time.Minute
+	// OtherTime is how long somebody else's operation on a stack is waited for,
+	// unless told otherwise.
+	OtherTime = 15 * time.Minute
 )
 
 // Stack makes, updates and deletes stacks.
 type Stack struct {
 	driver *cfn.Driver
 	run    string
-	// OtherTime is how long somebody else's operation on a stack is waited for;
-	// 30 minutes.
-	OtherTime time.Duration
+	Recovery
 	// changes keeps, by step, what was reviewed until it is executed: part of
 	// the record of a step, not of its state.
 	changes sync.Map
 }
 
+// Recovery is what the user allows to be done with stacks that can't go on by
+// themselves.
+type Recovery struct {
+	// OtherTime is how long somebody else's operation on a stack is waited for.
+	OtherTime time.Duration
+	// Continue continues rollbacks that failed, without the resources of Skip.
+	Continue bool
+	Skip     []string
+	// Retain names resources that couldn't be deleted, to be left alone; with
+	// RetainFailed all of those are.
+	Retain       []string
+	RetainFailed bool
+}
+
 // NewStack returns the action on stacks for a run, whose id makes change sets
 // findable after a crash.
 func NewStack(driver *cfn.Driver, run string) *Stack {
-	return &Stack{driver: driver, run: run, OtherTime: otherTime}
+	return &Stack{driver: driver, run: run, Recovery: Recovery{OtherTime: OtherTime}}
 }
 
 // staleError is a start that was overtaken: the next one sees what happens to
@@ -62,7 +76,6 @@ func (a *Stack) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 }
 
 func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
-	spec := step.Spec.Stack
 	st, err := find(ctx, a.driver, step)
 	switch {
 	case err != nil:
@@ -70,13 +83,15 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	case st != nil && st.State() == cfn.Busy:
 		return waitFor(st), nil
 	case step.Delete:
-		return a.startDelete(spec, st)
+		return a.startDelete(ctx, step, st)
 	}
-	t, w := step.Target(), want(spec, in)
+	t, w := step.Target(), want(step.Spec.Stack, in)
 	ph := phase{name: phaseChangeSet}
 	if st != nil {
 		switch st.State() {
-		case cfn.Stuck:
+		case cfn.Halted:
+			return a.startContinue(ctx, step, st)
+		case cfn.Stuck, cfn.Undeleted:
 			return axle.Progress{}, cfn.StuckFailure(st)
 		case cfn.Dead:
 			if err := a.clear(ctx, t, st); err != nil {
@@ -133,14 +148,23 @@ func (a *Stack) unchanged(ctx context.Context, step *axle.Step, st *cfn.Stack) (
 	return axle.Progress{Done: true, Result: res}, err
 }
 
-func (a *Stack) startDelete(spec *axle.StackSpec, st *cfn.Stack) (axle.Progress, error) {
+func (a *Stack) startDelete(ctx context.Context, step *axle.Step, st *cfn.Stack) (axle.Progress, error) {
+	spec := step.Spec.Stack
 	switch {
 	case st == nil:
 		return axle.Progress{Done: true, Result: axle.Result{Change: axle.None}}, nil
 	case st.Protected, spec.Protect != nil && *spec.Protect:
 		return axle.Progress{}, cfn.Protected(st.Name)
 	}
-	return axle.Progress{Token: phase{name: phaseDoomed, since: time.Now(), op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}.String()}, nil
+	ph := phase{name: phaseDoomed, since: time.Now(), op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}
+	var err error
+	if ph.op.Retain, err = a.driver.Retained(ctx, step.Target(), st, a.Retain, a.RetainFailed); err != nil {
+		return axle.Progress{}, err
+	}
+	if len(ph.op.Retain) > 0 {
+		ph.note = "retains " + strings.Join(ph.op.Retain, ", ") + ", which couldn't be deleted"
+	}
+	return axle.Progress{Token: ph.String(), Result: axle.Result{Note: ph.note}}, nil
 }
 
 // Check goes on from where the token says.
@@ -160,6 +184,8 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 		p, err = a.checkChangeSet(inner, step, ph)
 	case phaseExecute:
 		p, err = a.checkExecute(inner, step, ph)
+	case phaseContinue:
+		p, err = a.checkContinue(inner, step, ph)
 	case phaseDoomed:
 		p, err = a.checkDoomed(inner, step, ph)
 	case phaseDelete:
@@ -175,14 +201,19 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 // anew.
 func (a *Stack) checkWait(ctx context.Context, step *axle.Step, ph phase) (axle.Progress, error) {
 	if time.Since(ph.since) > a.OtherTime {
-		return axle.Progress{}, &axle.Failure{Code: "Busy", Resource: step.Spec.Stack.StackName,
+		return axle.Progress{}, &axle.Failure{Code: "Busy", Resource: step.Spec.Stack.StackName, Blocked: true,
 			Message: fmt.Sprintf("stack %s was busy with somebody else's operation for %s", step.Spec.Stack.StackName, a.OtherTime),
-			Hint:    "look at what is going on there (its events tell), then resume"}
+			Hint:    "look at what is going on there (its events tell), then axle resume; --wait-others waits longer"}
 	}
+	ctx, cancel := context.WithDeadline(ctx, ph.since.Add(a.OtherTime+10*time.Millisecond))
+	defer cancel()
 	if _, err := a.driver.Settle(ctx, step.Target(), ph.op.StackID); err != nil {
-		return axle.Progress{}, err
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = nil // the next check says so
+		}
+		return axle.Progress{Token: ph.String()}, err
 	}
-	return axle.Progress{}, again(errors.New("the stack was busy"))
+	return axle.Progress{}, again(errors.New("stack " + step.Spec.Stack.StackName + " was busy with somebody else's operation"))
 }
 
 // checkChangeSet waits for the change set, compares it with what was reviewed,
@@ -260,11 +291,21 @@ func (a *Stack) checkExecute(ctx context.Context, step *axle.Step, ph phase) (ax
 		return axle.Progress{}, err
 	}
 	res := axle.Result{Change: ph.change, Outputs: st.Outputs, Note: ph.note}
-	if changes, ok := a.changes.LoadAndDelete(step.ID); ok {
+	changes, known := a.changes.Load(step.ID)
+	if known {
 		res.Changes = changes.([]axle.ResourceChange)
 	}
+	if ph.op.Kind == axle.Update && (!known || slices.ContainsFunc(res.Changes, cleansUp)) {
+		if res.Warning, err = a.driver.Leftovers(ctx, t, st); err != nil {
+			return axle.Progress{}, err
+		}
+	}
+	a.changes.Delete(step.ID)
 	return axle.Progress{Done: true, Result: res}, nil
 }
+
+// cleansUp says whether something is deleted after the update.
+func cleansUp(c axle.ResourceChange) bool { return c.Action == "Remove" || c.Replacement != "" }
 
 // checkDoomed deletes a stack that is journaled to be deleted: after a crash
 // the step doesn't take its absence for somebody else's work.
@@ -282,7 +323,7 @@ func (a *Stack) checkDelete(ctx context.Context, step *axle.Step, ph phase) (axl
 	if err == nil {
 		err = a.driver.DeleteFailure(ctx, step.Target(), ph.op, st)
 	}
-	return axle.Progress{Done: err == nil, Result: axle.Result{Change: axle.Delete}}, err
+	return axle.Progress{Done: err == nil, Result: axle.Result{Change: axle.Delete, Note: ph.note}}, err
 }
 
 // find describes the step's stack, and makes sure that it is ours; nil when
@@ -298,8 +339,15 @@ func find(ctx context.Context, d *cfn.Driver, step *axle.Step) (*cfn.Stack, erro
 	return st, err
 }
 
-// again makes the engine start the step anew.
-func again(err error) error { return fmt.Errorf("%w: %w", axle.ErrNotFound, err) }
+// againError makes the engine start the step anew.
+type againError struct{ error }
+
+func again(err error) error { return againError{err} }
+
+// Is makes it what the engine starts anew for.
+func (e againError) Is(target error) bool { return target == axle.ErrNotFound }
+
+func (e againError) Unwrap() error { return e.error }
 
 // explain makes a failure for people of a call that went wrong.
 func explain(step *axle.Step, err error) error {

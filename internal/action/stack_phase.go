@@ -16,6 +16,7 @@ const (
 	phaseWait      = "wait"      // for somebody else's operation; then it starts anew
 	phaseChangeSet = "changeset" // asked for
 	phaseExecute   = "execute"   // the change set was executed
+	phaseContinue  = "continue"  // the rollback of an update goes on; then it starts anew
 	phaseDoomed    = "doomed"    // to be deleted
 	phaseDelete    = "delete"    // being deleted
 )
@@ -25,17 +26,23 @@ type phase struct {
 	op     cfn.Operation
 	change axle.Change // what the step's result will say
 	note   string
-	since  time.Time // of phaseWait: when the waiting began; of a deletion: when it was decided
+	// since is, of phaseWait, when the waiting began; of a deletion or a
+	// continued rollback, when it was decided, which makes it a request of its own.
+	since time.Time
 }
 
 // String is the token: phase:stack|change set|kind|since|change|note. ARNs
-// have no bars.
+// have no bars. A deletion has no change set, but resources to retain.
 func (p phase) String() string {
 	var since int64
 	if !p.since.IsZero() {
 		since = p.since.UnixNano()
 	}
-	return p.name + ":" + strings.Join([]string{p.op.StackID, p.op.ChangeSet, string(p.op.Kind),
+	second := p.op.ChangeSet
+	if p.op.Kind == axle.Delete {
+		second = strings.Join(p.op.Retain, ",")
+	}
+	return p.name + ":" + strings.Join([]string{p.op.StackID, second, string(p.op.Kind),
 		strconv.FormatInt(since, 10), string(p.change), p.note}, "|")
 }
 
@@ -43,7 +50,7 @@ func parsePhase(token string) (phase, error) {
 	name, rest, _ := strings.Cut(token, ":")
 	f := strings.SplitN(rest, "|", 6)
 	switch name {
-	case phaseWait, phaseChangeSet, phaseExecute, phaseDoomed, phaseDelete:
+	case phaseWait, phaseChangeSet, phaseExecute, phaseContinue, phaseDoomed, phaseDelete:
 	default:
 		f = nil
 	}
@@ -56,9 +63,15 @@ func parsePhase(token string) (phase, error) {
 	}
 	p := phase{name: name, change: axle.Change(f[4]), note: f[5],
 		op: cfn.Operation{StackID: f[0], ChangeSet: f[1], Kind: axle.Change(f[2])}}
+	if p.op.Kind == axle.Delete {
+		p.op.ChangeSet = ""
+		if f[1] != "" {
+			p.op.Retain = strings.Split(f[1], ",")
+		}
+	}
 	if since != 0 {
 		p.since = time.Unix(0, since)
-		if p.op.Kind == axle.Delete {
+		if name != phaseWait {
 			p.op.Request = f[3]
 		}
 	}

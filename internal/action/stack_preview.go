@@ -20,7 +20,7 @@ type StackPreview struct {
 // NewStackPreview returns the preview of stack steps. run makes its change
 // sets' names differ from those of other runs.
 func NewStackPreview(driver *cfn.Driver, run string) *StackPreview {
-	return &StackPreview{Stack: Stack{driver: driver, run: "preview-" + run, OtherTime: otherTime}}
+	return &StackPreview{Stack: Stack{driver: driver, run: "preview-" + run, Recovery: Recovery{OtherTime: OtherTime}}}
 }
 
 // Start previews the step by a real change set where its inputs are known, and
@@ -43,7 +43,7 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Result, error) {
 	spec := step.Spec.Stack
 	if step.Delete {
-		p, err := a.startDelete(spec, st)
+		p, err := a.startDelete(ctx, step, st)
 		if err == nil && !p.Done {
 			p.Result.Change = axle.Delete
 		}
@@ -52,8 +52,10 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 	w := want(spec, in)
 	switch {
 	case st == nil:
-	case st.State() == cfn.Stuck:
+	case st.State() == cfn.Stuck, st.State() == cfn.Undeleted:
 		return axle.Result{}, cfn.StuckFailure(st)
+	case st.State() == cfn.Halted:
+		return a.previewHalted(ctx, step, in, st)
 	case st.State() == cfn.Dead:
 		return a.previewDead(spec, st, in)
 	case st.State() == cfn.Settled && len(in.Unknown) == 0:

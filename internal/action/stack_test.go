@@ -1,6 +1,7 @@
 package action
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -17,14 +18,15 @@ func TestPhaseToken(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[a-zA-Z0-9:/ _.-]*`)
 		p := phase{
-			name:   rapid.SampledFrom([]string{phaseWait, phaseChangeSet, phaseExecute, phaseDoomed, phaseDelete}).Draw(t, "name"),
+			name:   rapid.SampledFrom([]string{phaseWait, phaseChangeSet, phaseExecute, phaseContinue, phaseDoomed, phaseDelete}).Draw(t, "name"),
 			change: axle.Change(text.Draw(t, "change")), note: text.Draw(t, "note"),
 			op: cfn.Operation{StackID: text.Draw(t, "stack"), ChangeSet: text.Draw(t, "set"), Kind: axle.Change(text.Draw(t, "kind"))}}
 		if at := rapid.Int64Range(0, 1<<61).Draw(t, "before"); at != 0 {
 			p.since = time.Unix(0, at)
 		}
 		got, err := parsePhase(p.String())
-		if err != nil || got != p {
+		got.op.Request = "" // made of since
+		if err != nil || !reflect.DeepEqual(got, p) {
 			t.Fatalf("%+v came back as %+v, %v", p, got, err)
 		}
 	})

@@ -324,7 +324,7 @@ func (d *Driver) Execute(ctx context.Context, t axle.Target, op Operation) error
 
 // token is the client token of an operation: the same call twice is one.
 func token(op Operation) string {
-	sum := sha256.Sum256([]byte(string(op.Kind) + op.StackID + op.ChangeSet + op.Request))
+	sum := sha256.Sum256([]byte(string(op.Kind) + op.StackID + op.ChangeSet + op.Request + strings.Join(op.Retain, ",")))
 	return changeSetPrefix + hex.EncodeToString(sum[:16])
 }
 

@@ -20,7 +20,7 @@ func Protected(name string) *axle.Failure {
 // Delete starts the deletion of a stack by its id; one that is gone is fine.
 func (d *Driver) Delete(ctx context.Context, t axle.Target, op Operation) error {
 	client, opt := d.clients.CloudFormation(t)
-	_, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &op.StackID, ClientRequestToken: aws.String(token(op))}, opt)
+	_, err := client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &op.StackID, ClientRequestToken: aws.String(token(op)), RetainResources: op.Retain}, opt)
 	what := "delete stack " + baseName(op.StackID)
 	switch {
 	case err == nil, noStack(err), says(err, "TokenAlreadyExistsException"):

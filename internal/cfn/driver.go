@@ -50,6 +50,8 @@ const maxInline = 51200
 type Driver struct {
 	// Verify leaves out the fast path: every stack gets a change set.
 	Verify bool
+	// Continues: the user wants rollbacks that failed to be continued.
+	Continues bool
 	// Partition is that of the caller (aws, aws-cn, ...), to make an ARN of an
 	// execution role that is given by name.
 	Partition string
@@ -128,6 +130,8 @@ type Operation struct {
 	// CloudFormation takes a client token that it knows for the same request, and
 	// does nothing.
 	Request string
+	// Retain are the resources that a deletion leaves alone.
+	Retain []string
 }
 
 // shell is the deletion of a stack that has nothing but change sets.

@@ -17,6 +17,11 @@ type event struct {
 	ID, Logical, Physical, Type, Status, Reason, Token string
 }
 
+func eventOf(e *types.StackEvent) event {
+	return event{aws.ToString(e.EventId), aws.ToString(e.LogicalResourceId), aws.ToString(e.PhysicalResourceId),
+		aws.ToString(e.ResourceType), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason), aws.ToString(e.ClientRequestToken)}
+}
+
 // maxEvents bounds how far back events are read.
 const maxEvents = 5000
 
@@ -55,7 +60,7 @@ func (d *Driver) Failure(ctx context.Context, t axle.Target, op Operation, st *S
 		f.Hint = hintFor(st.Reason)
 	}
 	switch {
-	case st.State() == Stuck:
+	case st.State() == Stuck, st.State() == Halted, st.State() == Undeleted:
 		f.Hint = strings.TrimPrefix(f.Hint+"; the stack is in "+st.Status+": "+StuckFailure(st).Hint, "; ")
 	case f.Hint == "" && st.State() == Dead:
 		f.Hint = "nothing is left of the stack; mend the cause and deploy again"
@@ -77,8 +82,7 @@ func (d *Driver) firstFailure(ctx context.Context, t axle.Target, stackID, token
 			return nil, called("read the events of stack "+baseName(stackID), err)
 		}
 		for _, e := range page.StackEvents {
-			events = append(events, event{aws.ToString(e.EventId), aws.ToString(e.LogicalResourceId), aws.ToString(e.PhysicalResourceId),
-				aws.ToString(e.ResourceType), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason), aws.ToString(e.ClientRequestToken)})
+			events = append(events, eventOf(&e))
 		}
 		if n := sinceStart(events, stackID); n < len(events) {
 			break

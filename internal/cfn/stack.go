@@ -27,6 +27,7 @@ type Stack struct {
 	Capabilities []string
 	Role         string
 	Protected    bool
+	Parent       string // id of the stack that this one is nested in
 	ChangeSet    string // ARN of the change set that was executed last
 	Created      time.Time
 	Updated      time.Time // zero: never updated
@@ -40,38 +41,6 @@ func (s *Stack) Changed() time.Time {
 		return s.Created
 	}
 	return s.Updated
-}
-
-// State is what a stack's status lets one do with it.
-type State int
-
-// The states of a stack.
-const (
-	Settled State = iota // may be updated
-	Shell                // REVIEW_IN_PROGRESS: nothing but change sets
-	Busy                 // an operation is under way
-	Dead                 // ROLLBACK_COMPLETE: can only be deleted
-	Stuck                // a person must look at it
-	Gone                 // deleted
-)
-
-// State says what can be done with the stack.
-func (s *Stack) State() State {
-	switch types.StackStatus(s.Status) {
-	case types.StackStatusReviewInProgress:
-		return Shell
-	case types.StackStatusRollbackComplete:
-		return Dead
-	case types.StackStatusDeleteComplete:
-		return Gone
-	case types.StackStatusRollbackFailed, types.StackStatusDeleteFailed, types.StackStatusUpdateRollbackFailed,
-		types.StackStatusImportRollbackFailed:
-		return Stuck
-	}
-	if strings.HasSuffix(s.Status, "_IN_PROGRESS") {
-		return Busy
-	}
-	return Settled
 }
 
 // Describe reads a stack by name or id. A stack that doesn't exist is
@@ -175,26 +144,6 @@ func (d *Driver) foreignChangeSet(ctx context.Context, t axle.Target, stack stri
 	return "", nil
 }
 
-// StuckFailure says what to do about a stack that needs a person.
-func StuckFailure(s *Stack) *axle.Failure {
-	f := &axle.Failure{Code: s.Status, Resource: s.Name, Blocked: true,
-		Message: fmt.Sprintf("stack %s is in %s", s.Name, s.Status)}
-	if s.Reason != "" {
-		f.Message += ": " + s.Reason
-	}
-	switch types.StackStatus(s.Status) {
-	case types.StackStatusUpdateRollbackFailed:
-		f.Hint = "mend what stops the rollback, then continue it: aws cloudformation continue-update-rollback --stack-name " + s.Name
-	case types.StackStatusDeleteFailed:
-		f.Hint = "its deletion was begun and failed: axle destroy tries again once what stops it is gone; a deploy never recreates it by itself"
-	case types.StackStatusRollbackFailed:
-		f.Hint = "its creation failed and couldn't be undone: remove what stops it and delete the stack, then deploy again"
-	default:
-		f.Hint = "look at its events in the CloudFormation console"
-	}
-	return f
-}
-
 // Protect sets termination protection.
 func (d *Driver) Protect(ctx context.Context, t axle.Target, stackID string, on bool) error {
 	client, opt := d.clients.CloudFormation(t)
@@ -211,8 +160,8 @@ func stackOf(in *types.Stack) *Stack {
 		ID: aws.ToString(in.StackId), Name: aws.ToString(in.StackName),
 		Status: string(in.StackStatus), Reason: aws.ToString(in.StackStatusReason),
 		Role: aws.ToString(in.RoleARN), Protected: aws.ToBool(in.EnableTerminationProtection),
-		ChangeSet: aws.ToString(in.ChangeSetId),
-		Created:   aws.ToTime(in.CreationTime), Updated: aws.ToTime(in.LastUpdatedTime),
+		ChangeSet: aws.ToString(in.ChangeSetId), Parent: aws.ToString(in.ParentId),
+		Created: aws.ToTime(in.CreationTime), Updated: aws.ToTime(in.LastUpdatedTime),
 		Parameters: make(map[string]string, len(in.Parameters)),
 		Outputs:    make(map[string]string, len(in.Outputs)),
 		Exports:    map[string]string{},

@@ -73,7 +73,7 @@ func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack
 		case state == Busy:
 			return false, nil
 		case op.Kind == axle.Delete:
-			return deleteEnded(st, seen), nil
+			return d.deleteEnded(ctx, t, op, st, seen)
 		case op.Kind == axle.Create:
 			return state != Shell, nil
 		case !strings.HasPrefix(st.Status, "UPDATE_") && seen.elapsed < appears:
@@ -95,13 +95,22 @@ func (d *Driver) Settle(ctx context.Context, t axle.Target, stackID string) (*St
 
 // deleteEnded says whether a deletion is over. The status from before is seen
 // for a moment; where it stays, CloudFormation has given up at once ("Delete
-// canceled. Cannot delete export ...").
-func deleteEnded(st *Stack, seen sight) bool {
-	if st.State() == Gone || seen.moving {
-		return true
+// canceled. Cannot delete export ..."), or failed as quickly as an earlier
+// deletion had, which the events tell.
+func (d *Driver) deleteEnded(ctx context.Context, t axle.Target, op Operation, st *Stack, seen sight) (bool, error) {
+	if st.State() == Gone || seen.moving || seen.elapsed > appears {
+		return true, nil
 	}
-	_, inUse := exportInUse(st.Reason)
-	return inUse && seen.elapsed > appears/10 || seen.elapsed > appears
+	if _, inUse := exportInUse(st.Reason); inUse && seen.elapsed > appears/10 {
+		return true, nil
+	}
+	if st.State() != Undeleted {
+		return false, nil
+	}
+	events, err := d.lastEvents(ctx, t, st.ID, func(e event) bool {
+		return e.Status == string(types.StackStatusDeleteInProgress) && e.Token == token(op)
+	})
+	return len(events) > 0 && events[0].Physical == st.ID && events[0].Status == st.Status, err
 }
 
 // executed says whether a change set's execution is over.

@@ -18,6 +18,7 @@ import (
 // deployFlags are those of deploy and destroy.
 type deployFlags struct {
 	yes, noPeering, verify, strict bool
+	recoveryFlags
 }
 
 func (a *App) deployCommand() *cobra.Command {
@@ -45,6 +46,8 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
+	flags.waiting(cmd)
+	flags.rollback(cmd)
 	return cmd
 }
 
@@ -55,7 +58,9 @@ func (a *App) destroyCommand() *cobra.Command {
 		Short: "Delete what the project has deployed, in reverse order",
 		Long: `Deletes the stacks of axle.yaml in all of their targets, in the reverse order of a
 deploy: routes and peerings first, then what needs others' outputs, then these.
-Stacks that aren't this project's, and protected ones, are never deleted.`,
+Stacks that aren't this project's, and protected ones, are never deleted. What
+couldn't be deleted stays visible as DELETE_FAILED; --retain and --retain-failed
+leave such resources alone when it is tried again.`,
 		Example: `  axle destroy
   axle destroy --yes --where 'account.tags["env"] == "dev"'`,
 		Args: noArgs,
@@ -63,6 +68,8 @@ Stacks that aren't this project's, and protected ones, are never deleted.`,
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings alone")
+	flags.waiting(cmd)
+	flags.retain(cmd)
 	return cmd
 }
 
@@ -73,6 +80,9 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	}
 	o := a.options()
 	o.NoPeering, o.Verify = flags.noPeering, flags.verify
+	if err := flags.set(&o); err != nil {
+		return err
+	}
 	openCtx, release := interruptible(ctx)
 	w, err := control.Open(openCtx, o)
 	release()
@@ -175,7 +185,7 @@ func (a *App) finish(w *control.Work, out *control.Done, err error) error {
 	}
 	r := report.NewRun(out.Run, out.Plan, out.Records)
 	if w != nil {
-		r.Warnings = w.Warnings
+		r.Warnings = append(r.Warnings, w.Warnings...)
 	}
 	if perr := a.print(r, func(o io.Writer, st report.Style) { r.Text(o, st) }); perr != nil {
 		return perr

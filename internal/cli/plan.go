@@ -11,6 +11,7 @@ import (
 
 func (a *App) planCommand() *cobra.Command {
 	var noPeering, detailed, verify, strict bool
+	var recovery recoveryFlags
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what a deploy would change in every target",
@@ -26,6 +27,9 @@ too. Nothing is left behind in any account.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			o := a.options()
 			o.NoPeering, o.Verify = noPeering, verify
+			if err := recovery.set(&o); err != nil {
+				return err
+			}
 			ctx, release := interruptible(cmd.Context())
 			w, err := control.Open(ctx, o)
 			release()
@@ -54,6 +58,8 @@ too. Nothing is left behind in any account.`,
 			return planExit(p, detailed, strict)
 		},
 	}
+	recovery.waiting(cmd)
+	recovery.rollback(cmd)
 	cmd.Flags().BoolVar(&noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 4 if any target is blocked")

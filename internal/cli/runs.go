@@ -62,7 +62,8 @@ func first(args []string) string {
 }
 
 func (a *App) resumeCommand() *cobra.Command {
-	return &cobra.Command{
+	var recovery recoveryFlags
+	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
 		Short: "Go on with a run that was interrupted, killed or partly failed",
 		Long: `Does what a run has left: steps that ended well are kept, those that were at work
@@ -75,11 +76,19 @@ goes on, with what was planned then, only by its name.`,
 			view := &watcher{app: a}
 			ctx, stop, done := a.stoppable(cmd.Context(), view.say)
 			defer done()
-			out, w, err := control.Resume(ctx, a.options(), first(args), view.watch, stop)
+			o := a.options()
+			if err := recovery.set(&o); err != nil {
+				return err
+			}
+			out, w, err := control.Resume(ctx, o, first(args), view.watch, stop)
 			view.close()
 			return a.finish(w, out, err)
 		},
 	}
+	recovery.waiting(cmd)
+	recovery.rollback(cmd)
+	recovery.retain(cmd)
+	return cmd
 }
 
 func (a *App) cancelCommand() *cobra.Command {

@@ -46,6 +46,8 @@ func (v *watcher) Observe(ev engine.Event) {
 	switch ev.Kind {
 	case engine.Started:
 		v.live.Started(ev.Step, ev.At)
+	case engine.Progressed:
+		v.live.Progressed(ev.Step, ev.Note)
 	case engine.Retrying:
 		v.live.Retrying(ev.Step, ev.Failure, ev.Wait)
 	case engine.Ended:

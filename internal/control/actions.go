@@ -34,8 +34,10 @@ func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db *store.
 // project's own.
 func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db *store.SQLite) map[string]engine.Action {
 	driver := w.driver(ctx, c, p, db)
+	stack := action.NewStack(driver, run)
+	stack.Recovery = w.recovery()
 	return map[string]engine.Action{
-		plan.KindStack:   action.NewStack(driver, run),
+		plan.KindStack:   stack,
 		plan.KindOutputs: action.NewOutputs(driver),
 	}
 }
@@ -44,11 +46,22 @@ func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, r
 func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engine.Action {
 	driver := w.driver(ctx, w.cloud, p, nil)
 	peering := action.NewPeeringPreview(w.cloud)
-	table := map[string]engine.Action{plan.KindStack: action.NewStackPreview(driver, w.run), plan.KindOutputs: action.NewOutputs(driver)}
+	stack := action.NewStackPreview(driver, w.run)
+	stack.Recovery = w.recovery()
+	table := map[string]engine.Action{plan.KindStack: stack, plan.KindOutputs: action.NewOutputs(driver)}
 	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
 		table[kind] = peering
 	}
 	return table
+}
+
+// recovery is what the user allows, with the defaults filled in.
+func (w *Work) recovery() action.Recovery {
+	r := w.opts.Recovery
+	if r.OtherTime <= 0 {
+		r.OtherTime = action.OtherTime
+	}
+	return r
 }
 
 func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db *store.SQLite) *cfn.Driver {
@@ -58,7 +71,7 @@ func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db *sto
 	}
 	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
 	d := cfn.New(c, &templates{plan: p, cloud: c, hub: hub, readers: w.readers(p)}, memory)
-	d.Verify = w.opts.Verify
+	d.Verify, d.Continues = w.opts.Verify, w.opts.Recovery.Continue
 	d.Partition = w.identity.Partition
 	return d
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"axle"
+	"axle/internal/action"
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/diag"
@@ -39,7 +40,9 @@ type Options struct {
 	NoPeering bool
 	// Verify makes a change set for every stack, also where nothing seems to
 	// have changed.
-	Verify        bool
+	Verify bool
+	// Recovery is what is allowed with stacks that can't go on by themselves.
+	Recovery      action.Recovery
 	MaxConcurrent int
 	Log           *slog.Logger
 	Version       string
@@ -95,7 +98,7 @@ func load(o Options, stacks bool) (*Work, error) {
 	}
 	w.project = project
 	for _, d := range problems.Warnings() {
-		w.warn("%s", strings.TrimPrefix(d.Error(), "warning: "))
+		w.warn("%s", strings.Replace(d.Error(), "warning: ", "", 1))
 	}
 	return w, nil
 }

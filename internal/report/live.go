@@ -135,6 +135,16 @@ func (l *Live) Retrying(s *axle.Step, why *axle.Failure, wait time.Duration) {
 	}
 }
 
+// Progressed says what a step is at, such as what it waits for.
+func (l *Live) Progressed(s *axle.Step, note string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	key := "progress" + fold(note, s.AccountName)
+	if l.causes[key]++; l.causes[key] == 1 {
+		l.print(fmt.Sprintf("%s %s in %s: %s", l.st.warn.Render("…"), groupName(s.Kind, s.Name), place(s), note))
+	}
+}
+
 // Ended says how a step ended.
 func (l *Live) Ended(s *axle.Step, r axle.Record) {
 	l.mu.Lock()

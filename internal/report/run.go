@@ -52,6 +52,7 @@ type RunStep struct {
 	Finished    time.Time         `json:"finished,omitzero"`
 	Outputs     map[string]string `json:"outputs,omitempty"`
 	Note        string            `json:"note,omitempty"`
+	Warning     string            `json:"warning,omitempty"`
 	Error       *axle.Failure     `json:"error,omitempty"`
 	SkippedFor  string            `json:"skipped_for,omitempty"`
 }
@@ -79,7 +80,10 @@ func NewRun(run axle.Run, p *plan.Plan, records []axle.Record) *Run {
 		if r := byID[s.ID]; r != nil {
 			rs.Status, rs.Attempts, rs.Started, rs.Finished = r.Status, r.Attempts, r.Started, r.Finished
 			rs.Action, rs.Outputs, rs.Note = r.Result.Change, r.Result.Outputs, r.Result.Note
-			rs.Error, rs.SkippedFor = r.Failure, r.SkippedFor
+			rs.Error, rs.SkippedFor, rs.Warning = r.Failure, r.SkippedFor, r.Result.Warning
+			if rs.Warning != "" {
+				out.Warnings = append(out.Warnings, groupName(s.Kind, s.Name)+" in "+place(s)+": "+rs.Warning)
+			}
 		}
 		out.count(rs.Status)
 		out.Steps = append(out.Steps, rs)

@@ -53,7 +53,10 @@ func (d *Doctor) state(ctx context.Context, t *Target, s *Stack, live *cfn.Stack
 		return &Finding{State: Unknown, Cause: err.Error()}
 	}
 	switch live.State() {
-	case cfn.Stuck:
+	case cfn.Stuck, cfn.Halted, cfn.Undeleted:
+		if live.State() == cfn.Halted && d.driver.Continues {
+			return nil
+		}
 		return blocked(cfn.StuckFailure(live))
 	case cfn.Dead:
 		if live.Protected {
