@@ -1,8 +1,8 @@
 // Package config turns axle.yaml into a typed project: strictly, with the place
 // of every value, and with all mistakes at once. What may stand in the file is
-// one table (format.go), from which the JSON Schema for editors is made too. It
-// reads one file and nothing that the file points to; whether a template exists
-// or an expression finds anything is for others to say.
+// one table (format.go), from which the JSON Schema for editors is made too. Of
+// what the file points to it reads the files of parameters only; whether a
+// template exists or an expression finds anything is for others to say.
 package config
 
 import (
@@ -39,6 +39,8 @@ type Project struct {
 	Environments []string
 	Stacks       []Stack // in the file's order, as are peerings
 	Peerings     []Peering
+	// EnvVars are the top-level keys of vars that the environment gives.
+	EnvVars []string
 }
 
 // Stack finds a stack by its name.
@@ -96,17 +98,20 @@ type Stack struct {
 	Pos      diag.Pos
 	Template Text // a path, s3:// or https://
 	// Hub: the target is the hub account. Else Targets chooses.
-	Hub           bool
-	Targets       *expr.Selector
-	TargetsPos    diag.Pos
-	Regions       Regions
-	Parameters    []Parameter
-	Tags          []Parameter
-	DependsOn     []Text
-	Capabilities  []Text
-	StackName     Text  // the default filled in, with the stack's own place
-	Protect       *bool // nil: not said
-	ExecutionRole Text
+	Hub        bool
+	Targets    *expr.Selector
+	TargetsPos diag.Pos
+	Regions    Regions
+	// ParameterFiles are paths, relative to Project.Dir. Load puts what is in
+	// them into Parameters and Tags, where the stack has none of that name.
+	ParameterFiles []Text
+	Parameters     []Parameter
+	Tags           []Parameter
+	DependsOn      []Text
+	Capabilities   []Text
+	StackName      Text  // the default filled in, with the stack's own place
+	Protect        *bool // nil: not said
+	ExecutionRole  Text
 	// Rollout is checked, and not obeyed yet.
 	Rollout *Rollout
 }
@@ -184,5 +189,8 @@ func Load(path, env string) (*Project, diag.List) {
 		list.Add(diag.Pos{File: path}, hint, "%v", err)
 		return &Project{File: path, Dir: filepath.Dir(path)}, list
 	}
-	return Parse(path, src, env)
+	p := parse(path, src, env)
+	p.parameterFiles()
+	p.problems.Sort()
+	return p.project, p.problems
 }

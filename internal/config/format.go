@@ -70,6 +70,8 @@ var file = form{is: object, doc: "An Axle project: what is deployed to which acc
 			{"regions", regionsForm, false},
 			{"targets", form{is: names, doc: "Targets by stack, in place of the stack's own.",
 				example: `targets: {network: account.tags["env"] == "prod"}`, of: &targetsForm}, false},
+			{"parameters_file", form{is: names, doc: "Files of parameters by stack, in place of the stack's own.",
+				example: `parameters_file: {network: params/prod.yaml}`, of: &filesForm}, false},
 		}}}, false},
 	{"stacks", form{is: names, doc: "CloudFormation stacks, by name.", name: stackKey, of: &stackForm}, false},
 	{"peerings", form{is: names, doc: "VPC peering connections: one for every instance of the requester's stack.", name: peeringName, of: &form{
@@ -93,6 +95,11 @@ var varsForm = form{is: names, doc: "Values for expressions: vars.a.b. Whole num
 
 var targetsForm = form{doc: "Where the stack goes: hub, or the accounts that an expression is true for. " + aboutSelection,
 	match: notEmpty, also: []string{"boolean"}, example: `targets: account.ou.startsWith("/Workloads") && account.tags["env"] in ["dev", "qa"]`}
+
+var filesForm = form{is: items, doc: "Files of parameters: a path relative to this file, or a list in which a later file wins. parameters wins over all. " +
+	"YAML or JSON: a mapping, CloudFormation's list of ParameterKey and ParameterValue, or CodePipeline's {\"Parameters\": {}}. May have ${{ }} over env and vars.",
+	least: 1, example: "parameters_file: params/${{ env }}.yaml", of: &form{match: notEmpty},
+	or: &form{match: notEmpty, doc: "A path relative to this file.", example: "params/${{ env }}.yaml"}}
 
 var accessForm = form{is: object, doc: "How accounts are entered.", keys: []key{
 	{"via", form{doc: "A first hop: a role's name in the hub account, or an ARN. Skipped when the caller is that role.", match: role, example: "via: axle-hub"}, false},
@@ -118,6 +125,7 @@ var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
 		or: &form{choices: []string{"home", "enabled"}, example: "a list, such as [eu-west-1]", doc: "home: the hub's region. enabled: all that the account has opted into."}}, false},
 	{"parameters", form{is: names, doc: "The template's parameters.", name: parameterName,
 		of: &form{is: value, doc: aboutExpression, example: "\"a,b\": a list is written as one text"}}, false},
+	{"parameters_file", filesForm, false},
 	{"tags", form{is: names, doc: "Tags of the stack and of what it makes.", name: tagKey,
 		of: &form{is: value, doc: aboutExpression}}, false},
 	{"depends_on", form{is: items, doc: "Stacks that come first, beyond those that expressions name.", of: &form{match: stackKey}}, false},

@@ -132,7 +132,7 @@ func read(file string, src []byte, problems *diag.List) *node {
 	var doc yaml.Node
 	if err := decoder.Decode(&doc); err != nil {
 		if errors.Is(err, io.EOF) {
-			problems.Add(start, "axle init writes one to begin with", "the file is empty")
+			problems.Add(start, "axle init writes one to begin with", emptyFile)
 		} else {
 			r.syntaxError(err, problems)
 		}
@@ -145,7 +145,7 @@ func read(file string, src []byte, problems *diag.List) *node {
 		r.syntaxError(err, problems)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
-		problems.Add(start, "axle init writes one to begin with", "the file is empty")
+		problems.Add(start, "axle init writes one to begin with", emptyFile)
 		return nil
 	}
 	root := r.node(doc.Content[0], 0)

@@ -21,17 +21,22 @@ type parser struct {
 	known    expr.Names
 }
 
-// Parse is Load for a file that has been read: file is its path, for positions
-// and for Project.Dir.
+// Parse is Load for a file that has been read, without the files of parameters:
+// file is its path, for positions and for Project.Dir.
 func Parse(file string, src []byte, env string) (*Project, diag.List) {
+	p := parse(file, src, env)
+	p.problems.Sort()
+	return p.project, p.problems
+}
+
+func parse(file string, src []byte, env string) *parser {
 	p := &parser{project: &Project{File: file, Dir: filepath.Dir(file), Env: env}}
 	p.project.Access.Role.Value = defaultRole
 	p.project.Organization.Kind = "aws"
 	if root := read(file, src, &p.problems); root != nil {
 		p.parse(root)
 	}
-	p.problems.Sort()
-	return p.project, p.problems
+	return p
 }
 
 func (p *parser) parse(root *node) {
@@ -60,7 +65,7 @@ func (p *parser) parse(root *node) {
 	if stacks != nil {
 		for _, s := range stacks.pairs {
 			if s.value.kind == mapping && !s.value.bad {
-				p.stack(s, chosen.get("targets").get(s.key.text))
+				p.stack(s, chosen)
 			}
 		}
 	}
@@ -79,6 +84,7 @@ func (p *parser) environments(root *node) *node {
 				chosen = e.value
 			}
 			p.environmentTargets(e)
+			p.environmentFiles(e)
 		}
 	}
 	slices.Sort(p.project.Environments)

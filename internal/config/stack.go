@@ -11,21 +11,28 @@ import (
 	"axle/internal/expr"
 )
 
-// stack builds one stack. targets are those of the environment, if it has some.
-func (p *parser) stack(e pair, targets *node) {
+// stack builds one stack. What the chosen environment says of it takes the place
+// of its own.
+func (p *parser) stack(e pair, chosen *node) {
 	n := e.value
+	targets := chosen.get("targets").get(e.key.text)
+	files := chosen.get("parameters_file").get(e.key.text)
+	if files == nil {
+		files = n.get("parameters_file")
+	}
 	s := Stack{
 		Name: e.key.text, Pos: e.key.pos,
-		Template:      n.get("template").Text(),
-		Regions:       regions(n.get("regions"), n.has("regions")),
-		Parameters:    p.values(n.get("parameters")),
-		Tags:          p.values(n.get("tags")),
-		DependsOn:     n.get("depends_on").texts(),
-		Capabilities:  n.get("capabilities").texts(),
-		StackName:     n.get("stack_name").Text(),
-		Protect:       given(n.get("protect")),
-		ExecutionRole: n.get("execution_role").Text(),
-		Rollout:       p.rollout(n.get("rollout"), e.key.text),
+		Template:       n.get("template").Text(),
+		Regions:        regions(n.get("regions"), n.has("regions")),
+		Parameters:     p.values(n.get("parameters")),
+		Tags:           p.values(n.get("tags")),
+		ParameterFiles: p.paths(files),
+		DependsOn:      n.get("depends_on").texts(),
+		Capabilities:   n.get("capabilities").texts(),
+		StackName:      n.get("stack_name").Text(),
+		Protect:        given(n.get("protect")),
+		ExecutionRole:  n.get("execution_role").Text(),
+		Rollout:        p.rollout(n.get("rollout"), e.key.text),
 	}
 	own := n.get("targets")
 	if targets == nil {
@@ -49,9 +56,7 @@ func (p *parser) stack(e pair, targets *node) {
 		}
 	}
 	for _, t := range s.Tags {
-		if l := strings.ToLower(t.Name); strings.HasPrefix(l, "aws:") || strings.HasPrefix(l, "axle:") {
-			p.problems.Add(t.Pos, "choose another key", "tags that begin with aws: or axle: are not yours to set")
-		}
+		p.checkTag(t)
 	}
 	if s.StackName.Value == "" {
 		s.StackName = Text{p.project.Name.Value + "-" + s.Name, s.Pos}

@@ -27,6 +27,11 @@ func (p *parser) vars(root, chosen *node) {
 	if p.project.Env == "" && len(others) > 0 {
 		p.known.VarsHint = "environments have vars of their own: choose one with --env " + strings.Join(others, ", ")
 	}
+	if own := chosen.get("vars"); own != nil {
+		for _, e := range own.pairs {
+			p.project.EnvVars = append(p.project.EnvVars, e.key.text)
+		}
+	}
 	for _, n := range []*node{root.get("vars"), chosen.get("vars")} {
 		if m, ok := p.tree(n).(map[string]any); ok {
 			mergeVars(merged, m)
