@@ -13,6 +13,7 @@ type cfnState struct {
 	Stacks  map[string]*stack      `json:"stacks,omitempty"`  // by id, the deleted ones too
 	Names   map[string]string      `json:"names,omitempty"`   // of those that aren't deleted: name -> id
 	Exports map[string]stackExport `json:"exports,omitempty"` // by name
+	Sets    map[string]*stackSet   `json:"sets,omitempty"`    // stack sets by id, the deleted ones too
 }
 
 type stackExport struct {
@@ -178,6 +179,7 @@ func (s *Sandbox) cloudformationOps() map[string]operation {
 		"ValidateTemplate":            free(validateTemplate),
 	}
 	maps.Copy(ops, typeOps())
+	maps.Copy(ops, stackSetOps())
 	return ops
 }
 

@@ -133,7 +133,7 @@ func (c *call) requestedTemplate(old *stack) (*template, error) {
 	case body != "" && url != "":
 		return nil, invalid("Specify exactly one of TemplateBody or TemplateURL")
 	case body != "":
-		if len(body) > maxTemplateBody {
+		if len(body) > maxTemplateBody && c.Via != "cloudformation" { // StackSets brings what it has read from a URL
 			return nil, invalid("1 validation error detected: Value '%s...' at 'templateBody' failed to satisfy constraint: Member must have length less than or equal to %d", body[:64], maxTemplateBody)
 		}
 		return c.keepTemplate(body)

@@ -85,6 +85,7 @@ func (s *Sandbox) schedule(r *accountRequest) {
 		s.st.Org.Members[m.ID] = m
 		r.State, r.Account = "SUCCEEDED", m.ID
 		s.reorganized()
+		s.accountMoved(m.ID, "", m.Parent)
 	})
 }
 
@@ -171,6 +172,7 @@ func moveAccount(c *call) (obj, error) {
 	}
 	m.Parent = to
 	c.reorganized()
+	c.accountMoved(m.ID, from, to)
 	return nil, nil
 }
 
@@ -210,6 +212,7 @@ func removeAccount(c *call) (obj, error) {
 	}
 	delete(c.st.Org.Members, m.ID)
 	c.reorganized()
+	c.accountMoved(m.ID, m.Parent, "")
 	return nil, nil
 }
 

@@ -160,7 +160,7 @@ func (s *Sandbox) register() {
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation}
+	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets}
 }
 
 // state is everything that --state keeps: plain data, no pointers to elsewhere.

@@ -20,6 +20,7 @@ import messages
 import networks
 import people
 import stacks
+import stacksets
 import storage
 import strict
 import tables
@@ -92,7 +93,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, networks, storage, keys, tables, messages, stacks, federation):
+    for part in (people, networks, storage, keys, tables, messages, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already
