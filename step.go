@@ -167,24 +167,11 @@ type Result struct {
 // which takes secrets out. Outputs stay as they are: others need them.
 func (r Result) Cleaned(clean func(string) string) Result {
 	r.Note = clean(r.Note)
+	r.Changes = slices.Clone(r.Changes)
+	for i := range r.Changes {
+		r.Changes[i] = r.Changes[i].cleaned(clean)
+	}
 	return r
-}
-
-// ResourceChange is a line of a change set.
-type ResourceChange struct {
-	Action      string `json:"action"` // Add, Modify, Remove, Import, Dynamic
-	LogicalID   string `json:"logical_id"`
-	Type        string `json:"type"`
-	Replacement string `json:"replacement,omitempty"` // True, Conditional; empty for False
-	// Properties are the names of what changes, sorted.
-	Properties []string `json:"properties,omitempty"`
-}
-
-// Dangerous says whether the change can destroy data or widen access: it must
-// have been reviewed.
-func (c ResourceChange) Dangerous() bool {
-	return c.Action == "Remove" || c.Replacement == "True" || c.Replacement == "Conditional" ||
-		(c.Action != "Add" && len(c.Type) > 10 && c.Type[:10] == "AWS::IAM::")
 }
 
 // Review is what was shown of a step before the run.

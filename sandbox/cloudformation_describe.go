@@ -60,10 +60,14 @@ func (ch resourceChange) shown(values bool) obj {
 		}
 		details = append(details, obj{"Target": target, "Evaluation": d.Evaluation, "ChangeSource": d.Source, "CausingEntity": optional(d.Cause)})
 	}
-	return obj{
+	o := obj{
 		"Action": ch.Action, "LogicalResourceId": ch.ID, "PhysicalResourceId": optional(ch.PhysicalID), "ResourceType": ch.Type,
 		"Replacement": optional(ch.Replacement), "PolicyAction": optional(ch.Policy), "Scope": nonNil(ch.Scope), "Details": details,
 	}
+	if values {
+		o["BeforeContext"], o["AfterContext"] = optional(ch.Before), optional(ch.After)
+	}
+	return o
 }
 
 func listChangeSets(c *call) (obj, error) {

@@ -15,6 +15,9 @@ type resourceChange struct {
 	Policy      string         `json:"policy,omitempty"`
 	Scope       []string       `json:"scope,omitempty"`
 	Details     []changeDetail `json:"details,omitempty"`
+	// Before and After are the resource's properties, as JSON.
+	Before string `json:"before,omitempty"`
+	After  string `json:"after,omitempty"`
 }
 
 // changeDetail is one reason why one property changes.
@@ -80,7 +83,7 @@ func (c *call) planChanges(st *stack, t *template, next stackVersion) (changes, 
 	}
 	for _, id := range slices.Sorted(maps.Keys(st.Resources)) {
 		if r := st.Resources[id]; !active[id] && r.live() {
-			out.list = append(out.list, resourceChange{Action: "Remove", ID: id, Type: r.Type, PhysicalID: r.PhysicalID, Policy: policyAction(r.Keep)})
+			out.list = append(out.list, resourceChange{Action: "Remove", ID: id, Type: r.Type, PhysicalID: r.PhysicalID, Policy: policyAction(r.Keep), Before: p.before(r)})
 		}
 	}
 	slices.SortFunc(out.list, func(a, b resourceChange) int { return compareText(a.ID, b.ID) })
@@ -145,11 +148,15 @@ func (p *planning) lookups() {
 func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 	old := p.st.Resources[tr.id]
 	if old == nil || !old.live() || old.PhysicalID == "" {
-		if _, err := p.e.value([]any{map[string]any(tr.props), tr.metadata}); err != nil {
+		if _, err := p.e.value(tr.metadata); err != nil {
+			return nil, err
+		}
+		after, err := p.after(tr)
+		if err != nil {
 			return nil, err
 		}
 		p.state[tr.id] = "added"
-		return &resourceChange{Action: "Add", ID: tr.id, Type: tr.typ}, nil
+		return &resourceChange{Action: "Add", ID: tr.id, Type: tr.typ, After: after}, nil
 	}
 	if old.Type != tr.typ {
 		return nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", tr.id)
@@ -161,7 +168,10 @@ func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 	if err != nil || len(details) == 0 {
 		return nil, err
 	}
-	change := &resourceChange{Action: "Modify", ID: tr.id, Type: tr.typ, PhysicalID: old.PhysicalID, Replacement: "False", Details: details}
+	change := &resourceChange{Action: "Modify", ID: tr.id, Type: tr.typ, PhysicalID: old.PhysicalID, Replacement: "False", Details: details, Before: p.before(old)}
+	if change.After, err = p.after(tr); err != nil {
+		return nil, err
+	}
 	for _, d := range details {
 		if !slices.Contains(change.Scope, d.Attribute) {
 			change.Scope = append(change.Scope, d.Attribute)
@@ -183,6 +193,42 @@ func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 		p.state[tr.id] = change.Replacement
 	}
 	return change, nil
+}
+
+// before has an existing resource's properties, with secrets masked.
+func (p *planning) before(r *stackResource) string {
+	return p.masked(p.st, canonical(obj{"Properties": decode(p.withoutSecret(r))}))
+}
+
+// after has the properties that a resource is to have, as far as they are
+// known, with secrets masked.
+func (p *planning) after(tr *templateResource) (string, error) {
+	v, err := p.e.value(map[string]any(tr.props))
+	if err != nil {
+		return "", err
+	}
+	props, _ := foretold(asText(v)).(map[string]any)
+	if secret := p.types()[tr.typ].secret; props[secret] != nil {
+		props[secret] = "****"
+	}
+	return p.hide(canonical(obj{"Properties": props})), nil
+}
+
+// foretold puts CloudFormation's placeholder in the place of what isn't known.
+func foretold(v any) any {
+	switch x := v.(type) {
+	case unknown:
+		return knownAfterApply
+	case []any:
+		for i := range x {
+			x[i] = foretold(x[i])
+		}
+	case map[string]any:
+		for k := range x {
+			x[k] = foretold(x[k])
+		}
+	}
+	return v
 }
 
 // details are the reasons why an existing resource changes.

@@ -70,7 +70,8 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 	if len(in.Unknown) > 0 {
 		return a.guess(ctx, step, in, st)
 	}
-	res, err := a.driver.Preview(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
+	res, err := a.driver.Preview(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret),
+		func(cs *cfn.ChangeSet) { judge(cs, in) })
 	if err == nil && res.Change == axle.None {
 		return a.previewUnchanged(spec, st), nil
 	}
@@ -118,6 +119,7 @@ func (a *StackPreview) guess(ctx context.Context, step *axle.Step, in axle.Input
 		}
 		was, _ := template.Parse(spec.StackName, old)
 		res.Changes = compare(was, a.template(spec.Template))
+		judge(&cfn.ChangeSet{Changes: res.Changes}, in)
 	} else if w.Fits(st, in.Unknown) {
 		res.Change = axle.None
 	}

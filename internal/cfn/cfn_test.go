@@ -187,7 +187,7 @@ func TestChangeOf(t *testing.T) {
 			{Target: &types.ResourceTargetDefinition{Attribute: types.ResourceAttributeProperties, Name: aws.String("TopicName")}},
 			{Target: &types.ResourceTargetDefinition{Attribute: types.ResourceAttributeTags}},
 			{Target: &types.ResourceTargetDefinition{Attribute: types.ResourceAttributeProperties, Name: aws.String("TopicName")}}, {}}})
-	want := axle.ResourceChange{Action: "Modify", LogicalID: "T", Type: "AWS::SNS::Topic", Replacement: "True", Properties: []string{"Tags", "TopicName"}}
+	want := axle.ResourceChange{Action: "Modify", LogicalID: "T", Type: "AWS::SNS::Topic", Replacement: "True", Properties: []string{"Tags", "TopicName"}, Policy: "ReplaceAndDelete"}
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}

@@ -65,6 +65,9 @@ type ChangeSet struct {
 	Reason string
 	// Executed: it can't be executed (again), because it was already.
 	Executed bool
+	// Contexts are the resources' properties before and after, as JSON, in the
+	// order of Changes; only when Operation.Values asks for them.
+	Contexts [][2]string
 }
 
 // Change sums the changes up. A conditional replacement rarely happens: it says
@@ -232,6 +235,9 @@ func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*C
 func (d *Driver) lookAtChangeSet(ctx context.Context, t axle.Target, op Operation) (*ChangeSet, bool, error) {
 	client, opt := d.clients.CloudFormation(t)
 	in := &cloudformation.DescribeChangeSetInput{ChangeSetName: &op.ChangeSet, StackName: &op.StackID}
+	if op.Values {
+		in.IncludePropertyValues = aws.Bool(true)
+	}
 	cs := &ChangeSet{}
 	for {
 		out, err := client.DescribeChangeSet(ctx, in, opt)
@@ -260,6 +266,9 @@ func (d *Driver) lookAtChangeSet(ctx context.Context, t axle.Target, op Operatio
 		for _, c := range out.Changes {
 			if c.ResourceChange != nil {
 				cs.Changes = append(cs.Changes, changeOf(c.ResourceChange))
+				if op.Values {
+					cs.Contexts = append(cs.Contexts, [2]string{aws.ToString(c.ResourceChange.BeforeContext), aws.ToString(c.ResourceChange.AfterContext)})
+				}
 			}
 		}
 		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
@@ -282,7 +291,8 @@ func (d *Driver) goneChangeSet(ctx context.Context, t axle.Target, op Operation)
 }
 
 func changeOf(in *types.ResourceChange) axle.ResourceChange {
-	c := axle.ResourceChange{Action: string(in.Action), LogicalID: aws.ToString(in.LogicalResourceId), Type: aws.ToString(in.ResourceType)}
+	c := axle.ResourceChange{Action: string(in.Action), LogicalID: aws.ToString(in.LogicalResourceId), Type: aws.ToString(in.ResourceType),
+		Policy: string(in.PolicyAction)}
 	switch {
 	case in.Replacement == types.ReplacementTrue, in.Replacement == types.ReplacementConditional:
 		c.Replacement = string(in.Replacement)
@@ -300,9 +310,23 @@ func changeOf(in *types.ResourceChange) axle.ResourceChange {
 		if name != "" && !slices.Contains(c.Properties, name) {
 			c.Properties = append(c.Properties, name)
 		}
+		c.Details = addDetail(c.Details, d.Target, name)
 	}
 	slices.Sort(c.Properties)
 	return c
+}
+
+// addDetail adds the values of one property, when the change set has any.
+// CloudFormation tells a property once for each reason why it changes.
+func addDetail(list []axle.PropertyChange, target *types.ResourceTargetDefinition, name string) []axle.PropertyChange {
+	d := axle.PropertyChange{Path: name, Before: aws.ToString(target.BeforeValue), After: aws.ToString(target.AfterValue)}
+	if path := strings.TrimPrefix(aws.ToString(target.Path), "/Properties/"); path != "" {
+		d.Path = strings.TrimPrefix(path, "/")
+	}
+	if d.Before == "" && d.After == "" || slices.ContainsFunc(list, func(o axle.PropertyChange) bool { return o.Path == d.Path }) {
+		return list
+	}
+	return append(list, d)
 }
 
 // Execute executes a change set; one that is being executed already is fine.

@@ -132,6 +132,8 @@ type Operation struct {
 	Request string
 	// Retain are the resources that a deletion leaves alone.
 	Retain []string
+	// Values: the values of properties are read with the change set.
+	Values bool
 }
 
 // shell is the deletion of a stack that has nothing but change sets.

@@ -15,8 +15,9 @@ const cleanup = 30 * time.Second
 
 // Preview finds out by a change set what a deploy of the stack would do, and
 // removes the change set again, and the shell of a stack that isn't there. st
-// is the stack as described; nil when there is none.
-func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string) (res axle.Result, err error) {
+// is the stack as described; nil when there is none. What the change set says
+// with the values of properties is given to judge, which may add to it.
+func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (res axle.Result, err error) {
 	op, err := d.CreateChangeSet(ctx, t, w, st, name)
 	if err != nil {
 		return res, err
@@ -28,6 +29,7 @@ func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, 
 			err = errors.Join(err, fmt.Errorf("remove what the preview made of stack %s: %w", w.Spec.StackName, left))
 		}
 	}()
+	op.Values = true
 	cs, err := d.ChangeSet(ctx, t, op)
 	if err != nil {
 		return res, err
@@ -38,6 +40,7 @@ func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, 
 	if cs.Reason != "" {
 		return res, ChangeSetFailure(w.Spec, cs)
 	}
+	judge(cs)
 	return axle.Result{Change: op.Change(cs.Changes), Changes: cs.Changes}, nil
 }
 

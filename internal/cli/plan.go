@@ -12,6 +12,7 @@ import (
 func (a *App) planCommand() *cobra.Command {
 	var noPeering, detailed, verify, strict bool
 	var recovery recoveryFlags
+	var target string
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what a deploy would change in every target",
@@ -39,7 +40,12 @@ too. Nothing is left behind in any account.`,
 			view := &watcher{app: a, preview: true}
 			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
 			defer done()
-			preview, err := w.Preview(runCtx, false, view.watch, stop)
+			var preview *control.Preview
+			if target != "" {
+				preview, err = w.PreviewTarget(runCtx, target, view.watch, stop)
+			} else {
+				preview, err = w.Preview(runCtx, false, view.watch, stop)
+			}
 			view.close()
 			if err != nil {
 				a.warnings(w)
@@ -60,6 +66,7 @@ too. Nothing is left behind in any account.`,
 	}
 	recovery.waiting(cmd)
 	recovery.rollback(cmd)
+	cmd.Flags().StringVar(&target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
 	cmd.Flags().BoolVar(&noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&strict, "strict", false, "exit 4 if any target is blocked")

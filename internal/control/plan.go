@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	"axle"
@@ -95,6 +96,44 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 		return nil, err
 	}
 	return w.preview(ctx, p, watch, stop)
+}
+
+// PreviewTarget is Preview of one target: an account by id or name, and a region
+// of it or all. What its steps need elsewhere is looked at too.
+func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, stop <-chan struct{}) (*Preview, error) {
+	p, err := w.build(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	name, region, _ := strings.Cut(target, "/")
+	account, err := w.Account(name)
+	if err != nil {
+		return nil, err
+	}
+	keep := map[string]bool{}
+	chosen := func(s *axle.Step) bool { return s.Account == account.ID && (region == "" || s.Region == region) }
+	for i := len(p.Steps) - 1; i >= 0; i-- { // in topological order: needs come before
+		s := &p.Steps[i]
+		if keep[s.ID] = keep[s.ID] || chosen(s); keep[s.ID] {
+			for _, need := range s.Needs {
+				keep[need] = true
+			}
+		}
+	}
+	if !slices.ContainsFunc(p.Steps, func(s axle.Step) bool { return chosen(&s) }) {
+		place := account.Label()
+		if region != "" {
+			place = region + " of " + account.Label()
+		}
+		return nil, &axle.Failure{Code: "NoSuchTarget", Blocked: true, Message: "the plan has nothing in " + place, Hint: "axle plan shows its targets"}
+	}
+	p.Steps = slices.DeleteFunc(p.Steps, func(s axle.Step) bool { return !keep[s.ID] })
+	out, err := w.preview(ctx, p, watch, stop)
+	if err != nil {
+		return nil, err
+	}
+	p.Steps = slices.DeleteFunc(p.Steps, func(s axle.Step) bool { return !chosen(&s) })
+	return out, nil
 }
 
 func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {

@@ -1,10 +1,7 @@
 package report
 
 import (
-	"fmt"
-	"io"
 	"slices"
-	"strings"
 
 	"axle"
 	"axle/internal/apps/doctor"
@@ -13,10 +10,12 @@ import (
 
 // Plan is the JSON of a plan.
 type Plan struct {
-	Plan     string      `json:"plan"`
-	Project  string      `json:"project"`
-	Command  string      `json:"command"`
-	Summary  PlanSummary `json:"summary"`
+	Plan    string      `json:"plan"`
+	Project string      `json:"project"`
+	Command string      `json:"command"`
+	Summary PlanSummary `json:"summary"`
+	// Lines say in words what becomes of the targets of each stack.
+	Lines    []string    `json:"lines,omitempty"`
 	Groups   []PlanGroup `json:"groups"`
 	Steps    []PlanStep  `json:"steps"`
 	Warnings []string    `json:"warnings,omitempty"`
@@ -47,6 +46,8 @@ type PlanSummary struct {
 	Delete  int `json:"delete"`
 	None    int `json:"none"`
 	Blocked int `json:"blocked"`
+	// DataLoss counts the resources whose data would be lost.
+	DataLoss int `json:"data_loss,omitempty"`
 }
 
 // Pending says whether anything would be done.
@@ -116,16 +117,13 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 		if !ok {
 			at = len(out.Groups)
 			groups[key] = at
-			g := PlanGroup{Kind: s.Kind, Name: s.Name, Change: ps.Action, Changes: ps.Changes, After: ps.After, Note: ps.Note, Error: ps.Error}
-			out.Groups = append(out.Groups, g)
+			out.Groups = append(out.Groups, PlanGroup{})
 		}
-		g := &out.Groups[at]
-		g.Targets = append(g.Targets, PlanTarget{s.Account, s.AccountName, s.Region})
-		if g.Error != nil && ps.Error != nil && g.Error.Message != ps.Error.Message {
-			folded := *g.Error
-			folded.Message = fold(ps.Error.Message, ps.AccountName)
-			g.Error = &folded
-		}
+		out.Groups[at].fold(&out.Steps[len(out.Steps)-1])
+	}
+	out.Lines = out.lines()
+	for i := range out.Groups {
+		out.Summary.DataLoss += out.Groups[i].dataLoss() * len(out.Groups[i].Targets)
 	}
 	return out
 }
@@ -149,19 +147,6 @@ func (ps *PlanStep) fill(r *axle.Record, labels map[string]string) {
 	}
 }
 
-// foldKey is equal for steps whose change reads the same.
-func (ps *PlanStep) foldKey() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s|%s|%s|%v|%s", groupName(ps.Kind, ps.Name), ps.Action, "", ps.After, ps.Note)
-	for _, c := range ps.Changes {
-		fmt.Fprintf(&b, "|%s %s %s %s %v", c.Action, c.LogicalID, c.Type, c.Replacement, c.Properties)
-	}
-	if ps.Error != nil {
-		b.WriteString("|" + ps.Error.Code + fold(ps.Error.Message, ps.AccountName))
-	}
-	return b.String()
-}
-
 func (s *PlanSummary) add(action string) {
 	switch action {
 	case string(axle.Create):
@@ -177,138 +162,4 @@ func (s *PlanSummary) add(action string) {
 	default:
 		s.None++
 	}
-}
-
-// Text prints the folded plan.
-func (p *Plan) Text(w io.Writer, st Style) {
-	if len(p.Groups) == 0 {
-		fmt.Fprintln(w, "Nothing to do: no stack has a target here.")
-	}
-	sign := map[string]string{"create": st.good.Render("+"), "update": st.warn.Render("~"), "replace": st.bad.Render("±"),
-		"delete": st.bad.Render("-"), "none": st.dim.Render("="), Blocked: st.bad.Render("✗")}
-	later := 0
-	for _, g := range p.Groups {
-		mark, word := sign[g.Change], g.Change
-		switch {
-		case g.later():
-			mark, word = st.warn.Render("?"), "known after "+strings.Join(g.After, ", ")
-			later += len(g.Targets)
-		case g.Change == string(axle.None):
-			word = "unchanged"
-		}
-		fmt.Fprintf(w, "%s %s  %s  %s\n", mark, st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(targets(g.Targets)))
-		p.changesText(w, st, &g)
-	}
-	if len(p.Preflight) > 0 {
-		fmt.Fprintf(w, "\n%s\n", st.bold.Render("Preflight:"))
-		ailments(w, st, p.Preflight)
-	}
-	s := p.Summary
-	var parts []string
-	for _, c := range []struct {
-		n    int
-		word string
-	}{{s.Create, "to create"}, {s.Update, "to update"}, {s.Replace, "to replace"}, {s.Delete, "to delete"}, {s.None - later, "unchanged"}, {later, "known later"}, {s.Blocked, "blocked"}} {
-		if c.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", c.n, c.word))
-		}
-	}
-	if len(parts) > 0 {
-		fmt.Fprintf(w, "%s %s\n", st.bold.Render("Plan:"), strings.Join(parts, ", "))
-	}
-	for _, warning := range p.Warnings {
-		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)
-	}
-}
-
-// later says whether what is there may stay as it is: it depends on outputs
-// that change.
-func (g *PlanGroup) later() bool { return g.Change == string(axle.None) && len(g.After) > 0 }
-
-func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
-	if g.Error != nil {
-		fmt.Fprintf(w, "    %s\n", g.Error.Message)
-		if g.Error.Hint != "" {
-			fmt.Fprintf(w, "    hint: %s\n", g.Error.Hint)
-		}
-	}
-	if g.Note != "" {
-		fmt.Fprintf(w, "    %s\n", g.Note)
-	}
-	if len(g.After) > 0 && g.Change != string(axle.None) {
-		fmt.Fprintf(w, "    %s\n", st.dim.Render("details known after "+strings.Join(g.After, ", ")))
-	}
-	var rows [][]string
-	shown := g.Changes
-	if len(shown) > 22 {
-		shown = shown[:20]
-	}
-	for _, c := range shown {
-		sign, note := "~", strings.Join(c.Properties, ", ")
-		switch {
-		case c.Action == "Add":
-			sign = "+"
-		case c.Action == "Remove":
-			sign, note = "-", st.bad.Render("deleted")
-		case c.Replacement == "True":
-			sign, note = "±", st.bad.Render("replaced")+because(note)
-		case c.Replacement == "Conditional":
-			note = st.warn.Render("may be replaced") + because(note)
-		}
-		rows = append(rows, []string{sign, c.LogicalID, st.dim.Render(c.Type), note})
-	}
-	columns(w, "    ", rows)
-	if more := len(g.Changes) - len(shown); more > 0 {
-		fmt.Fprintf(w, "    %s\n", st.dim.Render(fmt.Sprintf("and %d more resources (--output json has all)", more)))
-	}
-}
-
-func because(properties string) string {
-	if properties == "" {
-		return ""
-	}
-	return " because of " + properties
-}
-
-// targets names a few targets, and counts many.
-func targets(list []PlanTarget) string {
-	byRegion := map[string][]string{}
-	times := map[PlanTarget]int{}
-	var order []string
-	for _, t := range list {
-		if times[t]++; times[t] > 1 {
-			continue
-		}
-		if byRegion[t.Region] == nil {
-			order = append(order, t.Region)
-		}
-		name := t.AccountName
-		if name == "" {
-			name = t.Account
-		}
-		byRegion[t.Region] = append(byRegion[t.Region], name)
-	}
-	slices.Sort(order)
-	var parts []string
-	for len(order) > 0 { // regions with the same accounts are named together
-		names := byRegion[order[0]]
-		var same, rest []string
-		for _, r := range order {
-			if slices.Equal(byRegion[r], names) {
-				same = append(same, r)
-			} else {
-				rest = append(rest, r)
-			}
-		}
-		order = rest
-		list := strings.Join(names, ", ")
-		if len(names) > 6 {
-			list = fmt.Sprintf("%s and %d more accounts", strings.Join(names[:4], ", "), len(names)-4)
-		}
-		parts = append(parts, strings.Join(same, ", ")+": "+list)
-	}
-	if n := len(times); n > 6 {
-		return fmt.Sprintf("%d targets in %s", n, strings.Join(parts, "; "))
-	}
-	return strings.Join(parts, "; ")
 }
