@@ -21,7 +21,7 @@ import (
 const inlineTemplate = 51200
 
 // actions is the table of kinds for a run.
-func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db *store.SQLite) map[string]engine.Action {
+func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
 	table := w.stackActions(ctx, w.cloud, p, run, db)
 	peering := action.NewPeering(w.cloud)
 	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
@@ -32,7 +32,7 @@ func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db *store.
 
 // stackActions are the actions on stacks, through a door that need not be the
 // project's own.
-func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db *store.SQLite) map[string]engine.Action {
+func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
 	driver := w.driver(ctx, c, p, db)
 	stack := action.NewStack(driver, run)
 	stack.Recovery = w.recovery()
@@ -64,7 +64,7 @@ func (w *Work) recovery() action.Recovery {
 	return r
 }
 
-func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db *store.SQLite) *cfn.Driver {
+func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db store.Store) *cfn.Driver {
 	var memory cfn.Memory
 	if db != nil {
 		memory = &digests{ctx, db}
@@ -133,7 +133,7 @@ func (t *templates) URL(ctx context.Context, digest string, at axle.Target) (str
 // as if it had never been recorded: a call more, nothing wrong.
 type digests struct {
 	ctx context.Context // of the run: a memory is asked in passing
-	db  *store.SQLite
+	db  store.Store
 }
 
 // Digest implements cfn.Memory.
@@ -150,7 +150,7 @@ func (d *digests) Remember(stackID, digest string, updated time.Time) {
 // validate has CloudFormation look at every template, once in each region that
 // it wasn't deployed in before, before anything is made. A target that can't be entered isn't the template's
 // fault: another one is tried, and the deploy itself will say why.
-func (w *Work) validate(ctx context.Context, p *plan.Plan, db *store.SQLite) error {
+func (w *Work) validate(ctx context.Context, p *plan.Plan, db store.Store) error {
 	type place struct{ digest, region string }
 	where := map[place][]*axle.Step{}
 	for i := range p.Steps {

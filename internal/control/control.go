@@ -48,6 +48,8 @@ type Options struct {
 	Version       string
 	// run is the id of the run that is resumed; empty for a new one.
 	run string
+	// wrap, for tests, stands between a run and its journal.
+	wrap func(store.Store) store.Store
 }
 
 // Work is an opened project: read, checked, and with the organization known.
@@ -165,17 +167,24 @@ func unwrapPath(err error) error {
 func stateDir(file string) string { return filepath.Join(filepath.Dir(file), ".axle") }
 
 // openStore opens the journal of the project's folder.
-func openStore(ctx context.Context, file string) (*store.SQLite, error) {
-	return store.Open(ctx, filepath.Join(stateDir(file), "axle.db"))
+func openStore(ctx context.Context, o Options) (store.Store, error) {
+	db, err := store.Open(ctx, filepath.Join(stateDir(o.File), "axle.db"))
+	if err != nil {
+		return nil, err
+	}
+	if o.wrap != nil {
+		return o.wrap(db), nil
+	}
+	return db, nil
 }
 
 // readStore opens the journal to look something up: where there is none, none
 // is made, and the error is ErrNotFound.
-func readStore(ctx context.Context, file string) (*store.SQLite, error) {
-	if _, err := os.Stat(filepath.Join(stateDir(file), "axle.db")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the journal of %s: %w", file, axle.ErrNotFound)
+func readStore(ctx context.Context, o Options) (store.Store, error) {
+	if _, err := os.Stat(filepath.Join(stateDir(o.File), "axle.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the journal of %s: %w", o.File, axle.ErrNotFound)
 	}
-	return openStore(ctx, file)
+	return openStore(ctx, o)
 }
 
 // NewRunID makes the id of a run: sortable by time, unique, fit for names of

@@ -46,7 +46,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 			return nil, err
 		}
 	}
-	db, err := openStore(ctx, w.project.File)
+	db, err := openStore(ctx, w.opts)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 }
 
 // drive runs a plan to its end, or to where it is stopped, and records it.
-func (w *Work) drive(ctx context.Context, db *store.SQLite, run axle.Run, p *plan.Plan, earlier []axle.Record, watch Watch, stop <-chan struct{}) (*Done, error) {
+func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.Plan, earlier []axle.Record, watch Watch, stop <-chan struct{}) (*Done, error) {
 	out, err := engine.Run(ctx, run.ID, p.Steps, earlier, engine.Options{
 		Actions: w.actions(ctx, p, run.ID, db), Journal: db, Inputs: w.inputs(ctx, p), Limits: w.limits(),
 		Observer: observer(watch, run.ID, p.Steps), Stop: stop})
@@ -125,7 +125,7 @@ func lockedFailure(err error) error {
 // The id may be a unique prefix, or empty for the project's latest run: what
 // came before it may have been overtaken by it, and must be named.
 func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan struct{}) (*Done, *Work, error) {
-	db, err := readStore(ctx, o.File)
+	db, err := readStore(ctx, o)
 	if err != nil {
 		return nil, nil, noRun(err, id, true)
 	}
@@ -200,7 +200,7 @@ func (w *Work) warnChanged(p *plan.Plan) {
 // findRun finds a run by id or prefix. Without an id it is the latest of the
 // project, or of all when project is empty; one that is to be resumed must not
 // be over.
-func findRun(ctx context.Context, db *store.SQLite, id, project string, resumable bool) (axle.Run, []byte, error) {
+func findRun(ctx context.Context, db store.Store, id, project string, resumable bool) (axle.Run, []byte, error) {
 	if id == "" {
 		runs, err := db.Runs(ctx, project, 1)
 		if err != nil {
@@ -230,7 +230,7 @@ func noRun(err error, id string, resumable bool) error {
 
 // Runs lists the recorded runs, the newest first.
 func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
-	db, err := readStore(ctx, o.File)
+	db, err := readStore(ctx, o)
 	if errors.Is(err, axle.ErrNotFound) {
 		return nil, nil
 	}
@@ -252,7 +252,7 @@ func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
 
 // standing corrects the status of a run that is recorded as running, and whose
 // process is gone.
-func standing(ctx context.Context, db *store.SQLite, run *axle.Run) error {
+func standing(ctx context.Context, db store.Store, run *axle.Run) error {
 	if run.Status != axle.RunRunning {
 		return nil
 	}
@@ -268,7 +268,7 @@ func standing(ctx context.Context, db *store.SQLite, run *axle.Run) error {
 
 // Show reads a run with its plan and records; the latest when id is empty.
 func Show(ctx context.Context, o Options, id string) (*Done, error) {
-	db, err := readStore(ctx, o.File)
+	db, err := readStore(ctx, o)
 	if err != nil {
 		return nil, noRun(err, id, false)
 	}
@@ -293,7 +293,7 @@ func Show(ctx context.Context, o Options, id string) (*Done, error) {
 
 // Cancel gives up a run that was interrupted or failed: it can't be resumed.
 func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
-	db, err := readStore(ctx, o.File)
+	db, err := readStore(ctx, o)
 	if err != nil {
 		return nil, noRun(err, id, true)
 	}
