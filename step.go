@@ -1,6 +1,8 @@
 package axle
 
 import (
+	"errors"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -14,6 +16,9 @@ type Step struct {
 	Account     string `json:"account"`
 	AccountName string `json:"account_name,omitempty"`
 	Region      string `json:"region"`
+	// Wave is the wave of its stack's rollout that the step is in, from 1; 0 for
+	// steps of no rollout.
+	Wave int `json:"wave,omitempty"`
 	// Delete turns the step around: what it would make is removed.
 	Delete bool `json:"delete,omitempty"`
 	// Needs are the steps that must have succeeded before; sorted, no doubles.
@@ -41,6 +46,7 @@ func (s *Step) Where() string {
 type Spec struct {
 	Stack   *StackSpec   `json:"stack,omitempty"`
 	Peering *PeeringSpec `json:"peering,omitempty"`
+	Wave    *WaveSpec    `json:"wave,omitempty"`
 }
 
 // Protection says whether a stack whose termination protection is now as given
@@ -79,6 +85,33 @@ type PeeringSpec struct {
 	Project string `json:"project"`
 	Peering string `json:"peering"`
 	DNS     bool   `json:"dns,omitempty"`
+}
+
+// WaveSpec is what must come true after a wave of a rollout before the next one
+// begins: in this order the pause, the health checks, the approval.
+type WaveSpec struct {
+	Stack  string `json:"stack"`
+	Wave   int    `json:"wave"` // from 1
+	Of     int    `json:"of"`
+	Canary bool   `json:"canary,omitempty"`
+	// Pause is how long to wait after the wave.
+	Pause time.Duration `json:"pause,omitempty"`
+	// Alarms: CloudWatch alarms, given as inputs, must be in OK.
+	Alarms bool `json:"alarms,omitempty"`
+	// Command must exit 0.
+	Command []string `json:"command,omitempty"`
+	// Timeout bounds each health check.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// Approval: a person must have approved the next wave.
+	Approval bool `json:"approval,omitempty"`
+}
+
+// WaveName names a wave of a rollout for people: "the canary", "wave 2 of 4".
+func WaveName(wave, of int, canary bool) string {
+	if canary {
+		return "the canary"
+	}
+	return fmt.Sprintf("wave %d of %d", wave, of)
 }
 
 // A Value is an input of a step: a literal, or an expression over outputs of
@@ -229,3 +262,15 @@ type Progress struct {
 	// action itself waits).
 	Again time.Duration
 }
+
+// Codes of failures that are a rollout's.
+const (
+	CodeHalted     = "Halted"     // of a skipped step: its rollout has halted
+	CodeRolledBack = "RolledBack" // of a step that was put back
+	CodeUnhealthy  = "Unhealthy"  // of the gate after a wave
+)
+
+// ErrWaiting says that a step waits for what a run can't bring about itself,
+// such as a person's approval. The run goes on with other steps, and when there
+// are none ends as interrupted; a resumed one looks again.
+var ErrWaiting = errors.New("waiting")

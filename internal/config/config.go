@@ -112,8 +112,7 @@ type Stack struct {
 	StackName      Text  // the default filled in, with the stack's own place
 	Protect        *bool // nil: not said
 	ExecutionRole  Text
-	// Rollout is checked, and not obeyed yet.
-	Rollout *Rollout
+	Rollout        *Rollout // nil: every target as soon as it can be
 }
 
 // RegionsKind says how a stack's regions are chosen.
@@ -145,10 +144,38 @@ type Parameter struct {
 
 // Rollout is in which order and how carefully a stack's targets are worked on.
 type Rollout struct {
-	OrderBy                                       *expr.Text
-	Canary, Wave, MaxConcurrent, FailureTolerance Amount
-	Pause                                         time.Duration
-	Pos                                           diag.Pos
+	OrderBy *expr.Text
+	// Canary is the size of the first wave, Wave that of the others; zero is no
+	// canary, and all the rest in one wave.
+	Canary, Wave, MaxConcurrent Amount
+	// WaveTolerance is how many targets of one wave may fail, OverallTolerance
+	// how many of all.
+	WaveTolerance, OverallTolerance Amount
+	Pause                           time.Duration
+	// Approval says after which waves a person must approve of going on.
+	Approval Approval
+	Health   *Health // nil: none
+	// Rollback: the stacks of a wave that fails are put back.
+	Rollback bool
+	Pos      diag.Pos
+}
+
+// Approval says which waves wait for a person.
+type Approval string
+
+// The waves after which a person is asked.
+const (
+	ApprovalNone   Approval = ""
+	ApprovalCanary Approval = "canary"
+	ApprovalWaves  Approval = "wave" // every one
+)
+
+// Health is what must be well after each wave.
+type Health struct {
+	Alarms  []Parameter // names or ARNs of CloudWatch alarms in the target
+	Command []Text      // run on this machine
+	Timeout time.Duration
+	Pos     diag.Pos
 }
 
 // Amount is a number of targets, or a part of them.

@@ -21,6 +21,7 @@ type form struct {
 	name  *match // what the names of names look like
 	or    *form  // another form that will do as well, by kind or choice
 	least int    // items: how many there must be
+	twice bool   // items: one may be there more than once
 
 	match   *match   // what a text looks like
 	also    []string // JSON types that a text may have too, without quotes
@@ -101,7 +102,7 @@ func (f *form) check(n *node, path string, problems *diag.List) {
 		seen := map[string]bool{}
 		for i, item := range n.items {
 			f.of.check(item, fmt.Sprintf("%s[%d]", path, i), problems)
-			if item.kind == scalar && !item.bad && seen[item.text] {
+			if item.kind == scalar && !item.bad && seen[item.text] && !f.twice {
 				item.bad = true
 				problems.Add(item.pos, "remove one", "%q is in %s twice", item.text, path)
 			}

@@ -134,14 +134,32 @@ var stackForm = form{is: object, doc: "A stack and where it goes.", keys: []key{
 	{"stack_name", form{doc: "The stack's name in CloudFormation; <project>-<stack> otherwise.", match: stackName}, false},
 	{"protect", form{is: truth, doc: "Termination protection, on or off. Left out: as it is."}, false},
 	{"execution_role", form{doc: "The role that CloudFormation works with: its name in the target account, or an ARN.", match: roleOrNone}, false},
-	{"rollout", form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
-		{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},
-		{"canary", form{doc: "This many first, alone.", match: amount, also: []string{"integer"}}, false},
-		{"wave", form{doc: "Then so many at a time.", match: amount, also: []string{"integer"}}, false},
-		{"max_concurrent", form{doc: "Never more than this at once.", match: amount, also: []string{"integer"}}, false},
-		{"failure_tolerance", form{doc: "Stop when more than this have failed.", match: amount, also: []string{"integer"}}, false},
-		{"pause", form{doc: "Wait between waves.", match: duration}, false},
+	{"rollout", rolloutForm, false},
+}}
+
+var rolloutForm = form{is: object, doc: "In which order and how carefully targets are worked on.", keys: []key{
+	{"order_by", form{doc: "An expression that targets are ordered by.", match: notEmpty, example: "order_by: account.ou"}, false},
+	{"canary", form{doc: "This many first, alone.", match: amount, also: []string{"integer"}}, false},
+	{"wave", form{doc: "Then so many at a time; left out: all the rest.", match: amount, also: []string{"integer"}}, false},
+	{"max_concurrent", form{doc: "Never more than this at once.", match: amount, also: []string{"integer"}}, false},
+	{"failure_tolerance", form{doc: "Halt when more than this of a wave, or of all, have failed.", match: amount, also: []string{"integer"}, deflt: "0", example: "failure_tolerance: 5%",
+		or: &form{is: object, doc: "Wave and overall apart.", keys: []key{
+			{"wave", form{doc: "Of one wave.", match: amount, also: []string{"integer"}}, false},
+			{"overall", form{doc: "Of all targets.", match: amount, also: []string{"integer"}}, false},
+		}}}, false},
+	{"pause", form{doc: "Wait after a wave, before its health is checked and the next one begins.", match: duration}, false},
+	{"approval", form{doc: "manual: a person approves of each wave after the first.", choices: []string{"manual"}, example: "{after: canary}",
+		or: &form{is: object, keys: []key{
+			{"after", form{doc: "After which waves a person is asked.", choices: []string{"canary", "wave"}}, true},
+		}}}, false},
+	{"health", form{is: object, doc: "What must be well after each wave, or the rollout halts.", keys: []key{
+		{"alarms", form{is: items, doc: "Names or ARNs of CloudWatch alarms in each target of the wave: all in OK.", least: 1,
+			of: &form{is: value, doc: aboutExpression}, example: "alarms: [booking-errors]"}, false},
+		{"command", form{is: items, doc: "A command and its arguments, run on this machine: it exits 0. It has AXLE_RUN, AXLE_STACK, AXLE_WAVE and AXLE_ACCOUNTS.", least: 1, twice: true,
+			of: &form{match: notEmpty}, example: "command: [./smoke.sh, --quick]"}, false},
+		{"timeout", form{doc: "How long alarms may take to come to OK, and the command to exit.", match: duration, deflt: "10m"}, false},
 	}}, false},
+	{"on_failure", form{doc: "rollback: the stacks of a wave that fails get their previous template and parameters back.", choices: []string{"stop", "rollback"}, deflt: "stop"}, false},
 }}
 
 func sideForm(doc string) form {

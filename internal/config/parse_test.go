@@ -71,7 +71,7 @@ peerings:
 
 func TestParseWhole(t *testing.T) {
 	p, problems := Parse("dir/axle.yaml", []byte(whole), "")
-	expect(t, "whole", problems, []string{`41:14: warning: rollout of stack "spoke-network" isn't obeyed`})
+	expect(t, "whole", problems, nil)
 	at := func(line, col int) diag.Pos { return diag.Pos{File: "dir/axle.yaml", Line: line, Col: col} }
 	for _, c := range []struct {
 		what      string
@@ -305,8 +305,12 @@ func TestMistakes(t *testing.T) {
 			`5:48: "A-b" in stacks.a.parameters is not a parameter's name`, "5:59: stacks.a.parameters.B is a list", "5:67: stacks.a.parameters.C is a mapping",
 			"5:78: stacks.a.parameters.D has no value", "5:83: stacks.a.parameters.E has no value"}},
 		{hub + "  a: {template: x, targets: true, rollout: {canary: few, wave: 200%, pause: 5, order_by: account.x}}", []string{
-			`5:44: warning: rollout`, `5:53: stacks.a.rollout.canary: "few" is not a number or a percentage`, `5:64: "200%" is more than all`,
+			`5:53: stacks.a.rollout.canary: "few" is not a number or a percentage`, `5:64: "200%" is more than all`,
 			`5:77: stacks.a.rollout.pause: "5" is not a duration`, `5:98: there is no field "x"`}},
+		{hub + "  a: {template: x, targets: true, rollout: {wave: 0, approval: {after: canary}, health: {timeout: 1m}}}", []string{
+			`5:51: rollout.wave is 0`, `5:64: an approval after the canary, and there is no canary`, `5:89: rollout.health checks nothing`}},
+		{hub + "  a: {template: x, targets: true, rollout: {approval: yes, health: {alarms: ['${{ account.x }}']}, on_failure: panic}}", []string{
+			`5:55: stacks.a.rollout.approval can't be "yes"`, `5:91: there is no field "x"`, `5:112: stacks.a.rollout.on_failure can't be "panic"`}},
 		// YAML's own ways.
 		{hub + "  a: {template: x, targets: !account.management}", []string{"5:3: not YAML | put the expression into '...'"}},
 		{hub + "  a:\n    template: x\n    targets: !account.management\n", []string{"7:14: YAML tag !account.management has no meaning here | quotes"}},

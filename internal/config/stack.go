@@ -32,7 +32,7 @@ func (p *parser) stack(e pair, chosen *node) {
 		StackName:      n.get("stack_name").Text(),
 		Protect:        given(n.get("protect")),
 		ExecutionRole:  n.get("execution_role").Text(),
-		Rollout:        p.rollout(n.get("rollout"), e.key.text),
+		Rollout:        p.rollout(n.get("rollout")),
 	}
 	own := n.get("targets")
 	if targets == nil {
@@ -100,22 +100,6 @@ func (p *parser) values(n *node) []Parameter {
 		out = append(out, v)
 	}
 	return out
-}
-
-func (p *parser) rollout(n *node, stack string) *Rollout {
-	if n == nil || n.kind != mapping {
-		return nil
-	}
-	p.problems.Warn(n.pos, "every target is worked on as soon as it can be", "rollout of stack %q isn't obeyed in this version of axle", stack)
-	r := &Rollout{Pos: n.pos, Canary: p.amount(n.get("canary")), Wave: p.amount(n.get("wave")),
-		MaxConcurrent: p.amount(n.get("max_concurrent")), FailureTolerance: p.amount(n.get("failure_tolerance"))}
-	r.Pause, _ = p.duration(n.get("pause"))
-	if by := n.get("order_by"); by != nil {
-		order, problems := by.expression().Expression(p.known)
-		p.problems = append(p.problems, problems...)
-		r.OrderBy = order
-	}
-	return r
 }
 
 // amount reads a checked number or percentage.

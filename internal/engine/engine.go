@@ -106,7 +106,7 @@ func Run(ctx context.Context, run string, steps []axle.Step, earlier []axle.Reco
 	}
 	r := newRun(run, steps, earlier, frontier, o)
 	err = r.loop(ctx)
-	out := &Outcome{Status: Status(r.records), Records: r.records}
+	out := &Outcome{Status: Status(counted(steps, r.records)), Records: r.records}
 	if errors.Is(err, ErrInterrupted) {
 		out.Status = axle.RunInterrupted // even if all that is left failed before
 	}

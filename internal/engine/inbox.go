@@ -26,6 +26,7 @@ const (
 	saveToken messageKind = iota
 	hasEnded
 	wasLeft
+	isWaiting
 )
 
 // inbox collects messages, so that the loop takes many at a time.

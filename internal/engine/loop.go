@@ -60,17 +60,17 @@ func newRun(id string, steps []axle.Step, earlier []axle.Record, f *plan.Frontie
 		stopping: make(chan struct{}),
 	}
 	for i := range steps {
-		r.records[i] = axle.Record{Step: steps[i].ID, Status: axle.Pending}
+		r.records[i] = axle.Record{Step: steps[i].ID, Status: f.Status(i)}
 	}
 	for _, old := range earlier {
 		i, ok := f.Index(old.Step)
-		if !ok {
+		if !ok || f.Status(i) == "" { // of a rollback that was for an earlier attempt
 			continue
 		}
 		// Until the step starts again, what it came to last time stands.
 		r.records[i] = old
-		if old.Status.OK() {
-			r.ended[i].Store(&r.records[i].Result)
+		if f.Status(i).OK() {
+			r.ended[i].Store(&old.Result)
 		}
 	}
 	return r
@@ -253,6 +253,10 @@ func (r *run) receive() {
 		case hasEnded:
 			r.atWork--
 			r.end(m)
+		case isWaiting:
+			r.atWork--
+			r.frontier.Wait(m.step)
+			r.events.send(Event{Kind: Waiting, Step: &r.steps[m.step], Record: *rec})
 		case wasLeft:
 			r.atWork--
 			r.events.send(Event{Kind: Left, Step: &r.steps[m.step], Record: *rec})
@@ -265,15 +269,35 @@ func (r *run) end(m message) {
 	now := time.Now().UTC()
 	rec := &r.records[m.step]
 	rec.Status, rec.Result, rec.Failure, rec.Finished = m.status, m.result, m.failure, now
+	lost := r.frontier.End(m.step, m.status)
+	if of, ok := r.frontier.PutBack(m.step); ok { // recorded first: a rollback that isn't recorded goes on
+		r.putBack(of, now)
+	}
 	r.queue = append(r.queue, entry{step: m.step, record: *rec})
 	if m.status.OK() {
-		r.ended[m.step].Store(&rec.Result)
+		r.ended[m.step].Store(&m.result)
 	}
-	for _, i := range r.frontier.End(m.step, m.status) {
+	for _, i := range lost {
 		s := &r.records[i]
-		*s = axle.Record{Step: s.Step, Status: r.frontier.Status(i), Attempts: s.Attempts, Finished: now, SkippedFor: rec.Step}
+		*s = axle.Record{Step: s.Step, Status: r.frontier.Status(i), Attempts: s.Attempts, Finished: now}
+		if blame, ok := r.frontier.Blame(i); ok {
+			s.SkippedFor = r.steps[blame].ID
+		}
+		if why, ok := r.frontier.Halted(i); ok {
+			s.Failure = &axle.Failure{Code: axle.CodeHalted, Message: why}
+		}
 		r.queue = append(r.queue, entry{step: i, record: *s})
 	}
+}
+
+// putBack records that what a step had done was undone: it is to be done again.
+func (r *run) putBack(i int, now time.Time) {
+	rec := &r.records[i]
+	why, _ := r.frontier.Halted(i)
+	rec.Status, rec.Finished, rec.Result = axle.Failed, now, axle.Result{Change: rec.Result.Change}
+	rec.Failure = &axle.Failure{Code: axle.CodeRolledBack, Message: "put back to what it was before the run: the rollout was " + why}
+	r.ended[i].Store(nil)
+	r.queue = append(r.queue, entry{step: i, record: *rec})
 }
 
 // finish writes what is still to be written, and says how it went.

@@ -36,8 +36,9 @@ const (
 	Started EventKind = iota
 	Progressed
 	Retrying
-	Ended // also for steps that never started: skipped, cancelled
-	Left  // still at work when the run was interrupted
+	Ended   // also for steps that never started: skipped, cancelled
+	Left    // still at work when the run was interrupted
+	Waiting // for what the run can't bring about, such as an approval
 )
 
 // events passes events on to an observer. Sending never blocks.

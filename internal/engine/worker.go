@@ -48,6 +48,9 @@ func (w *worker) work() message {
 		if errors.Is(err, errLeave) {
 			return message{kind: wasLeft, step: w.n, token: w.token, attempts: w.attempts}
 		}
+		if errors.Is(err, axle.ErrWaiting) {
+			return message{kind: isWaiting, step: w.n, token: w.token, attempts: w.attempts}
+		}
 		if err != nil {
 			return w.failed(err)
 		}

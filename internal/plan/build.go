@@ -81,6 +81,9 @@ func (b *builder) finish() (*Plan, diag.List) {
 		b.problems.Add(b.whereNeeded(err), "break the circle: one of these must not need the other's outputs", "%v", err)
 		return nil, b.problems
 	}
+	if b.checkRollouts(); b.problems.Err() != nil {
+		return nil, b.problems
+	}
 	b.plan.Steps = sorted
 	b.plan.Accounts = map[string]axle.Account{}
 	for i := range sorted {
@@ -161,12 +164,10 @@ func (b *builder) spec(s *config.Stack) *axle.Spec {
 func (b *builder) addStack(s *config.Stack) {
 	of := b.instances[s.Name]
 	spec := b.spec(s)
-	for _, t := range of.all {
-		if !of.narrowed[t] {
-			continue
-		}
+	targets, waves := b.rolledOut(s, of)
+	for i, t := range targets {
 		account := b.accounts[t.Account]
-		step := axle.Step{ID: StackStep(s.Name, t), Kind: KindStack, Name: s.Name, Account: t.Account,
+		step := axle.Step{ID: StackStep(s.Name, t), Kind: KindStack, Name: s.Name, Account: t.Account, Wave: waves[i],
 			AccountName: account.Name, Region: t.Region, Spec: spec, Input: map[string]axle.Value{}}
 		needs := map[string]bool{}
 		for i := range s.Parameters {

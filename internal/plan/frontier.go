@@ -8,8 +8,10 @@ import (
 
 // Limits bound how many steps run at once: in all, in one account, in one
 // region of all accounts, and in one region of one account. 0 is no limit.
+// Rollouts bound those of single stacks, and in which order they start.
 type Limits struct {
 	Global, PerAccount, PerRegion, PerTarget int
+	Rollouts                                 []Rollout
 }
 
 // Frontier is the pure state of a run: which steps wait, may start, run, have
@@ -37,6 +39,12 @@ type Frontier struct {
 	open    ranks // lanes whose first step may be startable
 	counts  [stateCount]int
 	stopped bool
+
+	rollouts []rollout
+	gates    int     // running: they wait more than they work, and take no place
+	part     []part  // of which rollout each step is a part; nil without rollouts
+	lost     []int32 // steps that the event at hand keeps from running
+	settling []int32 // steps that ended, and that their rollout hasn't heard of
 }
 
 // NewFrontier makes the state of a run of steps. Of what an earlier attempt of
@@ -71,6 +79,7 @@ func NewFrontier(steps []axle.Step, limits Limits, done []axle.Record) (*Frontie
 	for i := range f.blame {
 		f.blame[i] = -1
 	}
+	f.makeRollouts(steps, done)
 	f.rank, f.order = startingOrder(heights, running)
 	f.makeLanes(steps)
 	f.begin()
@@ -81,12 +90,13 @@ func NewFrontier(steps []axle.Step, limits Limits, done []axle.Record) (*Frontie
 func (f *Frontier) begin() {
 	for i, s := range f.status {
 		f.counts[s]++
-		if s != statePending {
+		if s.ok() {
 			for _, d := range f.graph.dependants(int32(i)) {
 				f.waits[d]--
 			}
 		}
 	}
+	f.beginRollouts()
 	for _, i := range f.order {
 		if f.status[i] == statePending && f.waits[i] == 0 {
 			f.ready(i)
@@ -99,10 +109,10 @@ func (f *Frontier) begin() {
 func (f *Frontier) Next(max int) []int {
 	var out []int
 	for !f.stopped && len(f.open) > 0 && (max <= 0 || len(out) < max) &&
-		(f.limits.Global <= 0 || f.counts[stateRunning] < f.limits.Global) {
+		(f.limits.Global <= 0 || f.counts[stateRunning]-f.gates < f.limits.Global) {
 		e := f.open.pop()
 		l := &f.lanes[e.lane]
-		if !l.is(atOpen, e.rank) {
+		if !l.is(atOpen, e.rank) || f.prune(e.lane) {
 			continue
 		}
 		if p := f.full(l); p >= 0 {
@@ -118,6 +128,7 @@ func (f *Frontier) Next(max int) []int {
 			}
 		}
 		f.set(i, stateRunning)
+		f.gates += f.isGate(i)
 		out = append(out, int(i))
 		if len(l.ready) > 0 {
 			f.open.push(entry{l.ready[0].rank, e.lane})
@@ -130,15 +141,17 @@ func (f *Frontier) Next(max int) []int {
 }
 
 // End tells that a running step ended, and how. It returns the steps that can
-// no longer run because of that: all that need it, directly or not. After a
-// failure they are skipped, after a cancellation cancelled; the first step that
-// reaches one decides. A step that isn't running is left alone.
+// no longer run because of that: all that need it, directly or not, and what
+// is left of a rollout that halts. After a failure they are skipped, after a
+// cancellation cancelled; the first step that reaches one decides. A step that
+// isn't running is left alone.
 func (f *Frontier) End(i int, st axle.Status) []int {
 	if i < 0 || i >= len(f.status) || f.status[i] != stateRunning || !st.Ended() {
 		return nil
 	}
 	f.release(int32(i))
 	f.set(int32(i), stateOf(st))
+	f.lost = f.lost[:0]
 	if st.OK() {
 		for _, d := range f.graph.dependants(int32(i)) {
 			f.waits[d]--
@@ -146,18 +159,37 @@ func (f *Frontier) End(i int, st axle.Status) []int {
 				f.ready(d)
 			}
 		}
+	} else {
+		to := stateSkipped
+		if st == axle.Cancelled {
+			to = stateCancelled
+		}
+		f.giveUp(int32(i), int32(i), to)
+	}
+	f.settle(int32(i))
+	if len(f.lost) == 0 {
 		return nil
 	}
-	to := stateSkipped
-	if st == axle.Cancelled {
-		to = stateCancelled
+	out := make([]int, len(f.lost))
+	for k, l := range f.lost {
+		out[k] = int(l)
 	}
-	return f.giveUp(int32(i), to)
+	slices.Sort(out)
+	return out
 }
 
-// giveUp marks all pending descendants of i.
-func (f *Frontier) giveUp(i int32, to state) []int {
-	var out []int
+// Wait tells that a running step waits for what the run can't bring about. It
+// frees its places, and is pending until a later run.
+func (f *Frontier) Wait(i int) {
+	if i < 0 || i >= len(f.status) || f.status[i] != stateRunning {
+		return
+	}
+	f.release(int32(i))
+	f.set(int32(i), statePending)
+}
+
+// giveUp marks all pending descendants of i, because of blame.
+func (f *Frontier) giveUp(i, blame int32, to state) {
 	for stack := []int32{i}; len(stack) > 0; {
 		at := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
@@ -165,14 +197,18 @@ func (f *Frontier) giveUp(i int32, to state) []int {
 			if f.status[d] != statePending {
 				continue
 			}
-			f.set(d, to)
-			f.blame[d] = i
-			out = append(out, int(d))
+			f.lose(d, blame, to)
 			stack = append(stack, d)
 		}
 	}
-	slices.Sort(out)
-	return out
+}
+
+// lose keeps a pending step from running.
+func (f *Frontier) lose(d, blame int32, to state) {
+	f.set(d, to)
+	f.blame[d] = blame
+	f.lost = append(f.lost, d)
+	f.settling = append(f.settling, d)
 }
 
 // Stop makes Next return nothing from now on. What is pending stays so: the
@@ -192,7 +228,7 @@ func (f *Frontier) Cancel() []int {
 	return out
 }
 
-// Status says where step i is.
+// Status says where step i is; "" for a rollback that isn't called for.
 func (f *Frontier) Status(i int) axle.Status { return statuses[f.status[i]] }
 
 // Blame returns the step whose failure or cancellation kept step i from
@@ -228,10 +264,13 @@ const (
 	stateFailed
 	stateSkipped
 	stateCancelled
+	stateDormant // of a rollback that nobody needs; never told
 	stateCount
 )
 
-var statuses = [stateCount]axle.Status{axle.Pending, axle.Running, axle.Succeeded, axle.Unchanged, axle.Failed, axle.Skipped, axle.Cancelled}
+func (s state) ok() bool { return s == stateSucceeded || s == stateUnchanged }
+
+var statuses = [stateCount]axle.Status{axle.Pending, axle.Running, axle.Succeeded, axle.Unchanged, axle.Failed, axle.Skipped, axle.Cancelled, ""}
 
 func stateOf(st axle.Status) state {
 	if i := slices.Index(statuses[:], st); i >= 0 {

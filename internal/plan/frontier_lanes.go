@@ -2,11 +2,12 @@ package plan
 
 import "axle"
 
-// A lane holds the steps of one target that may start, first come by rank. It
+// A lane holds the steps of one target that may start, first come by rank; those
+// of a rollout have one of their own there. It
 // is in exactly one place: open, parked at a full pool, or nowhere when empty.
 type lane struct {
 	ready ranks
-	pools [3]int32 // of its account, its region and itself; -1 for no limit
+	pools [4]int32 // of its account, region, target and rollout; -1 for no limit
 	at    int32    // atOpen, atNone or the pool where it is parked
 }
 
@@ -30,10 +31,14 @@ type pool struct {
 // makeLanes sorts the steps into lanes and gives these their pools.
 func (f *Frontier) makeLanes(steps []axle.Step) {
 	f.lane = make([]int32, len(steps))
-	lanes := make(map[axle.Target]int32)
-	accounts, regions := make(map[string]int32), make(map[string]int32)
+	type place struct {
+		axle.Target
+		rollout int32
+	}
+	lanes := make(map[place]int32)
+	accounts, regions, targets := make(map[string]int32), make(map[string]int32), make(map[string]int32)
 	shared := func(of map[string]int32, key string, limit int) int32 {
-		if limit <= 0 {
+		if limit <= 0 || key == "" {
 			return -1
 		}
 		p, ok := of[key]
@@ -45,18 +50,22 @@ func (f *Frontier) makeLanes(steps []axle.Step) {
 	}
 	for i := range steps {
 		t := steps[i].Target()
-		n, ok := lanes[t]
+		at := place{t, f.rolloutOf(int32(i))}
+		if f.isGate(int32(i)) > 0 {
+			t, at = axle.Target{}, place{rollout: -2}
+		}
+		n, ok := lanes[at]
 		if !ok {
 			n = int32(len(f.lanes))
-			lanes[t] = n
+			lanes[at] = n
 			own := int32(-1)
-			if f.limits.PerTarget > 0 {
-				own = f.newPool(f.limits.PerTarget)
+			if f.limits.PerTarget > 0 && at.rollout > -2 {
+				own = shared(targets, t.String(), f.limits.PerTarget)
 			}
-			f.lanes = append(f.lanes, lane{at: atNone, pools: [3]int32{
+			f.lanes = append(f.lanes, lane{at: atNone, pools: [4]int32{
 				shared(accounts, t.Account, f.limits.PerAccount),
 				shared(regions, t.Region, f.limits.PerRegion),
-				own,
+				own, f.rolloutPool(at.rollout),
 			}})
 		}
 		f.lane[i] = n
@@ -80,6 +89,25 @@ func (f *Frontier) ready(i int32) {
 	}
 }
 
+// prune drops from the front of an open lane what a halt has kept from running.
+// It says whether the lane has to be looked at anew.
+func (f *Frontier) prune(n int32) bool {
+	l := &f.lanes[n]
+	if f.status[f.order[l.ready[0].rank]] == statePending {
+		return false
+	}
+	for len(l.ready) > 0 && f.status[f.order[l.ready[0].rank]] != statePending {
+		l.ready.pop()
+	}
+	if len(l.ready) > 0 {
+		f.open.push(entry{l.ready[0].rank, n})
+	} else {
+		l.at = atNone
+		f.wake(l)
+	}
+	return true
+}
+
 // full returns a pool of the lane that has no place left, or -1.
 func (f *Frontier) full(l *lane) int32 {
 	for _, p := range l.pools {
@@ -92,6 +120,7 @@ func (f *Frontier) full(l *lane) int32 {
 
 // release gives a step's places back, and each to one lane that waits for it.
 func (f *Frontier) release(i int32) {
+	f.gates -= f.isGate(i)
 	l := &f.lanes[f.lane[i]]
 	for _, p := range l.pools {
 		if p >= 0 {

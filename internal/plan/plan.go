@@ -38,6 +38,8 @@ type Plan struct {
 	Templates map[string][]byte `json:"templates,omitempty"`
 	// Steps are in topological order; equal ranks by name, account and region.
 	Steps []axle.Step `json:"steps"`
+	// Rollouts are those of the stacks that have one, in the order of axle.yaml.
+	Rollouts []Rollout `json:"rollouts,omitempty"`
 
 	secretVars bool     // a secret is made of Vars
 	texts      sync.Map // expression -> *expr.Text
@@ -115,7 +117,7 @@ func Decode(data []byte) (*Plan, error) {
 // them is made of.
 func redacted(p *Plan) *Plan {
 	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
-		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Steps: p.Steps}
+		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Steps: p.Steps, Rollouts: p.Rollouts}
 	if p.secretVars {
 		out.Vars, out.NoVars = nil, true
 	}

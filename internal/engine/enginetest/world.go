@@ -11,6 +11,7 @@ import (
 
 	"axle"
 	"axle/internal/engine"
+	"axle/internal/plan"
 )
 
 // World is what the steps of a test act on, and the journal of their run. As
@@ -173,6 +174,9 @@ func (w *World) enter(step *axle.Step, start bool) {
 	if w.journal[step.ID].Status != axle.Running {
 		w.fault("%s acts while the journal says %q", step.ID, w.journal[step.ID].Status)
 	}
+	if gate := w.journal[plan.WaveStep(step.Name, step.Wave-1)]; step.Wave > 1 && step.Kind == "thing" && !gate.Status.OK() {
+		w.fault("%s acts before its wave", step.ID)
+	}
 	for _, id := range step.Needs {
 		if w.made[id] != 1 {
 			w.fault("%s acts before %s", step.ID, id)
@@ -199,7 +203,8 @@ func (w *World) Append(ctx context.Context, _ string, records []axle.Record) err
 	}
 	w.written += len(records)
 	for _, r := range records {
-		if before := w.journal[r.Step]; before.Status.Ended() && before.Status != r.Status && r.Status.Ended() {
+		if before := w.journal[r.Step]; before.Status.Ended() && before.Status != r.Status && r.Status.Ended() &&
+			(r.Failure == nil || r.Failure.Code != axle.CodeRolledBack) {
 			w.fault("%s ended as %s and then as %s", r.Step, before.Status, r.Status)
 		}
 		w.journal[r.Step] = r
