@@ -86,7 +86,10 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 		return a.startDelete(ctx, step, st)
 	}
 	t, w := step.Target(), want(step.Spec.Stack, in)
-	ph := phase{name: phaseChangeSet}
+	if res, nothing := a.notAdopted(w, st); nothing {
+		return axle.Progress{Done: true, Result: res}, nil
+	}
+	ph := phase{name: phaseChangeSet, note: w.Adoption(st)}
 	if st != nil {
 		switch st.State() {
 		case cfn.Halted:
@@ -110,6 +113,19 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	}
 	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
 	return axle.Progress{Token: ph.String()}, err
+}
+
+// notAdopted is the result of an adoption where there is nothing to adopt.
+func (a *Stack) notAdopted(w cfn.Want, st *cfn.Stack) (axle.Result, bool) {
+	switch {
+	case !a.driver.Adopts:
+		return axle.Result{}, false
+	case st == nil || st.State() == cfn.Shell:
+		return axle.Result{Change: axle.None, Note: "there is no stack to adopt: axle deploy makes it"}, true
+	case w.Adoption(st) == "":
+		return axle.Result{Change: axle.None, Note: "the stack is this project's already", Outputs: st.Outputs}, true
+	}
+	return axle.Result{}, false
 }
 
 // noteDead is told of a stack that had to be removed before it could be made.

@@ -50,6 +50,9 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		return p.Result, err
 	}
 	w := want(spec, in)
+	if res, nothing := a.notAdopted(w, st); nothing {
+		return res, nil
+	}
 	switch {
 	case st == nil:
 	case st.State() == cfn.Stuck, st.State() == cfn.Undeleted:
@@ -68,13 +71,16 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		}
 	}
 	if len(in.Unknown) > 0 {
-		return a.guess(ctx, step, in, st)
+		res, err := a.guess(ctx, step, in, st)
+		res.Note = w.Adoption(st)
+		return res, err
 	}
 	res, err := a.driver.Preview(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret),
 		func(cs *cfn.ChangeSet) { judge(cs, in) })
 	if err == nil && res.Change == axle.None {
 		return a.previewUnchanged(spec, st), nil
 	}
+	res.Note = w.Adoption(st)
 	return res, err
 }
 

@@ -52,6 +52,9 @@ type Driver struct {
 	Verify bool
 	// Continues: the user wants rollbacks that failed to be continued.
 	Continues bool
+	// Adopts: the user wants stacks of the wanted names that have no tags of
+	// ours to become ours.
+	Adopts bool
 	// Partition is that of the caller (aws, aws-cn, ...), to make an ARN of an
 	// execution role that is given by name.
 	Partition string

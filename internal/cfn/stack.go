@@ -72,7 +72,8 @@ func (d *Driver) List(ctx context.Context, t axle.Target, project string) ([]Sta
 		}
 		for i := range page.Stacks {
 			s := stackOf(&page.Stacks[i])
-			if owner, ok := s.Tags[TagProject]; ok && (project == "" || owner == project) && s.State() != Gone {
+			// Nested stacks inherit the tags, and belong to their parents.
+			if owner, ok := s.Tags[TagProject]; ok && s.Parent == "" && (project == "" || owner == project) && s.State() != Gone {
 				found = append(found, *s)
 			}
 		}
@@ -101,6 +102,9 @@ func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.
 	if project == spec.Project && stack == spec.Stack {
 		return nil
 	}
+	if !tagged && d.Adopts && (s.State() == Settled || s.State() == Busy) && s.Parent == "" {
+		return nil
+	}
 	f := &axle.Failure{Code: "NotOurs", Resource: s.Name, Blocked: true}
 	if !tagged && s.State() == Shell {
 		foreign, err := d.foreignChangeSet(ctx, t, s.Name)
@@ -114,8 +118,16 @@ func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.
 	switch {
 	case !tagged:
 		f.Message = fmt.Sprintf("stack %s exists, but isn't ours: it has no tag %s", s.Name, TagProject)
-		f.Hint = fmt.Sprintf("give the stack another stack_name in axle.yaml; or, to hand it over to Axle, set its tags %s=%s and %s=%s",
-			TagProject, spec.Project, TagStack, spec.Stack)
+		switch {
+		case s.Parent != "":
+			f.Message = fmt.Sprintf("stack %s exists, but isn't ours: it is part of stack %s", s.Name, baseName(s.Parent))
+			f.Hint = "give the stack another stack_name in axle.yaml"
+		case s.State() != Settled && s.State() != Busy:
+			f.Message += ", and it is in " + s.Status
+			f.Hint = "bring it into order or delete it first; only a stack that can be updated is adopted"
+		default:
+			f.Hint = fmt.Sprintf("give the stack another stack_name in axle.yaml; or make it this project's, after a look at what would change: axle adopt %s", spec.Stack)
+		}
 	case project != spec.Project:
 		f.Message = fmt.Sprintf("stack %s belongs to project %q", s.Name, project)
 		f.Hint = "give the stack another stack_name in axle.yaml"
@@ -124,6 +136,26 @@ func (d *Driver) Owned(ctx context.Context, t axle.Target, s *Stack, spec *axle.
 		f.Hint = "two stacks of axle.yaml mustn't share a stack_name; after a renaming, set its tag " + TagStack + " to " + spec.Stack
 	}
 	return f
+}
+
+// Adoption says what becoming ours does to a stack that isn't yet: "" when it is
+// ours, or there is none.
+func (w Want) Adoption(s *Stack) string {
+	if s == nil || s.State() == Shell || s.Tags[TagProject] != "" {
+		return ""
+	}
+	var lost []string
+	for k := range s.Tags {
+		if _, stays := w.tags()[k]; !stays {
+			lost = append(lost, k)
+		}
+	}
+	note := "the stack becomes this project's"
+	if len(lost) > 0 {
+		slices.Sort(lost)
+		note += "; its tags that axle.yaml doesn't have go: " + strings.Join(lost, ", ")
+	}
+	return note
 }
 
 // foreignChangeSet names a change set of the stack that isn't ours.

@@ -18,6 +18,7 @@ import (
 // deployFlags are those of deploy and destroy.
 type deployFlags struct {
 	yes, noPeering, verify, strict bool
+	adopt                          []string
 	recoveryFlags
 }
 
@@ -79,7 +80,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle plan shows what would happen"}
 	}
 	o := a.options()
-	o.NoPeering, o.Verify = flags.noPeering, flags.verify
+	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
 	if err := flags.set(&o); err != nil {
 		return err
 	}
@@ -88,6 +89,9 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	release()
 	if err != nil {
 		return err
+	}
+	if f := w.CheckAdopt(); f != nil {
+		return &usageError{f, f.Hint}
 	}
 	view := &watcher{app: a}
 	runCtx, stop, done := a.stoppable(ctx, view.say)
@@ -155,15 +159,14 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 		}
 		return nil, nil
 	}
-	word := "Deploy"
-	if destroy {
-		word = "Destroy"
-	}
+	word := capital(preview.Plan.Command)
 	if !a.confirm(word + " this?") {
 		return nil, errNoAnswer
 	}
 	return preview, nil
 }
+
+func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 // confirm asks on the terminal; anything but yes is no.
 func (a *App) confirm(question string) bool {

@@ -71,6 +71,7 @@ func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db stor
 	}
 	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
 	d := cfn.New(c, &templates{plan: p, cloud: c, hub: hub, readers: w.readers(p)}, memory)
+	d.Adopts = p.Command == "adopt"
 	d.Verify, d.Continues = w.opts.Verify, w.opts.Recovery.Continue
 	d.Partition = w.identity.Partition
 	return d

@@ -41,6 +41,8 @@ type Options struct {
 	// Verify makes a change set for every stack, also where nothing seems to
 	// have changed.
 	Verify bool
+	// Adopt names the stacks that become the project's; nil is a deploy as usual.
+	Adopt []string
 	// Recovery is what is allowed with stacks that can't go on by themselves.
 	Recovery      action.Recovery
 	MaxConcurrent int

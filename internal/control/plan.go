@@ -29,9 +29,12 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 		return nil, err
 	}
 	p, problems := plan.Build(plan.Input{Project: w.project, Templates: w.templates, Org: w.org, Enabled: enabled,
-		Where: w.where, Regions: w.opts.Regions, NoPeering: w.opts.NoPeering, Destroy: destroy})
+		Where: w.where, Regions: w.opts.Regions, NoPeering: w.opts.NoPeering, Destroy: destroy, Only: w.opts.Adopt})
 	if err := problems.Err(); err != nil {
 		return nil, err
+	}
+	if w.opts.Adopt != nil {
+		p.Command = "adopt"
 	}
 	for _, d := range problems.Warnings() {
 		w.warn("%s", d.Summary)

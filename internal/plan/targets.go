@@ -24,6 +24,8 @@ type Input struct {
 	// Where and Regions narrow the plan's targets; nil means all.
 	Where   *expr.Selector
 	Regions []string
+	// Only are the stacks that the plan acts on; nil means all.
+	Only []string
 	// NoPeering leaves peerings out.
 	NoPeering bool
 	Destroy   bool
@@ -159,7 +161,7 @@ func (b *builder) findInstances(s *config.Stack) (*instances, bool) {
 				addFailure(&b.problems, err, diag.Pos{File: "--where"}, "")
 				return nil, false
 			}
-			if keep {
+			if keep && (b.in.Only == nil || slices.Contains(b.in.Only, s.Name)) {
 				out.narrowed[t] = true
 			}
 			b.accounts[a.ID] = a
