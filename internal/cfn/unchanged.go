@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"maps"
 	"slices"
+	"strings"
 
 	"axle"
 
@@ -19,7 +20,7 @@ import (
 // CloudFormation looks up) is never unchanged here. It takes no call when our
 // record of the stack still fits, else one.
 func (d *Driver) Unchanged(ctx context.Context, t axle.Target, w Want, st *Stack) (bool, error) {
-	if d.Verify || w.Spec.Opaque != "" || len(w.Spec.NoEcho) > 0 {
+	if d.Verify || w.Spec.Opaque != "" || len(w.Spec.NoEcho) > 0 || w.dynamic() {
 		return false, nil
 	}
 	switch types.StackStatus(st.Status) {
@@ -31,6 +32,16 @@ func (d *Driver) Unchanged(ctx context.Context, t axle.Target, w Want, st *Stack
 		return false, err
 	}
 	return d.SameTemplate(ctx, t, w.Spec.Template, st)
+}
+
+// dynamic says whether CloudFormation looks a parameter's value up.
+func (w Want) dynamic() bool {
+	for _, value := range w.Values {
+		if strings.Contains(value, "{{resolve:") {
+			return true
+		}
+	}
+	return false
 }
 
 // sameSettings compares all but the template.

@@ -65,6 +65,7 @@ type Work struct {
 	org       *axle.Organization
 	hub       plan.Hub
 	run       string // id, also for use cases that keep no record
+	asked     *projectReads
 	// Warnings are what the user should be told, in order.
 	Warnings []string
 }

@@ -115,7 +115,8 @@ func (w *Work) groups() ([]*privilege.Group, error) {
 
 // group describes accounts that have the same stacks.
 func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
-	g := &privilege.Group{Partition: w.identity.Partition}
+	reads := w.reads()
+	g := &privilege.Group{Partition: w.identity.Partition, Reads: readsFor(reads.in, accounts)}
 	for _, a := range accounts {
 		g.Accounts = append(g.Accounts, a.ID)
 		g.Hub = g.Hub || a.ID == w.hub.Account.ID
@@ -129,7 +130,7 @@ func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
 		g.AnyRegion = g.AnyRegion || s.Regions.Kind == config.RegionsEnabled
 		g.Stacks = append(g.Stacks, privilege.Stack{Name: s.StackName.Value, Template: t, Regions: regions[s.Name],
 			Parameters: w.sameValues(s, accounts, regions[s.Name]), ExecutionRole: s.ExecutionRole.Value,
-			Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate})
+			Dynamic: readsFor(reads.dynamic[s.Name], accounts), Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate})
 	}
 	for i := range w.project.Peerings {
 		p := &w.project.Peerings[i]

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"axle"
@@ -144,4 +145,60 @@ func onlySecret(t *expr.Text) bool {
 	calls, source := t.Calls(), strings.TrimSpace(t.String())
 	return len(calls) == 1 && calls[0].Func == axle.ReadSecret &&
 		strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(source, "${{"), "}}")) == calls[0].Source
+}
+
+// AsksAWS says whether a parameter asks for something beside outputs.
+func AsksAWS(p config.Parameter) bool {
+	return slices.ContainsFunc(calls(p), func(c expr.Call) bool { return isRead(c.Func) })
+}
+
+// AnyName stands for a name that isn't known before the run.
+const AnyName = "*"
+
+// ReadsOf are the reads that a value makes for an account and region, those that
+// CloudFormation makes for it apart.
+func ReadsOf(text *expr.Text, sc expr.Scope) (reads, dynamic []axle.Read) {
+	at := axle.Target{Account: sc.Account.ID, Region: sc.Region}
+	n := &nameLookup{plan: &Plan{Hub: Hub{Account: sc.HubAccount, Region: sc.HubRegion}}, at: at, seen: map[string]bool{}}
+	_, _, _ = text.Eval(sc, n) // what fails is reported where the plan is made
+	for _, c := range text.Calls() {
+		if !isRead(c.Func) || n.seen[c.Source] {
+			continue
+		}
+		// Not reached: its name is made of others, or something else decides.
+		r := axle.Read{Kind: c.Func, Account: at.Account, Region: at.Region, Name: AnyName}
+		if c.Func != axle.ReadExport && firstArg(c) != "" {
+			if known, err := n.plan.readOf(c.Func, c.Args, nil, at); err == nil && c.Account == nil && c.Region == nil {
+				r = known
+			}
+		}
+		n.add(r, c.Dynamic)
+	}
+	return n.reads, n.dynamic
+}
+
+// nameLookup finds out what would be read, and reads nothing.
+type nameLookup struct {
+	plan           *Plan
+	at             axle.Target
+	seen           map[string]bool // calls by their text
+	reads, dynamic []axle.Read
+}
+
+func (n *nameLookup) add(r axle.Read, dynamic bool) {
+	if r.Key = ""; dynamic {
+		n.dynamic = append(n.dynamic, r)
+	} else {
+		n.reads = append(n.reads, r)
+	}
+}
+
+func (n *nameLookup) Call(source, fn string, args []string, opts map[string]string) (any, bool, error) {
+	if isRead(fn) {
+		if r, err := n.plan.readOf(fn, args, opts, n.at); err == nil {
+			n.seen[source] = true
+			n.add(r, opts["dynamic"] == "true")
+		}
+	}
+	return nil, false, nil
 }

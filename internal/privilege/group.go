@@ -20,6 +20,8 @@ type Stack struct {
 	ExecutionRole string
 	// Protect: termination protection is set or may have to be taken away.
 	Protect bool
+	// Dynamic are the secrets that CloudFormation reads for the parameters.
+	Dynamic []Read
 	// Large: the template goes by way of the hub's bucket.
 	Large bool
 }
@@ -41,6 +43,8 @@ type Group struct {
 	Room bool
 	// AnyRegion: the enabled regions of the account are asked for.
 	AnyRegion bool
+	// Reads are what values of the project ask for in these accounts.
+	Reads []Read
 	// Extra are actions that are allowed on all resources beside what is computed.
 	Extra []string
 }

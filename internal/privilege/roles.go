@@ -38,14 +38,18 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		g.artifacts(all)
 	case Execution:
 		r.Gaps = g.resources(schemas, func(*Stack) bool { return true }, all)
+		g.dynamicReads(func(*Stack) bool { return true }, all)
 	case Execute:
 		r.Gaps = g.resources(schemas, own, all)
+		g.dynamicReads(own, all)
 		for _, s := range g.Stacks {
 			all.on("cloudformation:DescribeStacks cloudformation:DescribeChangeSet "+execute, g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")...)
 		}
 		all.on("cloudformation:ListStacks", "*")
 	}
 	if role == Deploy || role == Plan {
+		g.reads(g.Reads, all)
+		g.dynamicReads(own, all)
 		all.on("cloudformation:DescribeStacks cloudformation:ListStacks cloudformation:ValidateTemplate", "*")
 		if g.AnyRegion {
 			all.on("account:ListRegions", "*")
