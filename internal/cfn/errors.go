@@ -159,6 +159,24 @@ func exportInUse(text string) (by string, ok bool) {
 	return strings.TrimSuffix(strings.TrimSpace(by), "."), ok
 }
 
+// noSetAccess: "You must enable organizations access to operate a service managed
+// stack set".
+func noSetAccess(err error) bool {
+	return strings.Contains(messageOf(err), "enable organizations access")
+}
+
+// noSetAdministrator: "You must be the management account or delegated admin
+// account of an organization before operating a SERVICE_MANAGED stack set" and
+// "Account used is not a delegated administrator".
+func noSetAdministrator(err error) bool {
+	return strings.Contains(messageOf(err), "delegated admin")
+}
+
+// notImported: "Export 'flights-VpcId' is not imported by any stack."
+func notImported(err error) bool {
+	return says(err, "ValidationError", "is not imported by any stack")
+}
+
 // hints are what to do about reasons that CloudFormation gives often.
 var hints = []struct{ says, hint string }{
 	// "Resource handler returned message: "... already exists (Service: ...)", "flights-topic already exists in stack arn:..."

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,12 +38,24 @@ into other services, need it again. --exact leaves no room, as axle access
 least-privilege does; --allow adds actions; --policies takes what you have looked
 at and kept in a file instead. Only the hub role may
 assume the spoke role, and only you, and whom you name with --trust, may assume
-the hub role.`,
-		Example: `  axle bootstrap                         prints the roles and where they go
+the hub role.
+
+With --stackset the spoke role comes by way of one service-managed stack set,
+` + "`axle-role-<role>`" + `, in the OUs that the project's accounts are in: accounts that
+are created in these OUs or moved into them get the role by themselves, and those
+that leave them lose it. There is one role for all then, which may do what any
+account's stacks take. Automatic deployment takes whole OUs; it is off where only
+some accounts of an OU are meant. StackSets doesn't reach the management account:
+its role, and the hub's when its OU isn't wholly the project's, stay direct stacks.`,
+		Example: `  axle bootstrap --stackset --yes        new accounts get the role by themselves
+  axle bootstrap                         prints the roles and where they go
   axle bootstrap --yes
   axle bootstrap --yes --trust arn:aws:iam::111111111111:role/ci --allow 'logs:*'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if (o.NoAutoDeployment || o.EnableTrustedAccess) && !o.StackSet {
+				return &usageError{errors.New("--no-auto-deployment and --enable-trusted-access go with --stackset"), ""}
+			}
 			ctx, release := interruptible(cmd.Context())
 			w, err := control.Open(ctx, a.options())
 			if err != nil {
@@ -62,7 +75,11 @@ the hub role.`,
 			}
 			a.gaps(b.Gaps)
 			if !yes {
-				return a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
+				err := a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
+				if err == nil && b.Set != nil && b.Set.Blocked != nil {
+					return b.Set.Blocked
+				}
+				return err
 			}
 			view := &watcher{app: a}
 			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
@@ -78,6 +95,9 @@ the hub role.`,
 	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "action that the spoke role gets beside what is computed")
 	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
 	cmd.Flags().BoolVar(&o.Exact, "exact", false, "leave no room for changes of the resources' properties")
+	cmd.Flags().BoolVar(&o.StackSet, "stackset", false, "make the spoke roles by way of a service-managed stack set")
+	cmd.Flags().BoolVar(&o.NoAutoDeployment, "no-auto-deployment", false, "with --stackset: accounts that come into the OUs don't get the role by themselves")
+	cmd.Flags().BoolVar(&o.EnableTrustedAccess, "enable-trusted-access", false, "with --stackset: let StackSets into the organization, if it isn't yet")
 	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
 	return cmd
 }
@@ -96,9 +116,13 @@ func (a *App) gaps(gaps []privilege.Gap) {
 // and deployed by hand.
 func bootstrapText(out io.Writer, b *control.Bootstrap) {
 	phase := 0
+	if b.Set != nil {
+		phase = 1
+		setText(out, b)
+	}
 	for i, p := range b.Phases {
 		// The spoke roles are one phase: they differ by what the accounts' stacks take.
-		if i == 0 || b.Phases[i-1].Name != p.Name {
+		if (i > 0 && b.Phases[i-1].Name != p.Name) || i == 0 && (b.Set == nil || p.Name != "spoke") {
 			phase++
 		}
 		accounts := "1 account"
@@ -114,6 +138,10 @@ func bootstrapText(out io.Writer, b *control.Bootstrap) {
 			fmt.Fprintf(out, "#   %s: %s\n", k, p.Parameters[k])
 		}
 		fmt.Fprintln(out, p.Template)
+	}
+	if b.Set != nil {
+		fmt.Fprintln(out, "# To deploy them: axle bootstrap --stackset --yes")
+		return
 	}
 	fmt.Fprintln(out, "# To deploy them: axle bootstrap --yes")
 }

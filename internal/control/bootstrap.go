@@ -29,6 +29,14 @@ type BootstrapOptions struct {
 	DescribeTypes bool
 	// Exact leaves no room for changes of the resources' own properties.
 	Exact bool
+	// StackSet makes the spoke roles by way of one service-managed stack set,
+	// where StackSets gets to.
+	StackSet bool
+	// NoAutoDeployment: accounts that come into the OUs don't get the role by
+	// themselves.
+	NoAutoDeployment bool
+	// EnableTrustedAccess lets StackSets into the organization, if it isn't yet.
+	EnableTrustedAccess bool
 	// Policies, if given, are what the spoke role gets instead of what is
 	// computed: as axle access least-privilege --format bootstrap writes them.
 	Policies []byte
@@ -65,6 +73,8 @@ type Phase struct {
 type Bootstrap struct {
 	Project string  `json:"project"`
 	Phases  []Phase `json:"phases"`
+	// Set are the spoke roles by way of a stack set, beside those of the phases.
+	Set *SetPhase `json:"stack_set,omitempty"`
 	// Unknown are resource types whose needs aren't known: allow them by hand.
 	Unknown []string        `json:"unknown_types,omitempty"`
 	Gaps    []privilege.Gap `json:"gaps,omitempty"`
@@ -112,12 +122,17 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 			trusted = "arn:" + id.Partition + ":iam::" + trustedAccount + ":role/" + via
 		}
 	}
-	for _, s := range spokes {
-		parameters := map[string]string{paramAccount: trustedAccount, "TrustedPrincipal": trusted}
-		if ext := w.project.Access.ExternalID.Value; ext != "" {
-			parameters["ExternalId"] = ext
+	if o.StackSet {
+		if b.Set, err = w.planSet(ctx, o, b); err != nil {
+			return nil, err
 		}
-		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, parameters))
+		spokes = b.Set.others(spokes)
+	}
+	for _, s := range spokes {
+		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, b.spokeParameters(role, trusted, trustedAccount)))
+	}
+	if b.Set != nil {
+		b.Set.Parameters = b.spokeParameters(role, trusted, trustedAccount)
 	}
 	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
 		trust := append([]string{caller}, o.Trust...)
@@ -134,7 +149,18 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project, w.hub),
 			map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
 	}
+	if b.Set != nil {
+		return b, b.Set.look(ctx, b)
+	}
 	return b, nil
+}
+
+func (b *Bootstrap) spokeParameters(role, trusted, account string) map[string]string {
+	out := map[string]string{paramRole: roleName(role), paramAccount: account, "TrustedPrincipal": trusted}
+	if ext := b.w.project.Access.ExternalID.Value; ext != "" {
+		out["ExternalId"] = ext
+	}
+	return out
 }
 
 func (b *Bootstrap) phase(name, role string, accounts []axle.Account, body []byte, parameters map[string]string) Phase {
@@ -180,6 +206,9 @@ func (w *Work) bootstrapAccounts() ([]axle.Account, error) {
 // access rules, which proves them. A failed account doesn't keep the others
 // from their phases.
 func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) (*Done, error) {
+	if b.Set != nil && b.Set.Blocked != nil {
+		return nil, b.Set.Blocked
+	}
 	entry, err := b.w.entry(ctx, b.entry)
 	if err != nil {
 		return nil, err
@@ -196,12 +225,19 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 			phases = append(phases, steps)
 		}
 	}
+	if set := b.setSteps(whole); len(set) > 0 { // beside the spoke roles that are made directly
+		if len(b.Phases) > 0 && b.Phases[0].Name == "spoke" {
+			phases[0] = append(set, phases[0]...)
+		} else {
+			phases = append([][]axle.Step{set}, phases...)
+		}
+	}
 	access := b.accessSteps()
 	for _, steps := range append(phases, access) {
 		whole.Steps = append(whole.Steps, steps...)
 	}
 	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
-	actions[kindAccess] = accessAction{b.w.cloud}
+	actions[kindAccess], actions[kindSet] = accessAction{b.w.cloud}, b.setAction()
 	observer := observer(watch, b.w.run, whole.Steps)
 	var interrupted error
 	for i := 0; i <= len(phases) && interrupted == nil; i++ {
@@ -283,6 +319,11 @@ func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
 
 func (b *Bootstrap) accessSteps() []axle.Step {
 	var steps []axle.Step
+	if b.Set != nil {
+		for _, a := range b.Set.Accounts {
+			steps = append(steps, axle.Step{ID: "access/" + a.ID, Kind: kindAccess, Name: "enter account", Account: a.ID, AccountName: a.Name, Region: b.w.hub.Region})
+		}
+	}
 	for i := range b.Phases {
 		if b.Phases[i].Name != "spoke" {
 			continue
