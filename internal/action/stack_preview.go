@@ -81,7 +81,7 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		return a.previewUnchanged(spec, st), nil
 	}
 	res.Note = w.Adoption(st)
-	return res, err
+	return hideOld(res, st, in), err
 }
 
 // previewUnchanged has the stack's outputs: they stay what they are.

@@ -33,3 +33,22 @@ func want(spec *axle.StackSpec, in axle.Inputs) cfn.Want {
 	}
 	return w
 }
+
+// hideOld takes what secret inputs were before out of a preview, where
+// CloudFormation shows it because the parameter isn't NoEcho. What they are now
+// is taken out of all that a step says.
+func hideOld(res axle.Result, st *cfn.Stack, in axle.Inputs) axle.Result {
+	if st == nil {
+		return res
+	}
+	var old []string
+	for name := range in.Secret {
+		if v := st.Parameters[name]; len(v) > 3 && v != "****" {
+			old = append(old, v, "(secret)")
+		}
+	}
+	if len(old) == 0 {
+		return res
+	}
+	return res.Cleaned(strings.NewReplacer(old...).Replace)
+}
