@@ -149,6 +149,9 @@ type Inputs struct {
 	Secret map[string]bool
 }
 
+// HeldInput is an input of a deletion that says why it must not happen.
+const HeldInput = "axle:held"
+
 // Status says where a step is in a run.
 type Status string
 

@@ -107,6 +107,13 @@ func (s *setting) change(accounts int, stack time.Duration, only string) {
 		s.tools = slices.DeleteFunc(s.tools, func(t tool) bool { return t.name != only })
 		s.goals = nil
 	}
+	for _, t := range s.tools {
+		for i := range t.phases {
+			if p := &t.phases[i]; p.name == remove { // all at once is meant
+				p.args = append(slices.Clone(p.args), "--confirm-targets", strconv.Itoa(s.targets(t.name)))
+			}
+		}
+	}
 }
 
 func (b *bench) run(ctx context.Context, suite string, change func(*setting)) error {

@@ -83,7 +83,7 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	case st != nil && st.State() == cfn.Busy:
 		return waitFor(st), nil
 	case step.Delete:
-		return a.startDelete(ctx, step, st)
+		return a.startDelete(ctx, step, in, st)
 	}
 	t, w := step.Target(), want(step.Spec.Stack, in)
 	if res, nothing := a.notAdopted(w, st); nothing {
@@ -164,13 +164,16 @@ func (a *Stack) unchanged(ctx context.Context, step *axle.Step, st *cfn.Stack) (
 	return axle.Progress{Done: true, Result: res}, err
 }
 
-func (a *Stack) startDelete(ctx context.Context, step *axle.Step, st *cfn.Stack) (axle.Progress, error) {
+func (a *Stack) startDelete(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Progress, error) {
 	spec := step.Spec.Stack
 	switch {
 	case st == nil:
 		return axle.Progress{Done: true, Result: axle.Result{Change: axle.None}}, nil
 	case st.Protected, spec.Protect != nil && *spec.Protect:
 		return axle.Progress{}, cfn.Protected(st.Name)
+	case in.Values[axle.HeldInput] != "":
+		return axle.Progress{}, &axle.Failure{Code: "InUse", Resource: st.Name, Blocked: true,
+			Message: "stack " + st.Name + " stays: " + in.Values[axle.HeldInput], Hint: "change or delete what uses it first"}
 	}
 	ph := phase{name: phaseDoomed, since: time.Now(), op: cfn.Operation{Kind: axle.Delete, StackID: st.ID}}
 	var err error

@@ -43,7 +43,7 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Result, error) {
 	spec := step.Spec.Stack
 	if step.Delete {
-		p, err := a.startDelete(ctx, step, st)
+		p, err := a.startDelete(ctx, step, in, st)
 		if err == nil && !p.Done {
 			p.Result.Change = axle.Delete
 		}

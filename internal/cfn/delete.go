@@ -14,7 +14,7 @@ import (
 func Protected(name string) *axle.Failure {
 	return &axle.Failure{Code: "Protected", Resource: name, Blocked: true,
 		Message: fmt.Sprintf("stack %s has termination protection", name),
-		Hint:    "set protect: false in axle.yaml and deploy, then destroy"}
+		Hint:    "set protect: false in axle.yaml and deploy, then destroy; or aws cloudformation update-termination-protection --no-enable-termination-protection --stack-name " + name}
 }
 
 // Delete starts the deletion of a stack by its id; one that is gone is fine.

@@ -82,6 +82,25 @@ func (d *Driver) List(ctx context.Context, t axle.Target, project string) ([]Sta
 	return found, nil
 }
 
+// Importers are the names of the stacks that import an export, sorted.
+func (d *Driver) Importers(ctx context.Context, t axle.Target, export string) ([]string, error) {
+	client, opt := d.clients.CloudFormation(t)
+	var out []string
+	pages := cloudformation.NewListImportsPaginator(client, &cloudformation.ListImportsInput{ExportName: &export})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx, opt)
+		if notImported(err) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, called("list who imports "+export, err)
+		}
+		out = append(out, page.Imports...)
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // Template reads the text that a stack was made from.
 func (d *Driver) Template(ctx context.Context, t axle.Target, stackID string) ([]byte, error) {
 	client, opt := d.clients.CloudFormation(t)

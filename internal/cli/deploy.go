@@ -19,6 +19,7 @@ import (
 type deployFlags struct {
 	yes, noPeering, verify, strict bool
 	adopt                          []string
+	confirm                        int
 	recoveryFlags
 }
 
@@ -49,6 +50,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
 	flags.waiting(cmd)
 	flags.rollback(cmd)
+	flags.brake(cmd)
 	return cmd
 }
 
@@ -71,6 +73,7 @@ leave such resources alone when it is tried again.`,
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings alone")
 	flags.waiting(cmd)
 	flags.retain(cmd)
+	flags.brake(cmd)
 	return cmd
 }
 
@@ -80,6 +83,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle plan shows what would happen"}
 	}
 	o := a.options()
+	o.ConfirmTargets = flags.confirm
 	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
 	if err := flags.set(&o); err != nil {
 		return err
@@ -143,6 +147,11 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 	if err != nil {
 		return nil, err
 	}
+	return a.agree(ctx, w, preview, destroy)
+}
+
+// agree shows what a preview found, and asks.
+func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Preview, destroy bool) (*control.Preview, error) {
 	shown := report.NewPlan(preview.ID, preview.Plan, preview.Records)
 	if !destroy {
 		health, err := w.Preflight(ctx, preview)
@@ -158,6 +167,9 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 			return nil, codeError(exitBlocked)
 		}
 		return nil, nil
+	}
+	if err := w.Brake(ctx, preview.Plan); err != nil {
+		return nil, err
 	}
 	word := capital(preview.Plan.Command)
 	if !a.confirm(word + " this?") {

@@ -41,6 +41,9 @@ type Options struct {
 	// Verify makes a change set for every stack, also where nothing seems to
 	// have changed.
 	Verify bool
+	// ConfirmTargets is the number of targets that the user means; 0 when it
+	// isn't said.
+	ConfirmTargets int
 	// Adopt names the stacks that become the project's; nil is a deploy as usual.
 	Adopt []string
 	// Recovery is what is allowed with stacks that can't go on by themselves.
@@ -64,6 +67,7 @@ type Work struct {
 	identity  cloud.Identity // of the caller
 	org       *axle.Organization
 	hub       plan.Hub
+	deployed  int    // stacks of the project that a prune found
 	run       string // id, also for use cases that keep no record
 	asked     *projectReads
 	// Warnings are what the user should be told, in order.

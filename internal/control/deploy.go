@@ -57,6 +57,9 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		return nil, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
+	if err := w.brake(ctx, db, p); err != nil {
+		return nil, err
+	}
 	if !destroy {
 		if err := w.validate(ctx, p, db); err != nil {
 			return nil, err
@@ -181,7 +184,7 @@ func (w *Work) warnChanged(p *plan.Plan) {
 	for i := range w.project.Stacks {
 		s := &w.project.Stacks[i]
 		spec, t := p.Specs["stack/"+s.Name], w.templates[s.Name]
-		if spec == nil || spec.Stack == nil || p.Command == "destroy" {
+		if spec == nil || spec.Stack == nil || p.Command == "destroy" || p.Command == "prune" {
 			continue
 		}
 		same := len(s.Capabilities) == len(spec.Stack.Capabilities) && s.ExecutionRole.Value == spec.Stack.ExecutionRole

@@ -33,6 +33,7 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
+	p.Narrowed = w.narrowing()
 	if w.opts.Adopt != nil {
 		p.Command = "adopt"
 	}

@@ -26,8 +26,10 @@ type Plan struct {
 	Project string `json:"project"`
 	Command string `json:"command"` // deploy | destroy
 	Env     string `json:"env,omitempty"`
-	Hub     Hub    `json:"hub"`
-	Vars    any    `json:"vars,omitempty"`
+	// Narrowed is what the user narrowed the targets by; nil for nothing.
+	Narrowed []string `json:"narrowed,omitempty"`
+	Hub      Hub      `json:"hub"`
+	Vars     any      `json:"vars,omitempty"`
 	// NoVars: the journal doesn't have Vars, since a secret is among them.
 	NoVars bool `json:"no_vars,omitempty"`
 	// Accounts are those of the steps, by id, as they were when planned.
@@ -116,7 +118,7 @@ func Decode(data []byte) (*Plan, error) {
 // redacted copies the plan without its secrets, and without the vars that any of
 // them is made of.
 func redacted(p *Plan) *Plan {
-	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
+	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Narrowed: p.Narrowed, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
 		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Steps: p.Steps, Rollouts: p.Rollouts}
 	if p.secretVars {
 		out.Vars, out.NoVars = nil, true
@@ -207,6 +209,10 @@ func stepName(id string) string {
 	}
 	return id
 }
+
+// Arrange sorts steps so that what is needed comes first. The error is a
+// *GraphError when they need each other in a circle.
+func Arrange(steps []axle.Step) ([]axle.Step, error) { return order(steps) }
 
 // order sorts the steps so that what is needed comes first. The error is a
 // *GraphError.

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"axle/internal/control"
+
+	"github.com/spf13/cobra"
+)
+
+// brake adds the flag that releases the brake.
+func (f *deployFlags) brake(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.confirm, "confirm-targets", 0, "the exact number of targets, where it has jumped or much is deleted")
+}
+
+func (a *App) pruneCommand() *cobra.Command {
+	var flags deployFlags
+	cmd := &cobra.Command{
+		Use:   "prune",
+		Short: "Delete stacks of the project that axle.yaml has no more",
+		Long: `Looks into every account of the organization that can be entered, in all of its
+enabled regions, for stacks of this project that no environment of axle.yaml wants
+there any more: stacks that were taken out, and accounts and regions that left the
+targets. Shows them, asks, and deletes them, readers before what they read. Roles of
+bootstrap, protected stacks, and stacks whose exports are in use stay. Peerings
+aren't pruned. What couldn't be deleted stays visible as DELETE_FAILED.`,
+		Example: `  axle prune
+  axle prune --yes --where 'account.tags["env"] == "dev"' --confirm-targets 12`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), flags) },
+	}
+	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
+	flags.waiting(cmd)
+	flags.retain(cmd)
+	flags.brake(cmd)
+	return cmd
+}
+
+func (a *App) prune(ctx context.Context, flags deployFlags) error {
+	if !flags.yes && !a.InTTY {
+		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle status shows what axle.yaml has no more"}
+	}
+	o := a.options()
+	o.ConfirmTargets = flags.confirm
+	if err := flags.set(&o); err != nil {
+		return err
+	}
+	openCtx, release := interruptible(ctx)
+	defer release()
+	w, err := control.Open(openCtx, o)
+	if err != nil {
+		return err
+	}
+	p, err := w.PlanPrune(openCtx)
+	if err != nil {
+		a.warnings(w)
+		return err
+	}
+	release()
+	view := &watcher{app: a}
+	runCtx, stop, done := a.stoppable(ctx, view.say)
+	defer done()
+	if len(p.Steps) == 0 && !a.json() {
+		a.warnings(w)
+		a.note("Nothing to prune: no stack of project %s is where axle.yaml doesn't want it.", w.Project())
+		return nil
+	}
+	if !flags.yes {
+		view.preview = true
+		preview, err := w.PreviewPlan(runCtx, p, view.watch, stop)
+		view.close()
+		view.preview = false
+		if err != nil {
+			return err
+		}
+		if preview, err = a.agree(runCtx, w, preview, true); err != nil || preview == nil {
+			a.warnings(w)
+			return err
+		}
+	}
+	out, err := w.Prune(runCtx, p, view.watch, stop)
+	view.close()
+	return a.finish(w, out, err)
+}

@@ -1,0 +1,159 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"axle"
+	"axle/internal/plan"
+	"axle/internal/store"
+)
+
+// The brake of a run. Targets are stacks in an account and region.
+const (
+	// brakeLeast is how many targets must be at stake: smaller differences, and
+	// deletions of fewer stacks, are let through.
+	brakeLeast = 10
+	// brakeDeletes is the part of the project's stacks, in percent, that may be
+	// deleted.
+	brakeDeletes = 5
+	// brakeRuns is how far back an earlier run is looked for.
+	brakeRuns = 50
+)
+
+// targetsOf counts the stacks that a plan acts on.
+func targetsOf(p *plan.Plan) int {
+	n := 0
+	for i := range p.Steps {
+		if p.Steps[i].Kind == plan.KindStack {
+			n++
+		}
+	}
+	return n
+}
+
+// Brake refuses a plan whose targets have jumped since the last run of the same
+// command, environment and narrowing, or that deletes a good part of the
+// project, unless the user names the exact number of targets.
+func (w *Work) Brake(ctx context.Context, p *plan.Plan) error {
+	db, err := readStore(ctx, w.opts)
+	if errors.Is(err, axle.ErrNotFound) {
+		return w.brake(ctx, nil, p)
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return w.brake(ctx, db, p)
+}
+
+func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
+	now := targetsOf(p)
+	if n := w.opts.ConfirmTargets; n > 0 {
+		if n == now {
+			return nil
+		}
+		return braked(fmt.Sprintf("--confirm-targets %d, but this %s has %d targets", n, p.Command, now), p.Command, now)
+	}
+	if p.Command == "destroy" || p.Command == "prune" {
+		all, err := w.projectStacks(ctx, p)
+		if err != nil {
+			return err
+		}
+		if now >= brakeLeast && now*100 > all*brakeDeletes {
+			return braked(fmt.Sprintf("this %s would delete %d of the project's %d stacks, more than %d%%", p.Command, now, all, brakeDeletes), p.Command, now)
+		}
+	}
+	if db == nil {
+		return nil
+	}
+	last, then, err := w.lastLike(ctx, db, p)
+	if err != nil || last.ID == "" {
+		return err
+	}
+	word := ""
+	switch {
+	case max(now-then, then-now) < brakeLeast:
+	case now > 2*then:
+		word = "more than twice"
+	case 2*now < then:
+		word = "less than half"
+	}
+	if word == "" {
+		return nil
+	}
+	return braked(fmt.Sprintf("this %s would touch %d targets, %s the %d of the last one (%s of %s)",
+		p.Command, now, word, then, last.ID, last.Started.Format("2006-01-02 15:04")), p.Command, now)
+}
+
+func braked(message, command string, now int) error {
+	look := map[string]string{"destroy": "axle status", "prune": "axle prune on a terminal"}[command]
+	if look == "" {
+		look = "axle plan"
+	}
+	return &axle.Failure{Code: "Brake", Blocked: true, Message: message + "; nothing was done",
+		Hint: fmt.Sprintf("look whether that is meant (%s shows them; targets, tags or OUs may have changed), then add --confirm-targets %d", look, now)}
+}
+
+// lastLike is the project's last run of the same command, environment and
+// narrowing, with how many targets it had; one that was blocked touched nothing
+// and doesn't count.
+func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle.Run, int, error) {
+	runs, err := db.Runs(ctx, p.Project, brakeRuns)
+	if err != nil {
+		return axle.Run{}, 0, fmt.Errorf("look for the last %s: %w", p.Command, err)
+	}
+	for _, r := range runs {
+		if r.Command != p.Command || r.Env != p.Env || r.Status == axle.RunBlocked {
+			continue
+		}
+		_, body, err := db.Run(ctx, r.ID)
+		if err != nil {
+			return axle.Run{}, 0, fmt.Errorf("read run %s: %w", r.ID, err)
+		}
+		was, err := plan.Decode(body)
+		if err != nil {
+			return axle.Run{}, 0, fmt.Errorf("run %s: %w", r.ID, err)
+		}
+		if slices.Equal(was.Narrowed, p.Narrowed) {
+			return r, targetsOf(was), nil
+		}
+	}
+	return axle.Run{}, 0, nil
+}
+
+// projectStacks counts the stacks of the project: for a prune those that are
+// deployed, else those that axle.yaml has.
+func (w *Work) projectStacks(ctx context.Context, p *plan.Plan) (int, error) {
+	switch {
+	case p.Command == "prune":
+		return w.deployed, nil
+	case p.Narrowed == nil:
+		return targetsOf(p), nil
+	}
+	whole := *w
+	whole.where, whole.opts.Where, whole.opts.Regions, whole.Warnings = nil, "", nil, nil
+	all, err := whole.build(ctx, true)
+	if err != nil {
+		return 0, err
+	}
+	return targetsOf(all), nil
+}
+
+// narrowing is what narrows a run's targets: runs of other narrowings aren't
+// compared with each other.
+func (w *Work) narrowing() []string {
+	var out []string
+	if w.opts.Where != "" {
+		out = append(out, "where "+w.opts.Where)
+	}
+	for _, r := range slices.Sorted(slices.Values(w.opts.Regions)) {
+		out = append(out, "region "+r)
+	}
+	for _, s := range slices.Sorted(slices.Values(w.opts.Adopt)) {
+		out = append(out, "stack "+s)
+	}
+	return out
+}
