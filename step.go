@@ -28,6 +28,9 @@ type Step struct {
 	// Input is what differs from target to target: a stack's parameters by
 	// name, a peering's VPCs and so on.
 	Input map[string]Value `json:"input,omitempty"`
+	// Reads are outputs of other stacks that the template reads by itself, with
+	// Fn::GetStackOutput.
+	Reads []Ref `json:"reads,omitempty"`
 	// Review is what a person has seen of this step before the run; nil when
 	// nobody has.
 	Review *Review `json:"review,omitempty"`

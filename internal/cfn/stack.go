@@ -23,6 +23,7 @@ type Stack struct {
 	Parameters   map[string]string // NoEcho ones are "****"
 	Outputs      map[string]string
 	Exports      map[string]string // name of the export -> value
+	Exported     map[string]string // output -> name of its export
 	Tags         map[string]string
 	Capabilities []string
 	Role         string
@@ -216,6 +217,7 @@ func stackOf(in *types.Stack) *Stack {
 		Parameters: make(map[string]string, len(in.Parameters)),
 		Outputs:    make(map[string]string, len(in.Outputs)),
 		Exports:    map[string]string{},
+		Exported:   map[string]string{},
 		Tags:       make(map[string]string, len(in.Tags)),
 	}
 	for _, p := range in.Parameters {
@@ -225,6 +227,7 @@ func stackOf(in *types.Stack) *Stack {
 		s.Outputs[aws.ToString(o.OutputKey)] = aws.ToString(o.OutputValue)
 		if name := aws.ToString(o.ExportName); name != "" {
 			s.Exports[name] = aws.ToString(o.OutputValue)
+			s.Exported[aws.ToString(o.OutputKey)] = name
 		}
 	}
 	for _, tag := range in.Tags {

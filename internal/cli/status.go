@@ -24,16 +24,27 @@ has and nobody deployed, and those that are deployed and axle.yaml has no more.`
 }
 
 func (a *App) outputsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "outputs",
-		Short:   "Show the outputs of the project's stacks",
-		Long:    "Reads the outputs of the project's stacks in every target, live from CloudFormation.",
-		Example: "  axle outputs\n  axle outputs --region eu-west-1 --output json",
+	var readers bool
+	cmd := &cobra.Command{
+		Use:   "outputs",
+		Short: "Show the outputs of the project's stacks",
+		Long: `Reads the outputs of the project's stacks in every target, live from CloudFormation.
+
+With --readers it says for each output who reads it: stacks of the project by
+output(), outputs() and export() in axle.yaml and by Fn::GetStackOutput in their
+templates, and all stacks that import its export. --where and --region narrow the
+stacks that are read; their readers are shown wherever they are.`,
+		Example: "  axle outputs\n  axle outputs --region eu-west-1 --output json\n  axle outputs --readers --where 'account.name == \"network\"'",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if readers {
+				return a.readers(cmd)
+			}
 			return a.stacks(cmd, (*report.Stacks).OutputsText)
 		},
 	}
+	cmd.Flags().BoolVar(&readers, "readers", false, "who reads each output")
+	return cmd
 }
 
 // stacks reads what is deployed and prints it.

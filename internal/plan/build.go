@@ -65,7 +65,7 @@ func Build(in Input) (*Plan, diag.List) {
 			b.addPeering(&in.Project.Peerings[i])
 		}
 	}
-	if in.Destroy {
+	if in.Destroy && !in.whole {
 		b.turnAround()
 	}
 	return b.finish()
@@ -180,6 +180,7 @@ func (b *builder) addStack(s *config.Stack) {
 		for _, d := range s.DependsOn {
 			b.dependOn(d, t, needs)
 		}
+		b.templateReads(s, &step, needs)
 		step.Needs = slices.Sorted(maps.Keys(needs))
 		b.steps = append(b.steps, step)
 	}

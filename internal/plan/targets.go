@@ -29,6 +29,10 @@ type Input struct {
 	// NoPeering leaves peerings out.
 	NoPeering bool
 	Destroy   bool
+	// Exactly narrows to these steps of stacks; nil means all.
+	Exactly map[string]bool
+	// whole: see Whole.
+	whole bool
 }
 
 // FindHub evaluates the project's hub against the organization.
@@ -161,7 +165,7 @@ func (b *builder) findInstances(s *config.Stack) (*instances, bool) {
 				addFailure(&b.problems, err, diag.Pos{File: "--where"}, "")
 				return nil, false
 			}
-			if keep && (b.in.Only == nil || slices.Contains(b.in.Only, s.Name)) {
+			if keep && (b.in.Only == nil || slices.Contains(b.in.Only, s.Name)) && (b.in.Exactly == nil || b.in.Exactly[StackStep(s.Name, t)]) {
 				out.narrowed[t] = true
 			}
 			b.accounts[a.ID] = a

@@ -51,6 +51,9 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		g.reads(g.Reads, all)
 		g.dynamicReads(own, all)
 		all.on("cloudformation:DescribeStacks cloudformation:ListStacks cloudformation:ValidateTemplate", "*")
+		if slices.ContainsFunc(g.Stacks, exports) {
+			all.on("cloudformation:ListImports", "*")
+		}
 		if g.AnyRegion {
 			all.on("account:ListRegions", "*")
 		}
@@ -59,6 +62,20 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 	all.prune()
 	r.Statements = statements(all)
 	return r
+}
+
+// exports says whether a stack has exports: who imports them is looked up before
+// it is deleted.
+func exports(s Stack) bool {
+	if s.Template == nil {
+		return false
+	}
+	for _, o := range s.Template.Outputs {
+		if o.Export != "" {
+			return true
+		}
+	}
+	return false
 }
 
 // ExecutionRoles are the execution roles of a group, in order.

@@ -157,10 +157,19 @@ func (p *parser) call(name string, arg *yaml.Node) {
 			text = arg.Value
 		}
 		p.t.Imports = append(p.t.Imports, Import{text, literal, p.pos(arg)})
+		bare := *arg
+		if arg.Tag == "!ImportValue" {
+			bare.Tag = ""
+			if arg.Kind == yaml.ScalarNode {
+				bare.Tag = "!!str"
+			}
+		}
+		p.t.imports = append(p.t.imports, &bare)
 	case "Transform":
 		p.transform(&yaml.Node{Kind: yaml.MappingNode, Content: arg.Content, Line: arg.Line, Column: arg.Column})
 	case "GetStackOutput":
 		p.t.opaque = append(p.t.opaque, fmt.Sprintf("Fn::GetStackOutput in line %d", arg.Line))
+		p.stackOutput(arg)
 	}
 }
 

@@ -42,9 +42,11 @@ type Template struct {
 	// Imports are the uses of Fn::ImportValue.
 	Imports []Import
 
-	root        *yaml.Node
-	opaque      []string // reasons, in order of appearance
-	openOutputs bool     // a macro or loop may make outputs that the text doesn't show
+	root         *yaml.Node
+	opaque       []string     // reasons, in order of appearance
+	openOutputs  bool         // a macro or loop may make outputs that the text doesn't show
+	imports      []*yaml.Node // the arguments of Fn::ImportValue
+	stackOutputs []*yaml.Node // and of Fn::GetStackOutput
 }
 
 // Output is one of a template's outputs.
