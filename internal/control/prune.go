@@ -42,7 +42,7 @@ func (w *Work) PlanPrune(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := w.references(ctx, found)
+	before, err := w.formerReaders(ctx, found)
 	if err != nil {
 		return nil, err
 	}
@@ -225,10 +225,10 @@ type place struct {
 	name string
 }
 
-// references reads from the plans of earlier runs which of the surplus stacks
+// formerReaders reads from the plans of earlier runs which of the surplus stacks
 // read outputs of which others: before has, for each stack, what is deleted
 // before it.
-func (w *Work) references(ctx context.Context, found []surplus) (before map[place][]place, err error) {
+func (w *Work) formerReaders(ctx context.Context, found []surplus) (before map[place][]place, err error) {
 	before = map[place][]place{}
 	db, err := readStore(ctx, w.opts)
 	if err != nil || len(found) < 2 {
