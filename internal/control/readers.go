@@ -53,7 +53,7 @@ func (w *Work) Readers(ctx context.Context) ([]OutputReaders, error) {
 	if err != nil {
 		return nil, err
 	}
-	refs, err := w.references(ctx)
+	refs, err := w.whatReads(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ type listing struct {
 	err    error
 }
 
-func (w *Work) references(ctx context.Context) (*references, error) {
+func (w *Work) whatReads(ctx context.Context) (*references, error) {
 	enabled, err := w.enabledRegions(ctx)
 	if err != nil {
 		return nil, err
@@ -236,7 +236,7 @@ func (r *references) reader(base Reader, s *axle.Step, by, input string) Reader 
 // importers are the stacks that import an export: those that CloudFormation
 // knows, and those of the project that will.
 func (r *references) importers(ctx context.Context, base Reader, t axle.Target) ([]Reader, error) {
-	names, err := r.driver.Imports(ctx, t, base.Export)
+	names, err := r.driver.Importers(ctx, t, base.Export)
 	byName := map[string]*axle.Step{}
 	for i := range r.plan.Steps {
 		if s := &r.plan.Steps[i]; s.Kind == plan.KindStack && s.Target() == t {
