@@ -2,6 +2,7 @@ package control
 
 import (
 	"slices"
+	"strings"
 
 	"axle"
 	"axle/internal/cfn"
@@ -22,7 +23,7 @@ func newOUTree(org *axle.Organization, hub string, all []axle.Account) (ouTree, 
 		t.meant[a.ID] = true
 	}
 	for _, a := range org.Accounts {
-		if len(a.OUIDs) == 0 {
+		if !strings.HasPrefix(strings.Join(a.OUIDs, " "), "r-") {
 			if !t.meant[a.ID] {
 				continue
 			}
