@@ -219,6 +219,11 @@ type Review struct {
 	Known   bool             `json:"known"`
 	Change  Change           `json:"action"`
 	Changes []ResourceChange `json:"changes,omitempty"`
+	// State is the stack that the review is about; nil when whatever is there
+	// may be worked on.
+	State *StackState `json:"state,omitempty"`
+	// Refused says why the step isn't part of what was agreed to.
+	Refused string `json:"refused,omitempty"`
 }
 
 // Unreviewed returns the dangerous changes that r doesn't show. A nil Review
@@ -239,6 +244,24 @@ func (r *Review) Unreviewed(changes []ResourceChange) []ResourceChange {
 		}
 	}
 	return out
+}
+
+// Other returns the first change that isn't as it was reviewed, when the review
+// knew all of them and is of one state of the stack: a saved plan does what it
+// shows, and nothing else.
+func (r *Review) Other(changes []ResourceChange) *ResourceChange {
+	if r == nil || r.State == nil || !r.Known {
+		return nil
+	}
+	for i := range changes {
+		c := &changes[i]
+		if !slices.ContainsFunc(r.Changes, func(s ResourceChange) bool {
+			return s.LogicalID == c.LogicalID && s.Action == c.Action && s.Replacement == c.Replacement && slices.Equal(s.Properties, c.Properties)
+		}) {
+			return c
+		}
+	}
+	return nil
 }
 
 // Failure is why a step failed, for people and for folding. It is the only

@@ -80,6 +80,8 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	switch {
 	case err != nil:
 		return axle.Progress{}, err
+	case moved(step, st) != nil:
+		return axle.Progress{}, moved(step, st)
 	case st != nil && st.State() == cfn.Busy:
 		return waitFor(st), nil
 	case step.Delete:
@@ -258,6 +260,9 @@ func (a *Stack) checkChangeSet(ctx context.Context, step *axle.Step, ph phase) (
 	if !cs.Executed {
 		if unseen := step.Review.Unreviewed(cs.Changes); len(unseen) > 0 {
 			return axle.Progress{}, a.discard(ctx, t, ph.op, unreviewed(spec, unseen))
+		}
+		if other := step.Review.Other(cs.Changes); other != nil {
+			return axle.Progress{}, a.discard(ctx, t, ph.op, unreviewed(spec, []axle.ResourceChange{*other}))
 		}
 		if err := a.driver.Execute(ctx, t, ph.op); err != nil {
 			if errors.Is(err, cfn.ErrBusy) {

@@ -14,7 +14,10 @@ import (
 // StackPreview finds out what Stack would do, and leaves nothing behind.
 type StackPreview struct {
 	Stack
+	// Digests reads the digest of each stack's template for States.
+	Digests   bool
 	templates sync.Map // digest -> *template.Template
+	states    sync.Map // step -> axle.StackState
 }
 
 // NewStackPreview returns the preview of stack steps. run makes its change
@@ -31,6 +34,9 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 		return waitFor(st), nil
 	}
 	var res axle.Result
+	if err == nil {
+		err = a.note(ctx, step, st)
+	}
 	if err == nil {
 		res, err = a.preview(ctx, step, in, st)
 	}

@@ -113,3 +113,12 @@ func (d *Driver) remember(digest string, st *Stack) {
 		d.memory.Remember(st.ID, digest, st.Changed())
 	}
 }
+
+// TemplateDigest reads the template that a stack has, and gives its digest.
+func (d *Driver) TemplateDigest(ctx context.Context, t axle.Target, st *Stack) (string, error) {
+	text, err := d.Template(ctx, t, st.ID)
+	if err != nil {
+		return "", err
+	}
+	return digestOf(plain(text)), nil
+}

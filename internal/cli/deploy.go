@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"axle/internal/control"
 	"axle/internal/engine"
@@ -26,7 +27,7 @@ type deployFlags struct {
 func (a *App) deployCommand() *cobra.Command {
 	var flags deployFlags
 	cmd := &cobra.Command{
-		Use:   "deploy",
+		Use:   "deploy [PLANFILE]",
 		Short: "Plan, confirm, and deploy to every target",
 		Long: `Deploys the stacks and peerings of axle.yaml to all of their targets, in the order
 that their references to each other's outputs ask for, everything else at once.
@@ -36,13 +37,23 @@ touched before you agree; a replacement, a deletion or an IAM change that the pl
 couldn't show stops the step that would do it. With --yes nothing is asked and
 nothing previewed.
 
+With a file of "axle plan --save" exactly that plan is deployed, whatever axle.yaml and
+the templates say now. Every stack is read again first: if any has changed since,
+nothing is touched.
+
 A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 		Example: `  axle deploy
   axle deploy --yes --env prod
+  axle deploy plan.axle
   axle deploy --where 'account.ou.startsWith("/Workloads/Dev")' --region eu-west-1
   axle deploy --no-peering`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return a.change(cmd.Context(), flags, false) },
+		Args: maxArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.deployFile(cmd.Context(), &flags, args[0])
+			}
+			return a.change(cmd.Context(), flags, false)
+		},
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
@@ -119,6 +130,64 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	out, err := run(runCtx, reviewed, view.watch, stop)
 	view.close()
 	return a.finish(w, out, err)
+}
+
+// deployFile deploys a saved plan.
+func (a *App) deployFile(ctx context.Context, flags *deployFlags, file string) error {
+	if flags.noPeering || flags.verify {
+		return &usageError{errors.New("--no-peering and --verify are of the plan: the file says what is deployed"), "axle plan --save takes them"}
+	}
+	if !flags.yes && !a.InTTY {
+		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking"}
+	}
+	o := a.options()
+	if err := flags.set(&o); err != nil {
+		return err
+	}
+	openCtx, release := interruptible(ctx)
+	w, saved, err := control.OpenPlan(openCtx, o, file)
+	release()
+	if err != nil {
+		return err
+	}
+	view := &watcher{app: a}
+	runCtx, stop, done := a.stoppable(ctx, view.say)
+	defer done()
+	if flags.strict {
+		if err := a.refuseBlocked(runCtx, w); err != nil {
+			return err
+		}
+	}
+	if !flags.yes {
+		shown := report.NewPlan(saved.ID, saved.Plan, saved.Records)
+		shown.Text(a.Err, a.errStyle())
+		a.note("Made %s, valid until %s, %s", saved.Saved.Made.Format(time.RFC3339), saved.Saved.Expires.Format(time.RFC3339), saved.Saved.Seal)
+		if !a.confirm("Deploy this?") {
+			return errNoAnswer
+		}
+	}
+	out, err := w.Deploy(runCtx, saved, view.watch, stop)
+	view.close()
+	var moved *control.MovedError
+	if errors.As(err, &moved) && a.json() {
+		return a.refuse(moved)
+	}
+	return a.finish(w, out, err)
+}
+
+// refuse is the JSON of a world that has moved.
+func (a *App) refuse(moved *control.MovedError) error {
+	var doc struct {
+		problem
+		Moved []control.Moved `json:"moved"`
+	}
+	doc.Error.Code, doc.Error.Hint = "Moved", "plan again, look at it, and deploy that"
+	doc.Error.Message = "the world has moved since the plan was made; nothing was touched"
+	doc.Moved = moved.Moved
+	if err := a.print(doc, nil); err != nil {
+		return err
+	}
+	return codeError(exitBlocked)
 }
 
 // refuseBlocked examines every target; with any blocked nothing is touched.

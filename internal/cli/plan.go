@@ -1,7 +1,11 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"time"
 
 	"axle/internal/control"
 	"axle/internal/report"
@@ -9,69 +13,119 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// planFlags are those of plan.
+type planFlags struct {
+	noPeering, detailed, verify, strict bool
+	target, save                        string
+	validFor                            time.Duration
+	recoveryFlags
+}
+
 func (a *App) planCommand() *cobra.Command {
-	var noPeering, detailed, verify, strict bool
-	var recovery recoveryFlags
-	var target string
+	var flags planFlags
 	cmd := &cobra.Command{
 		Use:   "plan",
 		Short: "Show what a deploy would change in every target",
 		Long: `Makes a real change set for every stack whose inputs are known, reads it, deletes it,
-and shows the changes, folded where they are the same for many targets. What
-depends on outputs that aren't there yet is shown as "known after" the stack that
-will have them. Where anything would be done, the checks of "axle doctor" are made
-too. Nothing is left behind in any account.`,
+and shows the changes, folded where they are the same for many targets: what differs
+from target to target is shown by how it begins, and --target shows one target with
+its own values. Lost data and added access are called out. What depends on outputs
+that aren't there yet is shown as "known after" the stack that will have them. Where
+anything would be done, the checks of "axle doctor" are made too. Nothing is left
+behind in any account.
+
+With --save the plan is kept in a file, sealed and without secrets: "axle deploy
+FILE" does exactly that, and refuses if any stack has changed since.`,
 		Example: `  axle plan
   axle plan --env prod --region eu-west-1
+  axle plan --target dev/eu-west-1
+  axle plan --save plan.axle
+  axle plan --output markdown      for a pull request
   axle plan --detailed-exitcode    exits 5 when there are changes`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			o := a.options()
-			o.NoPeering, o.Verify = noPeering, verify
-			if err := recovery.set(&o); err != nil {
-				return err
-			}
-			ctx, release := interruptible(cmd.Context())
-			w, err := control.Open(ctx, o)
-			release()
-			if err != nil {
-				return err
-			}
-			view := &watcher{app: a, preview: true}
-			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
-			defer done()
-			var preview *control.Preview
-			if target != "" {
-				preview, err = w.PreviewTarget(runCtx, target, view.watch, stop)
-			} else {
-				preview, err = w.Preview(runCtx, false, view.watch, stop)
-			}
-			view.close()
-			if err != nil {
-				a.warnings(w)
-				return err
-			}
-			p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
-			p.Warnings = w.Warnings
-			health, err := w.Preflight(runCtx, preview)
-			if err != nil {
-				return err
-			}
-			p.AddPreflight(health.Findings)
-			if err := a.print(p, func(out io.Writer, st report.Style) { p.Text(out, st) }); err != nil {
-				return err
-			}
-			return planExit(p, detailed, strict)
-		},
+		Args:        noArgs,
+		Annotations: map[string]string{moreForms: "markdown"},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return a.plan(cmd.Context(), &flags) },
 	}
-	recovery.waiting(cmd)
-	recovery.rollback(cmd)
-	cmd.Flags().StringVar(&target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
-	cmd.Flags().BoolVar(&noPeering, "no-peering", false, "leave the peerings out")
-	cmd.Flags().BoolVar(&verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
-	cmd.Flags().BoolVar(&strict, "strict", false, "exit 4 if any target is blocked")
-	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit 5 when there are changes")
+	flags.waiting(cmd)
+	flags.rollback(cmd)
+	f := cmd.Flags()
+	f.StringVar(&flags.target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
+	f.StringVar(&flags.save, "save", "", "keep the plan in this file, for axle deploy FILE")
+	f.DurationVar(&flags.validFor, "valid-for", 24*time.Hour, "how long what is saved may be deployed")
+	f.BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
+	f.BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
+	f.BoolVar(&flags.strict, "strict", false, "exit 4 if any target is blocked")
+	f.BoolVar(&flags.detailed, "detailed-exitcode", false, "exit 5 when there are changes")
 	return cmd
+}
+
+func (f *planFlags) check() error {
+	switch {
+	case f.target != "" && f.save != "":
+		return &usageError{errors.New("--target shows a part of the plan, and --save keeps all of it"), "--where narrows what is planned"}
+	case f.validFor <= 0:
+		return &usageError{fmt.Errorf("--valid-for can't be %s", f.validFor), "such as 24h"}
+	}
+	return nil
+}
+
+func (a *App) plan(ctx context.Context, flags *planFlags) error {
+	o := a.options()
+	o.NoPeering, o.Verify, o.Save = flags.noPeering, flags.verify, flags.save != ""
+	if err := flags.check(); err != nil {
+		return err
+	}
+	if err := flags.set(&o); err != nil {
+		return err
+	}
+	openCtx, release := interruptible(ctx)
+	w, err := control.Open(openCtx, o)
+	release()
+	if err != nil {
+		return err
+	}
+	view := &watcher{app: a, preview: true}
+	runCtx, stop, done := a.stoppable(ctx, view.say)
+	defer done()
+	var preview *control.Preview
+	if flags.target != "" {
+		preview, err = w.PreviewTarget(runCtx, flags.target, view.watch, stop)
+	} else {
+		preview, err = w.Preview(runCtx, false, view.watch, stop)
+	}
+	view.close()
+	if err != nil {
+		a.warnings(w)
+		return err
+	}
+	p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
+	health, err := w.Preflight(runCtx, preview)
+	if err != nil {
+		return err
+	}
+	p.AddPreflight(health.Findings)
+	if flags.save != "" {
+		saved, err := w.SavePlan(runCtx, preview, flags.save, flags.validFor)
+		if err != nil {
+			return err
+		}
+		p.Saved = &report.SavedPlan{File: flags.save, Seal: saved.Seal, Expires: saved.Expires}
+	}
+	p.Warnings = w.Warnings
+	if err := a.printPlan(p); err != nil {
+		return err
+	}
+	return planExit(p, flags.detailed, flags.strict)
+}
+
+func (a *App) printPlan(p *report.Plan) error {
+	return a.print(p, func(out io.Writer, st report.Style) {
+		if a.flags.output == "markdown" {
+			p.Markdown(out)
+			return
+		}
+		p.Text(out, st)
+	})
 }
 
 // planExit is the exit code of a plan. What is blocked, because an account can't

@@ -38,18 +38,25 @@ func (a *App) runsCommand() *cobra.Command {
 
 func (a *App) showCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "show [RUN]",
-		Short:   "Show a run: each step, what failed and why",
-		Long:    "Shows a recorded run, the latest when none is named. A unique beginning of the id is enough.",
-		Example: "  axle show\n  axle show r20261121-0805 --output json",
-		Args:    maxArgs(1),
+		Use:         "show [RUN]",
+		Short:       "Show a run: each step, what failed and why",
+		Long:        "Shows a recorded run, the latest when none is named. A unique beginning of the id is enough.",
+		Example:     "  axle show\n  axle show r20261121-0805 --output json\n  axle show --output markdown     for a pull request",
+		Args:        maxArgs(1),
+		Annotations: map[string]string{moreForms: "markdown"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			done, err := control.Show(cmd.Context(), a.options(), first(args))
 			if err != nil {
 				return err
 			}
 			r := report.NewRun(done.Run, done.Plan, done.Records)
-			return a.print(r, func(out io.Writer, st report.Style) { r.Text(out, st) })
+			return a.print(r, func(out io.Writer, st report.Style) {
+				if a.flags.output == "markdown" {
+					r.Markdown(out)
+					return
+				}
+				r.Text(out, st)
+			})
 		},
 	}
 }

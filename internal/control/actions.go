@@ -47,6 +47,7 @@ func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engi
 	driver := w.driver(ctx, w.cloud, p, nil)
 	peering := action.NewPeeringPreview(w.cloud)
 	stack := action.NewStackPreview(driver, w.run)
+	stack.Digests = w.opts.Save
 	stack.Recovery = w.recovery()
 	table := map[string]engine.Action{plan.KindStack: stack, plan.KindOutputs: action.NewOutputs(driver)}
 	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {

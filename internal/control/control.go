@@ -47,7 +47,9 @@ type Options struct {
 	// Adopt names the stacks that become the project's; nil is a deploy as usual.
 	Adopt []string
 	// Recovery is what is allowed with stacks that can't go on by themselves.
-	Recovery      action.Recovery
+	Recovery action.Recovery
+	// Save: the plan is to be saved, so more is looked at.
+	Save          bool
 	MaxConcurrent int
 	Log           *slog.Logger
 	Version       string

@@ -236,7 +236,7 @@ func TestReview(t *testing.T) {
 		{Step: "seen", Status: axle.Succeeded, Result: axle.Result{Change: axle.Update, Changes: changes}},
 		{Step: "later", Status: axle.Succeeded, Result: axle.Result{Change: axle.Create, After: []string{"hub"}}},
 		{Step: "failed", Status: axle.Failed},
-	})
+	}, nil)
 	var got []axle.Review
 	for _, s := range p.Steps {
 		got = append(got, *s.Review)

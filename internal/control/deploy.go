@@ -39,7 +39,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 	var p *plan.Plan
 	if reviewed != nil {
 		p = reviewed.Plan
-		review(p, reviewed.Records)
+		review(p, reviewed.Records, reviewed.States)
 	} else {
 		var err error
 		if p, err = w.build(ctx, destroy); err != nil {
@@ -57,6 +57,11 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		return nil, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
+	if reviewed != nil && reviewed.States != nil {
+		if err := w.unmoved(ctx, reviewed); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.brake(ctx, db, p); err != nil {
 		return nil, err
 	}
@@ -170,6 +175,7 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	if err != nil {
 		return nil, w, fmt.Errorf("read the records of run %s: %w", run.ID, err)
 	}
+	letGo(p, records)
 	if err := db.FinishRun(ctx, run.ID, axle.RunRunning, time.Time{}); err != nil {
 		return nil, w, fmt.Errorf("record that run %s goes on: %w", run.ID, err)
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"axle"
+	"axle/internal/action"
 	"axle/internal/config"
 	"axle/internal/engine"
 	"axle/internal/plan"
@@ -20,6 +21,14 @@ type Preview struct {
 	ID      string
 	Plan    *plan.Plan
 	Records []axle.Record
+	// States are the stacks as they were seen, by step; nil when the plan is
+	// deployed to whatever is there.
+	States map[string]axle.StackState
+	// Saved says when and of what the plan was saved; nil for one made now.
+	Saved *PlanFile
+
+	seen    map[string]axle.StackState // what the preview saw, for a saved plan
+	secrets *sync.Map                  // values of secret inputs that must not be saved
 }
 
 // build makes the plan from what is known of the organization.
@@ -141,13 +150,19 @@ func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, st
 }
 
 func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
+	actions := w.previewActions(ctx, p)
+	inputs, seen := w.seenSecrets(previewInputs(w.inputs(ctx, p)))
 	out, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{
-		Actions: w.previewActions(ctx, p), Journal: discard{}, Inputs: previewInputs(w.inputs(ctx, p)), Limits: w.limits(),
+		Actions: actions, Journal: discard{}, Inputs: inputs, Limits: w.limits(),
 		Observer: observer(watch, w.run, p.Steps), Stop: stop})
 	if err != nil {
 		return nil, err
 	}
-	return &Preview{ID: w.run, Plan: p, Records: out.Records}, nil
+	preview := &Preview{ID: w.run, Plan: p, Records: out.Records, secrets: seen}
+	if stack, ok := actions[plan.KindStack].(*action.StackPreview); ok {
+		preview.seen = stack.States()
+	}
+	return preview, nil
 }
 
 // previewInputs treats the outputs of what will change as unknown: a preview
@@ -184,7 +199,8 @@ func (w *Work) limits() plan.Limits {
 
 // review puts what was previewed into the plan's steps, so that nothing
 // dangerous happens that wasn't seen.
-func review(p *plan.Plan, records []axle.Record) {
+// States hold the steps to the stacks that were seen; nil: to nothing.
+func review(p *plan.Plan, records []axle.Record, states map[string]axle.StackState) {
 	byID := make(map[string]*axle.Record, len(records))
 	for i := range records {
 		byID[records[i].Step] = &records[i]
@@ -193,8 +209,14 @@ func review(p *plan.Plan, records []axle.Record) {
 		r := byID[p.Steps[i].ID]
 		if r == nil || !r.Status.OK() {
 			p.Steps[i].Review = &axle.Review{}
+			if states != nil {
+				p.Steps[i].Review.Refused = "it was blocked when the plan was made"
+			}
 			continue
 		}
 		p.Steps[i].Review = &axle.Review{Known: len(r.Result.After) == 0, Change: r.Result.Change, Changes: r.Result.Changes}
+		if state, ok := states[p.Steps[i].ID]; ok {
+			p.Steps[i].Review.State = &state
+		}
 	}
 }

@@ -83,16 +83,28 @@ func specKey(s *axle.Step) string {
 
 // Encode writes the plan for the journal. Secret literals are left out.
 func (p *Plan) Encode() ([]byte, error) {
-	kept := *redacted(p)
+	body, err := p.Marshal()
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
-	if err := json.NewEncoder(z).Encode(&kept); err != nil {
+	if _, err := z.Write(body); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	if err := z.Close(); err != nil {
 		return nil, fmt.Errorf("encode the plan: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// Marshal writes the plan as JSON. Secret literals are left out.
+func (p *Plan) Marshal() ([]byte, error) {
+	body, err := json.Marshal(redacted(p))
+	if err != nil {
+		return nil, fmt.Errorf("encode the plan: %w", err)
+	}
+	return body, nil
 }
 
 // Decode reads what Encode wrote.
@@ -105,6 +117,11 @@ func Decode(data []byte) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("decode the plan: %w", err)
 	}
+	return Unmarshal(body)
+}
+
+// Unmarshal reads what Marshal wrote.
+func Unmarshal(body []byte) (*Plan, error) {
 	p := new(Plan)
 	if err := json.Unmarshal(body, p); err != nil {
 		return nil, fmt.Errorf("decode the plan: %w", err)

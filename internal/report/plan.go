@@ -2,6 +2,7 @@ package report
 
 import (
 	"slices"
+	"time"
 
 	"axle"
 	"axle/internal/apps/doctor"
@@ -13,14 +14,24 @@ type Plan struct {
 	Plan    string      `json:"plan"`
 	Project string      `json:"project"`
 	Command string      `json:"command"`
+	Env     string      `json:"env,omitempty"`
 	Summary PlanSummary `json:"summary"`
 	// Lines say in words what becomes of the targets of each stack.
 	Lines    []string    `json:"lines,omitempty"`
 	Groups   []PlanGroup `json:"groups"`
 	Steps    []PlanStep  `json:"steps"`
 	Warnings []string    `json:"warnings,omitempty"`
+	// Saved says where the plan was saved.
+	Saved *SavedPlan `json:"saved,omitempty"`
 	// Preflight is what the doctor found where anything would be done.
 	Preflight []doctor.Finding `json:"preflight,omitempty"`
+}
+
+// SavedPlan is a plan in a file.
+type SavedPlan struct {
+	File    string    `json:"file"`
+	Seal    string    `json:"seal"`
+	Expires time.Time `json:"expires"`
 }
 
 // AddPreflight adds what the doctor found: what blocks, and what couldn't be
@@ -93,7 +104,7 @@ const Blocked = "blocked"
 
 // NewPlan puts a plan and what its preview found together.
 func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
-	out := &Plan{Plan: id, Project: p.Project, Command: p.Command, Groups: []PlanGroup{}, Steps: make([]PlanStep, 0, len(p.Steps))}
+	out := &Plan{Plan: id, Project: p.Project, Command: p.Command, Env: p.Env, Groups: []PlanGroup{}, Steps: make([]PlanStep, 0, len(p.Steps))}
 	byID := make(map[string]*axle.Record, len(records))
 	for i := range records {
 		byID[records[i].Step] = &records[i]

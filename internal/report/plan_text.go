@@ -5,6 +5,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
 	"axle"
 )
@@ -37,6 +38,10 @@ func (p *Plan) Text(w io.Writer, st Style) {
 	}
 	for _, line := range p.Lines {
 		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(line, dataLoss, st.bad.Render(dataLoss)))
+	}
+	if s := p.Saved; s != nil {
+		fmt.Fprintf(w, "Saved in %s, valid until %s, %s\n", s.File, s.Expires.Format(time.RFC3339), s.Seal)
+		fmt.Fprintf(w, "To do exactly this: %s\n", st.bold.Render("axle deploy "+s.File))
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)
