@@ -190,26 +190,34 @@ func allAtOnce() *types.StackSetOperationPreferences {
 	return &types.StackSetOperationPreferences{FailureTolerancePercentage: aws.Int32(100), MaxConcurrentPercentage: aws.Int32(100)}
 }
 
-// Update brings the stack set and all its stacks to the content. The id is of
-// the operation, ours, so that a call that is repeated starts nothing anew.
-func (s *StackSet) Update(ctx context.Context, c SetContent, id string) error {
+// Update brings the stack set and all its stacks to the content. The id is what
+// the operation shall have, so that a call that is repeated starts nothing anew;
+// what it has is given back.
+func (s *StackSet) Update(ctx context.Context, c SetContent, id string) (string, error) {
 	client, opt := s.client()
-	_, err := client.UpdateStackSet(ctx, &cloudformation.UpdateStackSetInput{StackSetName: &s.Name, CallAs: s.as, OperationId: &id,
+	out, err := client.UpdateStackSet(ctx, &cloudformation.UpdateStackSetInput{StackSetName: &s.Name, CallAs: s.as, OperationId: &id,
 		TemplateBody: &c.Template, Parameters: c.parameters(), Tags: c.tags(), Capabilities: []types.Capability{types.CapabilityCapabilityNamedIam},
 		AutoDeployment: c.follow(), OperationPreferences: allAtOnce()}, opt)
-	return s.begun("update stack set "+s.Name, err)
+	if err == nil {
+		return aws.ToString(out.OperationId), nil
+	}
+	return id, s.begun("update stack set "+s.Name, err)
 }
 
-// Deploy makes stacks in a region of the accounts that are meant.
-func (s *StackSet) Deploy(ctx context.Context, t SetTarget, region, id string) error {
+// Deploy makes stacks in a region of the accounts that are meant. The id is as
+// Update's.
+func (s *StackSet) Deploy(ctx context.Context, t SetTarget, region, id string) (string, error) {
 	client, opt := s.client()
 	targets := &types.DeploymentTargets{OrganizationalUnitIds: t.Units}
 	if len(t.Accounts) > 0 {
 		targets.Accounts, targets.AccountFilterType = t.Accounts, types.AccountFilterTypeIntersection
 	}
-	_, err := client.CreateStackInstances(ctx, &cloudformation.CreateStackInstancesInput{StackSetName: &s.Name, CallAs: s.as, OperationId: &id,
+	out, err := client.CreateStackInstances(ctx, &cloudformation.CreateStackInstancesInput{StackSetName: &s.Name, CallAs: s.as, OperationId: &id,
 		DeploymentTargets: targets, Regions: []string{region}, OperationPreferences: allAtOnce()}, opt)
-	return s.begun("create the stacks of stack set "+s.Name, err)
+	if err == nil {
+		return aws.ToString(out.OperationId), nil
+	}
+	return id, s.begun("create the stacks of stack set "+s.Name, err)
 }
 
 // Progress says how an operation goes in each account, and whether it is over.

@@ -90,16 +90,20 @@ its role, and the hub's when its OU isn't wholly the project's, stay direct stac
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "deploy the roles")
+	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
+	bootstrapFlags(cmd, &o)
+	return cmd
+}
+
+func bootstrapFlags(cmd *cobra.Command, o *control.BootstrapOptions) {
 	cmd.Flags().StringVar(&o.EntryRole, "entry-role", control.DefaultEntryRole, "role to enter accounts with that have no role of ours yet")
 	cmd.Flags().StringSliceVar(&o.Trust, "trust", nil, "ARN of a principal that may assume the hub role, beside you")
 	cmd.Flags().StringSliceVar(&o.Allow, "allow", nil, "action that the spoke role gets beside what is computed")
-	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
 	cmd.Flags().BoolVar(&o.Exact, "exact", false, "leave no room for changes of the resources' properties")
 	cmd.Flags().BoolVar(&o.StackSet, "stackset", false, "make the spoke roles by way of a service-managed stack set")
 	cmd.Flags().BoolVar(&o.NoAutoDeployment, "no-auto-deployment", false, "with --stackset: accounts that come into the OUs don't get the role by themselves")
 	cmd.Flags().BoolVar(&o.EnableTrustedAccess, "enable-trusted-access", false, "with --stackset: let StackSets into the organization, if it isn't yet")
 	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
-	return cmd
 }
 
 // gaps warns of types whose needs aren't known.

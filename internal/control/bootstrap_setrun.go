@@ -194,8 +194,8 @@ func (a *setAction) next(ctx context.Context, st *cfn.SetState) error {
 	})
 	if st.Exists && !a.updated && !a.made && (stale || !st.Content.Same(a.content)) {
 		a.updated = true
-		id := a.id()
-		if err := a.p.set.Update(ctx, a.content, id); err != nil {
+		id, err := a.p.set.Update(ctx, a.content, a.id())
+		if err != nil {
 			a.updated = !errors.Is(err, cfn.ErrSetBusy)
 			return err
 		}
@@ -207,8 +207,8 @@ func (a *setAction) next(ctx context.Context, st *cfn.SetState) error {
 			continue
 		}
 		a.tried[n] = true
-		id := a.id()
-		if err := a.p.set.Deploy(ctx, t, a.p.Region, id); err != nil {
+		id, err := a.p.set.Deploy(ctx, t, a.p.Region, a.id())
+		if err != nil {
 			a.tried[n] = !errors.Is(err, cfn.ErrSetBusy)
 			return err
 		}
