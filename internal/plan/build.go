@@ -25,8 +25,9 @@ type builder struct {
 	instances map[string]*instances // by stack
 	accounts  map[string]axle.Account
 	steps     []axle.Step
-	reads     map[string]bool // outputs steps that are in steps already
-	reported  map[string]int  // how often a problem of one value was met: told once
+	reads     map[string]bool       // outputs steps that are in steps already
+	checked   map[checkedValue]bool // against the template's limits
+	reported  map[string]int        // how often a problem of one value was met: told once
 }
 
 // Build makes the plan. The list has errors (then the plan is nil) or warnings.
@@ -173,6 +174,7 @@ func (b *builder) addStack(s *config.Stack) {
 		for i := range s.Parameters {
 			p := &s.Parameters[i]
 			step.Input[p.Name] = b.value(p, s.Name, t, slices.Contains(spec.Stack.NoEcho, p.Name), needs)
+			b.checkValue(p, s.Name, t, step.Input[p.Name])
 		}
 		for i := range s.Tags {
 			step.Input["tag:"+s.Tags[i].Name] = b.value(&s.Tags[i], s.Name, t, false, needs)

@@ -137,3 +137,37 @@ func TestReadsOf(t *testing.T) {
 		"dynamic 000000000002/eu-west-1 secret app/db",
 	})
 }
+
+// Values that are known are held against the template's limits, secrets unseen.
+func TestValuesAgainstTheTemplate(t *testing.T) {
+	w := world{yaml: head(`
+  user:
+    template: user.yaml
+    targets: account.tags["env"] != ""
+    parameters:
+      Size: ${{ account.name }}
+      Count: ${{ vars.count }}
+      Password: short
+vars: {count: many}
+`), templates: map[string]string{"user": `
+Parameters:
+  Size: {Type: String, AllowedPattern: "dev|qa"}
+  Count: {Type: Number}
+  Password: {Type: String, NoEcho: true, MinLength: 8}
+Resources: {T: {Type: AWS::SNS::Topic}}
+`}}
+	got := w.problems(t)
+	for _, want := range []string{
+		`Size of stack "user" in prod (000000000004) eu-west-1: "prod" doesn't match the allowed pattern dev|qa`,
+		`Count of stack "user" in dev (000000000002) eu-west-1: "many" is not a number`,
+		`Password of stack "user" in dev (000000000002) eu-west-1: the value is shorter than 8 characters`,
+		`hint: the limits are those of user.yaml:3:3`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("not said: %s\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "short ") || strings.Contains(got, `"short"`) {
+		t.Errorf("a NoEcho value is shown: %s", got)
+	}
+}

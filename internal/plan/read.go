@@ -202,3 +202,33 @@ func (n *nameLookup) Call(source, fn string, args []string, opts map[string]stri
 	}
 	return nil, false, nil
 }
+
+// checkValue holds a value that is known against the limits of the template's
+// parameter, so that CloudFormation needn't refuse a change set for it. A value
+// that many targets have is looked at once.
+func (b *builder) checkValue(p *config.Parameter, stack string, t axle.Target, v axle.Value) {
+	if v.Literal == "" || b.in.Destroy || b.in.Templates[stack] == nil {
+		return
+	}
+	declared, ok := b.in.Templates[stack].Parameters[p.Name]
+	if !ok || !limited(&declared) {
+		return
+	}
+	key := checkedValue{stack, p.Name, v.Literal}
+	if b.checked[key] {
+		return
+	}
+	if b.checked == nil {
+		b.checked = map[checkedValue]bool{}
+	}
+	b.checked[key] = true
+	if err := declared.Check(v.Literal); err != nil {
+		b.once(p.ValuePos, fmt.Sprintf("%s of stack %q", p.Name, stack), t, err, "the limits are those of "+declared.Pos.String())
+	}
+}
+
+type checkedValue struct{ stack, parameter, value string }
+
+func limited(p *template.Parameter) bool {
+	return p.Type == "Number" || p.Type == "List<Number>" || len(p.Allowed) > 0 || p.AllowedPattern != "" || p.MinLength != nil || p.MaxLength != nil
+}
