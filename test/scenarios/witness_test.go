@@ -31,6 +31,8 @@ type gaps struct {
 	noPeeringDNS   bool // peering connections have no options
 	noEntryRole    bool // accounts are made without OrganizationAccountAccessRole
 	anyRole        bool // anybody may assume any role, existing or not
+
+	noAutoDeployment bool // stack sets forget their automatic deployment and OUs
 }
 
 func sandbox(args ...string) witness {
@@ -48,7 +50,7 @@ func unkindSandbox(args ...string) witness {
 }
 
 func moto() witness {
-	return witness{name: "moto", gaps: gaps{anyRole: true}, command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "moto", gaps: gaps{anyRole: true, noAutoDeployment: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("moto_start.py"))
 	}}
 }
