@@ -103,6 +103,9 @@ func plain(text []byte) []byte {
 	return bytes.TrimSpace(bytes.ReplaceAll(text, []byte("\r\n"), []byte("\n")))
 }
 
+// Digest is the identity of a template's text, as plans have it.
+func Digest(text []byte) string { return digestOf(text) }
+
 func digestOf(text []byte) string {
 	sum := sha256.Sum256(text)
 	return "sha256:" + hex.EncodeToString(sum[:])

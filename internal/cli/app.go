@@ -107,7 +107,7 @@ folder of your templates.`,
 		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "more", Title: "More:"})
 	for group, commands := range map[string][]*cobra.Command{
 		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
-		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.cancelCommand(), a.adoptCommand(), a.pruneCommand()},
+		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.approveCommand(), a.cancelCommand(), a.adoptCommand(), a.pruneCommand()},
 		"look":  {a.doctorCommand(), a.lintCommand(), a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.paramsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
 		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.docsCommand(), a.versionCommand()},
 	} {
@@ -286,6 +286,16 @@ func exactArg(what string) cobra.PositionalArgs {
 			return nil
 		}
 		return &usageError{fmt.Errorf("%s takes one argument: %s", cmd.CommandPath(), what), `run "` + cmd.CommandPath() + ` --help"`}
+	}
+}
+
+// exactArgs wants as many arguments as it names.
+func exactArgs(what ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == len(what) {
+			return nil
+		}
+		return &usageError{fmt.Errorf("%s takes %d arguments: %s", cmd.CommandPath(), len(what), strings.Join(what, ", ")), `run "` + cmd.CommandPath() + ` --help"`}
 	}
 }
 

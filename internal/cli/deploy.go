@@ -129,6 +129,9 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	}
 	out, err := run(runCtx, reviewed, view.watch, stop)
 	view.close()
+	if !flags.yes {
+		out, w, err = a.approving(runCtx, w, out, err, view, stop)
+	}
 	return a.finish(w, out, err)
 }
 

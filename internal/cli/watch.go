@@ -46,10 +46,10 @@ func (v *watcher) Observe(ev engine.Event) {
 	switch ev.Kind {
 	case engine.Started:
 		v.live.Started(ev.Step, ev.At)
-	case engine.Progressed:
-		v.live.Progressed(ev.Step, ev.Note)
 	case engine.Retrying:
 		v.live.Retrying(ev.Step, ev.Failure, ev.Wait)
+	case engine.Progressed:
+		v.live.Progressed(ev.Step, ev.Note)
 	case engine.Ended:
 		v.live.Ended(ev.Step, ev.Record)
 	}

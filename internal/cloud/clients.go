@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -30,6 +31,7 @@ import (
 type clients struct {
 	account        regional[account.Client]
 	cloudformation regional[cloudformation.Client]
+	cloudwatch     regional[cloudwatch.Client]
 	dynamodb       regional[dynamodb.Client]
 	ec2            regional[ec2.Client]
 	iam            regional[iam.Client]

@@ -66,12 +66,17 @@ func (w *Work) recovery() action.Recovery {
 }
 
 func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db store.Store) *cfn.Driver {
+	return w.driverWith(ctx, c, p, db, nil)
+}
+
+// driverWith is driver with templates beside those of the plan.
+func (w *Work) driverWith(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db store.Store, more func(digest string) ([]byte, bool)) *cfn.Driver {
 	var memory cfn.Memory
 	if db != nil {
 		memory = &digests{ctx, db}
 	}
 	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
-	d := cfn.New(c, &templates{plan: p, cloud: c, hub: hub, readers: w.readers(p)}, memory)
+	d := cfn.New(c, &templates{plan: p, more: more, cloud: c, hub: hub, readers: w.readers(p)}, memory)
 	d.Adopts = p.Command == "adopt"
 	d.Verify, d.Continues = w.opts.Verify, w.opts.Recovery.Continue
 	d.Partition = w.identity.Partition
@@ -91,6 +96,7 @@ func (w *Work) readers(p *plan.Plan) cloud.Readers {
 // bucket of the hub account in the target's region.
 type templates struct {
 	plan    *plan.Plan
+	more    func(digest string) ([]byte, bool) // may be nil
 	cloud   *cloud.Cloud
 	hub     axle.Target
 	readers cloud.Readers
@@ -102,6 +108,9 @@ type templates struct {
 // Body implements cfn.Templates.
 func (t *templates) Body(digest string) ([]byte, error) {
 	body, ok := t.plan.Templates[digest]
+	if !ok && t.more != nil {
+		body, ok = t.more(digest)
+	}
 	if !ok {
 		return nil, fmt.Errorf("template %s isn't part of the plan", digest)
 	}

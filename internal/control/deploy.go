@@ -82,8 +82,16 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 
 // drive runs a plan to its end, or to where it is stopped, and records it.
 func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.Plan, earlier []axle.Record, watch Watch, stop <-chan struct{}) (*Done, error) {
-	out, err := engine.Run(ctx, run.ID, p.Steps, earlier, engine.Options{
-		Actions: w.actions(ctx, p, run.ID, db), Journal: db, Inputs: w.inputs(ctx, p), Limits: w.limits(),
+	rolling, err := newRollouts(run.ID, db, earlier)
+	if err != nil {
+		return nil, err
+	}
+	table := w.actions(ctx, p, run.ID, db)
+	rolling.actions(ctx, w, p, table)
+	limits := w.limits()
+	limits.Rollouts = p.Rollouts
+	out, err := engine.Run(ctx, run.ID, p.RunSteps(), earlier, engine.Options{
+		Actions: table, Journal: db, Inputs: runInputs(p, w.inputs(ctx, p)), Limits: limits,
 		Observer: observer(watch, run.ID, p.Steps), Stop: stop})
 	if out == nil {
 		return nil, err

@@ -99,7 +99,16 @@ func (w *Work) needsTags() bool {
 	}
 	for i := range p.Stacks {
 		selectors = append(selectors, p.Stacks[i].Targets)
-		for _, list := range [][]config.Parameter{p.Stacks[i].Parameters, p.Stacks[i].Tags} {
+		var alarms []config.Parameter
+		if r := p.Stacks[i].Rollout; r != nil {
+			if r.OrderBy != nil && r.OrderBy.NeedsTags() {
+				return true
+			}
+			if r.Health != nil {
+				alarms = r.Health.Alarms
+			}
+		}
+		for _, list := range [][]config.Parameter{p.Stacks[i].Parameters, p.Stacks[i].Tags, alarms} {
 			for j := range list {
 				if list[j].Value.NeedsTags() {
 					return true

@@ -270,7 +270,7 @@ func (r *run) end(m message) {
 	rec := &r.records[m.step]
 	rec.Status, rec.Result, rec.Failure, rec.Finished = m.status, m.result, m.failure, now
 	lost := r.frontier.End(m.step, m.status)
-	if of, ok := r.frontier.PutBack(m.step); ok { // recorded first: a rollback that isn't recorded goes on
+	if of, ok := r.frontier.PutBack(); ok { // recorded first: a rollback that isn't recorded goes on
 		r.putBack(of, now)
 	}
 	r.queue = append(r.queue, entry{step: m.step, record: *rec})

@@ -42,6 +42,7 @@ type Frontier struct {
 
 	rollouts []rollout
 	gates    int     // running: they wait more than they work, and take no place
+	undone   int32   // the step that the event at hand has put back, or -1
 	part     []part  // of which rollout each step is a part; nil without rollouts
 	lost     []int32 // steps that the event at hand keeps from running
 	settling []int32 // steps that ended, and that their rollout hasn't heard of
@@ -151,7 +152,7 @@ func (f *Frontier) End(i int, st axle.Status) []int {
 	}
 	f.release(int32(i))
 	f.set(int32(i), stateOf(st))
-	f.lost = f.lost[:0]
+	f.lost, f.undone = f.lost[:0], -1
 	if st.OK() {
 		for _, d := range f.graph.dependants(int32(i)) {
 			f.waits[d]--

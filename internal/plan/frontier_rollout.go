@@ -286,6 +286,7 @@ func (f *Frontier) endRollback(b, of int32) {
 		f.let(of)
 	case f.status[b].ok() && f.status[of] == stateSucceeded:
 		f.set(of, stateFailed)
+		f.undone = of
 		f.giveUp(of, of, stateSkipped)
 	}
 }
@@ -320,12 +321,6 @@ func (f *Frontier) Halted(i int) (reason string, halted bool) {
 	return r.reason, r.halted >= 0
 }
 
-// PutBack returns the step that a rollback has put back, when i is one that
-// ended well.
-func (f *Frontier) PutBack(i int) (step int, ok bool) {
-	if f.part == nil || f.part[i].rollout < 0 || f.part[i].role != isBack || !f.status[i].ok() {
-		return -1, false
-	}
-	of := f.part[i].of
-	return int(of), f.status[of] == stateFailed
-}
+// PutBack returns the step that the event at hand, the end of a rollback, has
+// undone: one that had ended well.
+func (f *Frontier) PutBack() (step int, ok bool) { return int(f.undone), f.undone >= 0 }

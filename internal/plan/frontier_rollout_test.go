@@ -124,7 +124,7 @@ func (r *rolling) run(pick func(n int) int) {
 		i := r.running[k]
 		r.running = slices.Delete(r.running, k, k+1)
 		lost := r.f.End(i, r.fate[r.steps[i].ID])
-		if of, ok := r.f.PutBack(i); ok {
+		if of, ok := r.f.PutBack(); ok {
 			r.note(of, axle.Failed)
 		}
 		r.note(i, r.fate[r.steps[i].ID])

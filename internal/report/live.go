@@ -43,6 +43,7 @@ type liveGroup struct {
 	ok, unchanged        int
 	failed, skipped      int
 	running              []string
+	wave, waves          int // come to, and how many; 0 without a rollout
 	told                 int // parts of the group told on a log
 	firstSeen, lastEnded time.Time
 }
@@ -71,6 +72,7 @@ func groupsOf(steps []axle.Step) (groups []*liveGroup, byName map[string]*liveGr
 			groups = append(groups, g)
 		}
 		g.total++
+		g.waves = max(g.waves, steps[i].Wave)
 	}
 	return groups, byName
 }
@@ -119,6 +121,10 @@ func (l *Live) Started(s *axle.Step, at time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := l.byName[groupName(s.Kind, s.Name)]
+	if l.gate(s) || g == nil {
+		return
+	}
+	g.wave = max(g.wave, s.Wave)
 	if g.firstSeen.IsZero() {
 		g.firstSeen = at
 	}
@@ -139,6 +145,10 @@ func (l *Live) Retrying(s *axle.Step, why *axle.Failure, wait time.Duration) {
 func (l *Live) Progressed(s *axle.Step, note string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if s.Kind == plan.KindWave {
+		l.print(fmt.Sprintf("%s rollout of %s: %s", l.st.mark(axle.Running), s.Name, note))
+		return
+	}
 	key := "progress" + fold(note, s.AccountName)
 	if l.causes[key]++; l.causes[key] == 1 {
 		l.print(fmt.Sprintf("%s %s in %s: %s", l.st.warn.Render("…"), groupName(s.Kind, s.Name), place(s), note))
@@ -150,6 +160,18 @@ func (l *Live) Ended(s *axle.Step, r axle.Record) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	g := l.byName[groupName(s.Kind, s.Name)]
+	if l.gate(s) || g == nil {
+		if r.Status == axle.Failed {
+			l.failure(s, r)
+		} else if s.Kind == plan.KindRollback && r.Status.OK() {
+			l.print(fmt.Sprintf("%s %s %s put back", l.st.mark(r.Status), s.Name, place(s)))
+		}
+		return
+	}
+	if r.Failure != nil && r.Failure.Code == axle.CodeRolledBack { // counted before, as done
+		g.ok, g.failed = g.ok-1, g.failed+1
+		return
+	}
 	if i := slices.Index(g.running, place(s)); i >= 0 {
 		g.running = slices.Delete(g.running, i, i+1)
 	}
@@ -170,6 +192,9 @@ func (l *Live) Ended(s *axle.Step, r axle.Record) {
 		l.tell(g, s, r)
 	}
 }
+
+// gate says whether a step is one that a rollout added: these aren't counted.
+func (l *Live) gate(s *axle.Step) bool { return s.Kind == plan.KindWave || s.Kind == plan.KindRollback }
 
 // failure prints a failure whose cause wasn't printed yet.
 func (l *Live) failure(s *axle.Step, r axle.Record) {
@@ -207,8 +232,11 @@ func (l *Live) tell(g *liveGroup, s *axle.Step, r axle.Record) {
 			word = "known after " + strings.Join(r.Result.After, ", ")
 		}
 		took := ""
+		if s.Wave > 0 && g.waves > 1 && !l.preview {
+			took = fmt.Sprintf(" (wave %d of %d)", s.Wave, g.waves)
+		}
 		if d := r.Finished.Sub(r.Started); !r.Started.IsZero() && d >= 10*time.Millisecond {
-			took = " in " + duration(d)
+			took = " in " + duration(d) + took
 		}
 		fmt.Fprintf(l.w, "%s %s %s %s%s\n", l.st.mark(r.Status), g.name, place(s), word, took)
 		return
@@ -265,7 +293,7 @@ func place(s *axle.Step) string {
 		name = s.Account
 	}
 	where := name + " " + s.Region
-	if s.Kind == plan.KindStack || s.Kind == plan.KindOutputs {
+	if s.Kind == plan.KindStack || s.Kind == plan.KindOutputs || s.Kind == plan.KindRollback {
 		return where
 	}
 	// The steps of a peering on the accepter's side are told apart by the requester.
@@ -312,6 +340,9 @@ func (l *Live) draw(now time.Time) {
 			if n > 3 {
 				now += fmt.Sprintf(" and %d more", n-3)
 			}
+		}
+		if g.waves > 1 && g.wave > 0 && !l.preview {
+			now = fmt.Sprintf("  wave %d/%d", g.wave, g.waves) + now
 		}
 		line := fmt.Sprintf("%s %-*s %s %d/%d%s%s", l.st.mark(groupStatus(g)), nameWidth, g.name, bar(g.ended, g.total), g.ended, g.total, g.counts(), l.st.dim.Render(now))
 		b.WriteString(ansi.Truncate(line, width-1, "…") + "\n")

@@ -23,6 +23,8 @@ type Run struct {
 	Counts   Counts         `json:"counts"`
 	Steps    []RunStep      `json:"steps"`
 	Causes   []Cause        `json:"causes"`
+	// Rollouts are those of the stacks that go wave by wave.
+	Rollouts []plan.RolloutState `json:"rollouts,omitempty"`
 	// Warnings are what a user should know beside the steps.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -45,6 +47,7 @@ type RunStep struct {
 	Account     string            `json:"account"`
 	AccountName string            `json:"account_name,omitempty"`
 	Region      string            `json:"region"`
+	Wave        int               `json:"wave,omitempty"`
 	Status      axle.Status       `json:"status"`
 	Action      axle.Change       `json:"action,omitempty"`
 	Attempts    int               `json:"attempts"`
@@ -76,7 +79,7 @@ func NewRun(run axle.Run, p *plan.Plan, records []axle.Record) *Run {
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		rs := RunStep{ID: s.ID, Kind: s.Kind, Name: s.Name, Account: s.Account, AccountName: s.AccountName,
-			Region: s.Region, Status: axle.Pending}
+			Region: s.Region, Wave: s.Wave, Status: axle.Pending}
 		if r := byID[s.ID]; r != nil {
 			rs.Status, rs.Attempts, rs.Started, rs.Finished = r.Status, r.Attempts, r.Started, r.Finished
 			rs.Action, rs.Outputs, rs.Note = r.Result.Change, r.Result.Outputs, r.Result.Note
@@ -89,6 +92,7 @@ func NewRun(run axle.Run, p *plan.Plan, records []axle.Record) *Run {
 		out.Steps = append(out.Steps, rs)
 	}
 	out.Causes = causes(out.Steps)
+	out.Rollouts = p.RolloutStates(records)
 	return out
 }
 
@@ -122,6 +126,7 @@ func (r *Run) Text(w io.Writer, st Style) {
 	fmt.Fprintf(w, "%s %s%s: %s\n", st.bold.Render(capital(r.Command)+" "+r.Run), word, took, r.Counts.line())
 	columns(w, "  ", r.groupRows(st))
 	r.causesText(w, st)
+	r.rolloutsText(w, st)
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)
 	}
