@@ -44,6 +44,9 @@ func setText(out io.Writer, b *control.Bootstrap) {
 	default:
 		fmt.Fprintf(out, "# The stack set is updated; %s to be brought up to date\n", count(len(p.Lacking), "account"))
 	}
+	if len(p.Others) > 0 {
+		fmt.Fprintf(out, "# It is also in accounts that it isn't meant for, which keep the role: %s\n", strings.Join(p.Others, ", "))
+	}
 	fmt.Fprintln(out, "# Parameters:")
 	for _, k := range slices.Sorted(maps.Keys(p.Parameters)) {
 		fmt.Fprintf(out, "#   %s: %s\n", k, p.Parameters[k])

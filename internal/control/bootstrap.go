@@ -213,6 +213,13 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 	if err != nil {
 		return nil, err
 	}
+	if b.Set == nil {
+		if err := b.direct(ctx, entry); err != nil {
+			return nil, err
+		}
+	} else if len(b.Set.Others) > 0 {
+		b.w.warn("stack set %s is also in accounts that it isn't meant for: %s", b.Set.Name, list(b.Set.Others, 10))
+	}
 	whole := &plan.Plan{Project: b.Project, Command: "bootstrap", Hub: b.w.hub, Accounts: map[string]axle.Account{},
 		Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	done := &Done{Run: axle.Run{ID: b.w.run, Project: b.Project, Command: "bootstrap", Started: time.Now()}, Plan: whole}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -37,11 +38,14 @@ type SetPhase struct {
 	// accounts that don't have it as it shall be.
 	Change  axle.Change `json:"change"`
 	Lacking []string    `json:"lacking,omitempty"`
+	// Others have the stack set's stack and aren't meant (any more): they keep it.
+	Others []string `json:"others,omitempty"`
 	// Blocked says why nothing can be done.
 	Blocked *axle.Failure `json:"blocked,omitempty"`
 	set     *cfn.StackSet
 	entry   *cloud.Cloud
 	enable  bool
+	reached map[string]bool // accounts of the project that the stack set is for
 }
 
 // others are the spoke roles of accounts that the stack set doesn't reach.
@@ -85,13 +89,13 @@ func (w *Work) planSet(ctx context.Context, o BootstrapOptions, b *Bootstrap) (*
 	case len(parts) > 0:
 		p.NotFollow = "it would take whole OUs, also where only some accounts of one are meant (" + names(w.org, parts) + ")"
 	}
-	reached := map[string]bool{}
+	p.reached = map[string]bool{}
 	for _, a := range all {
-		reached[a.ID] = tree.reached(a, whole)
+		p.reached[a.ID] = tree.reached(a, whole)
 	}
-	p.Accounts = slices.DeleteFunc(chosen, func(a axle.Account) bool { return !reached[a.ID] })
+	p.Accounts = slices.DeleteFunc(chosen, func(a axle.Account) bool { return !p.reached[a.ID] })
 	p.Targets = tree.targets(whole, p.Accounts)
-	members := slices.DeleteFunc(slices.Clone(all), func(a axle.Account) bool { return !reached[a.ID] })
+	members := slices.DeleteFunc(slices.Clone(all), func(a axle.Account) bool { return !p.reached[a.ID] })
 	if p.Template, err = everybody.setTemplate(ctx, o, b, members); err != nil {
 		return nil, err
 	}
@@ -208,6 +212,13 @@ func (p *SetPhase) look(ctx context.Context, b *Bootstrap) error {
 			p.Lacking = append(p.Lacking, a.ID)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(st.Instances)) {
+		if !p.reached[id] {
+			a, _ := b.w.org.Account(id)
+			a.ID = id
+			p.Others = append(p.Others, a.Label())
+		}
+	}
 	if st.Exists {
 		p.Change = axle.None
 		if len(p.Lacking) > 0 || !p.same(st, b.Project) {
@@ -268,6 +279,44 @@ func (p *SetPhase) collisions(ctx context.Context, fresh []axle.Account) *axle.F
 		Message: fmt.Sprintf("role %s is there already, without the stack set, in %s", p.Role, list(there, 10)),
 		Hint: fmt.Sprintf("axle bootstrap without --stackset made it: keep to that, or delete stack %s in %s in each of these accounts (aws cloudformation delete-stack --stack-name %s, as %s), and run this again; until then they can't be deployed to",
 			p.Name, p.Region, p.Name, DefaultEntryRole)}
+}
+
+// direct refuses to make stacks beside a stack set that has made the same roles.
+func (b *Bootstrap) direct(ctx context.Context, entry *cloud.Cloud) error {
+	for i := range b.Phases {
+		p := &b.Phases[i]
+		if p.Name != "spoke" {
+			continue
+		}
+		set := cfn.NewStackSet(entry, axle.Target{Account: b.id.Account, Region: p.Region}, b.id.Account != b.w.org.Management, p.StackName)
+		st, err := set.Look(ctx, p.Region)
+		if err != nil || !st.Exists || st.Content.Tags[cfn.TagProject] != b.Project {
+			return nil // who may not look has no stack set; the stacks will tell
+		}
+		var there []string
+		for _, a := range slices.Concat(b.spokeAccounts()...) {
+			if _, has := st.Instances[a.ID]; has {
+				there = append(there, a.Label())
+			}
+		}
+		if len(there) == 0 {
+			return nil
+		}
+		return &axle.Failure{Code: "RoleExists", Blocked: true, Resource: p.Role, Message: fmt.Sprintf("stack set %s has made role %s in %s", p.StackName, p.Role, list(there, 10)),
+			Hint: "bootstrap with --stackset, as before; or delete the stack set's instances there first"}
+	}
+	return nil
+}
+
+// spokeAccounts are the accounts that get a direct stack, by phase.
+func (b *Bootstrap) spokeAccounts() [][]axle.Account {
+	var out [][]axle.Account
+	for i := range b.Phases {
+		if b.Phases[i].Name == "spoke" {
+			out = append(out, b.Phases[i].Accounts)
+		}
+	}
+	return out
 }
 
 // list names some of many.
