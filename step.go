@@ -77,6 +77,9 @@ type StackSpec struct {
 	Defaults map[string]string `json:"defaults,omitempty"`
 	// NoEcho names the template's parameters that are never shown.
 	NoEcho []string `json:"no_echo,omitempty"`
+	// Outputs are the names of the template's outputs, sorted; nil when a macro may
+	// make some, or the template isn't known.
+	Outputs []string `json:"outputs"`
 	// Opaque says why the template's text doesn't tell whether a stack is
 	// unchanged (a transform, nested stacks, dynamic references, ...); empty
 	// when it does.

@@ -31,6 +31,8 @@ type Stack struct {
 	driver *cfn.Driver
 	run    string
 	Recovery
+	// Guard is asked before an update takes outputs away; nil: everything goes.
+	Guard func(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string) error
 	// changes keeps, by step, what was reviewed until it is executed: part of
 	// the record of a step, not of its state.
 	changes sync.Map
@@ -91,6 +93,9 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	if res, nothing := a.notAdopted(w, st); nothing {
 		return axle.Progress{Done: true, Result: res}, nil
 	}
+	if err := a.guard(ctx, step, st); err != nil {
+		return axle.Progress{}, err
+	}
 	ph := phase{name: phaseChangeSet, note: w.Adoption(st)}
 	if st != nil {
 		switch st.State() {
@@ -115,6 +120,25 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	}
 	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
 	return axle.Progress{Token: ph.String()}, err
+}
+
+// guard asks whether the outputs that the stack has and its template doesn't may
+// go. Stacks that are about to be made anew have none that count.
+func (a *Stack) guard(ctx context.Context, step *axle.Step, st *cfn.Stack) error {
+	if a.Guard == nil || st == nil || st.State() != cfn.Settled || step.Spec.Stack.Outputs == nil {
+		return nil
+	}
+	var gone []string
+	for name := range st.Outputs {
+		if !slices.Contains(step.Spec.Stack.Outputs, name) {
+			gone = append(gone, name)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	slices.Sort(gone)
+	return a.Guard(ctx, step, st, gone)
 }
 
 // notAdopted is the result of an adoption where there is nothing to adopt.
@@ -373,8 +397,17 @@ func (e againError) Is(target error) bool { return target == axle.ErrNotFound }
 
 func (e againError) Unwrap() error { return e.error }
 
-// explain makes a failure for people of a call that went wrong.
+// explain makes a failure for people of a call that went wrong. Of exports in use
+// it says where the stacks are that import them: beside the one that exports.
 func explain(step *axle.Step, err error) error {
+	var told *axle.Failure
+	if errors.As(err, &told) {
+		if by, ok := cfn.ExportUsers(told.Message); ok {
+			f := *told
+			f.Err, f.Hint = err, fmt.Sprintf("change or delete %s in %s first: it imports the export", by, step.Where())
+			return &f
+		}
+	}
 	var call *cfn.CallError
 	if errors.As(err, &call) {
 		return cloud.Translate(call.Err, call.What, axle.Account{ID: step.Account, Name: step.AccountName}, step.Region)

@@ -59,6 +59,9 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 	if res, nothing := a.notAdopted(w, st); nothing {
 		return res, nil
 	}
+	if err := a.guard(ctx, step, st); err != nil {
+		return axle.Result{}, err
+	}
 	switch {
 	case st == nil:
 	case st.State() == cfn.Stuck, st.State() == cfn.Undeleted:

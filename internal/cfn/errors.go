@@ -172,6 +172,10 @@ func noSetAdministrator(err error) bool {
 	return strings.Contains(messageOf(err), "delegated admin")
 }
 
+// ExportUsers names the stacks that keep an export from being changed or deleted,
+// if that is what a text says.
+func ExportUsers(text string) (by string, ok bool) { return exportInUse(text) }
+
 // notImported: "Export 'flights-VpcId' is not imported by any stack."
 func notImported(err error) bool {
 	return says(err, "ValidationError", "is not imported by any stack")

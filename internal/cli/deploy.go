@@ -19,6 +19,7 @@ import (
 // deployFlags are those of deploy and destroy.
 type deployFlags struct {
 	yes, noPeering, verify, strict bool
+	forceReferences                bool
 	adopt                          []string
 	confirm                        int
 	recoveryFlags
@@ -59,6 +60,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
+	flags.forced(cmd)
 	flags.waiting(cmd)
 	flags.rollback(cmd)
 	flags.brake(cmd)
@@ -72,7 +74,8 @@ func (a *App) destroyCommand() *cobra.Command {
 		Short: "Delete what the project has deployed, in reverse order",
 		Long: `Deletes the stacks of axle.yaml in all of their targets, in the reverse order of a
 deploy: routes and peerings first, then what needs others' outputs, then these.
-Stacks that aren't this project's, and protected ones, are never deleted. What
+Stacks that aren't this project's, and protected ones, are never deleted, nor are
+those that stacks outside of the run still read (see axle outputs --readers). What
 couldn't be deleted stays visible as DELETE_FAILED; --retain and --retain-failed
 leave such resources alone when it is tried again.`,
 		Example: `  axle destroy
@@ -82,6 +85,7 @@ leave such resources alone when it is tried again.`,
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings alone")
+	flags.forced(cmd)
 	flags.waiting(cmd)
 	flags.retain(cmd)
 	flags.brake(cmd)
@@ -96,6 +100,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	o := a.options()
 	o.ConfirmTargets = flags.confirm
 	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
+	o.ForceReferences = flags.forceReferences
 	if err := flags.set(&o); err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@ import (
 
 	"axle"
 	"axle/internal/cloud"
+	"axle/internal/control"
 	"axle/internal/diag"
+	"axle/internal/report"
 	"axle/internal/store"
 
 	"github.com/spf13/cobra"
@@ -62,6 +64,8 @@ type problem struct {
 		Message     string    `json:"message"`
 		Hint        string    `json:"hint,omitempty"`
 		Diagnostics diag.List `json:"diagnostics,omitempty"`
+		// Readers are the stacks that read what would be taken away.
+		Readers []report.StillReader `json:"readers,omitempty"`
 	} `json:"error"`
 }
 
@@ -82,6 +86,7 @@ func (a *App) exit(cmd *cobra.Command, err error) int {
 		list  diag.List
 		fail  *axle.Failure
 		kept  *store.Error
+		read  *control.StillReadError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -98,6 +103,9 @@ func (a *App) exit(cmd *cobra.Command, err error) int {
 		}
 	case errors.As(err, &fail):
 		p.Error.Code, p.Error.Hint = fail.Code, fail.Hint
+		if errors.As(err, &read) {
+			p.Error.Readers = stillReaders(read.Readers)
+		}
 		if fail.Blocked && !errors.Is(err, cloud.ErrNoCredentials) {
 			exit = exitBlocked
 		}

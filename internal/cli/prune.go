@@ -31,6 +31,7 @@ aren't pruned. What couldn't be deleted stays visible as DELETE_FAILED.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), flags) },
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
+	flags.forced(cmd)
 	flags.waiting(cmd)
 	flags.retain(cmd)
 	flags.brake(cmd)
@@ -42,7 +43,7 @@ func (a *App) prune(ctx context.Context, flags deployFlags) error {
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle status shows what axle.yaml has no more"}
 	}
 	o := a.options()
-	o.ConfirmTargets = flags.confirm
+	o.ConfirmTargets, o.ForceReferences = flags.confirm, flags.forceReferences
 	if err := flags.set(&o); err != nil {
 		return err
 	}

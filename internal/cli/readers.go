@@ -43,7 +43,21 @@ func (a *App) readers(cmd *cobra.Command) error {
 	return nil
 }
 
+// forced adds the flag that goes on where outputs are still read.
+func (f *deployFlags) forced(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.forceReferences, "force-references", false, "also where stacks that stay read what is taken away")
+}
+
 func reader(r *control.Reader) report.Reader {
 	return report.Reader{Stack: r.Stack, StackName: r.StackName, Account: r.Account.ID, AccountName: r.Account.Name, Region: r.Region,
 		By: r.By, Parameter: r.Input, Deployed: r.Deployed}
+}
+
+func stillReaders(list []control.Reader) []report.StillReader {
+	out := make([]report.StillReader, len(list))
+	for i := range list {
+		r := &list[i]
+		out[i] = report.StillReader{Of: r.Producer, OfAccount: r.ProducerAccount.ID, OfRegion: r.ProducerRegion, Output: r.Output, Reader: reader(r)}
+	}
+	return out
 }

@@ -35,7 +35,7 @@ func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db store.S
 func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
 	driver := w.driver(ctx, c, p, db)
 	stack := action.NewStack(driver, run)
-	stack.Recovery = w.recovery()
+	stack.Recovery, stack.Guard = w.recovery(), w.outputGuard(p)
 	return map[string]engine.Action{
 		plan.KindStack:   stack,
 		plan.KindOutputs: action.NewOutputs(driver),
@@ -48,7 +48,7 @@ func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engi
 	peering := action.NewPeeringPreview(w.cloud)
 	stack := action.NewStackPreview(driver, w.run)
 	stack.Digests = w.opts.Save
-	stack.Recovery = w.recovery()
+	stack.Recovery, stack.Guard = w.recovery(), w.outputGuard(p)
 	table := map[string]engine.Action{plan.KindStack: stack, plan.KindOutputs: action.NewOutputs(driver)}
 	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
 		table[kind] = peering

@@ -46,6 +46,8 @@ type Options struct {
 	ConfirmTargets int
 	// Adopt names the stacks that become the project's; nil is a deploy as usual.
 	Adopt []string
+	// ForceReferences takes away what other stacks still read.
+	ForceReferences bool
 	// Recovery is what is allowed with stacks that can't go on by themselves.
 	Recovery action.Recovery
 	// Save: the plan is to be saved, so more is looked at.

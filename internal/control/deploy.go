@@ -65,6 +65,9 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 	if err := w.brake(ctx, db, p); err != nil {
 		return nil, err
 	}
+	if err := w.refuseRead(ctx, p); err != nil {
+		return nil, err
+	}
 	if !destroy {
 		if err := w.validate(ctx, p, db); err != nil {
 			return nil, err

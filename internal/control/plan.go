@@ -108,6 +108,9 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 	if err != nil {
 		return nil, err
 	}
+	if err := w.refuseRead(ctx, p); err != nil {
+		return nil, err
+	}
 	return w.preview(ctx, p, watch, stop)
 }
 

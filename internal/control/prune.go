@@ -50,6 +50,9 @@ func (w *Work) PlanPrune(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := w.holdRead(ctx, found, held); err != nil {
+		return nil, err
+	}
 	steps := w.pruneSteps(p, found, before, held)
 	if p.Steps, err = plan.Arrange(steps); err != nil { // references of different times contradict each other
 		for i := range steps {

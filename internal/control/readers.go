@@ -32,6 +32,7 @@ type Reader struct {
 	By        string // output(), export(), Fn::ImportValue, ...
 	Input     string // the parameter that has the value, if one does
 	Deployed  bool
+	Failure   *axle.Failure // it isn't known whether it is deployed
 }
 
 // OutputReaders are the readers of one output of a deployed stack.
@@ -98,8 +99,8 @@ type references struct {
 	uses   map[string][]plan.Use // by the id of the producer's step
 	driver *cfn.Driver
 
-	mu   sync.Mutex
 	live map[axle.Target]*listing
+	mu   sync.Mutex // of the warnings
 }
 
 // listing is what is deployed in one target.
@@ -230,6 +231,9 @@ func (r *references) readersOf(ctx context.Context, s *axle.Step, output, export
 func (r *references) reader(base Reader, s *axle.Step, by, input string) Reader {
 	base.Stack, base.StackName, base.Account, base.Region = s.Name, s.Spec.Stack.StackName, r.account(s.Account), s.Region
 	base.By, base.Input, base.Deployed = by, input, r.stack(s) != nil
+	if l := r.live[s.Target()]; l != nil {
+		base.Failure = asFailure(l.err)
+	}
 	return base
 }
 

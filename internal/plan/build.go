@@ -138,7 +138,7 @@ func (b *builder) spec(s *config.Stack) *axle.Spec {
 	if t := b.in.Templates[s.Name]; t != nil {
 		st.Template = t.Digest
 		b.plan.Templates[t.Digest] = t.Body
-		st.Opaque = t.Opaque()
+		st.Opaque, st.Outputs = t.Opaque(), t.OutputNames()
 		given := map[string]bool{}
 		for _, p := range s.Parameters {
 			given[p.Name] = true

@@ -41,6 +41,15 @@ type Reader struct {
 	Deployed  bool   `json:"deployed"`            // it reads it now; else it will when it is deployed
 }
 
+// StillReader is a reader with what it reads.
+type StillReader struct {
+	Of        string `json:"of"` // stack in axle.yaml
+	OfAccount string `json:"of_account"`
+	OfRegion  string `json:"of_region"`
+	Output    string `json:"output"`
+	Reader
+}
+
 // name is how a reader is called: by axle.yaml's name if it has one.
 func (r *Reader) name() string {
 	if r.Stack != "" {

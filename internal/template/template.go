@@ -209,6 +209,15 @@ func (t *Template) CheckOutput(key string, at diag.Pos) diag.List {
 	return l
 }
 
+// OutputNames are the names of the outputs, sorted; nil when macros may make some
+// that the text doesn't show.
+func (t *Template) OutputNames() []string {
+	if t.openOutputs {
+		return nil
+	}
+	return sortedKeys(t.Outputs)
+}
+
 func sortedKeys[V any](m map[string]V) []string {
 	keys := make([]string, 0, len(m))
 	for k := range m {

@@ -1,0 +1,374 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"axle"
+	"axle/internal/cfn"
+	"axle/internal/config"
+	"axle/internal/plan"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// StillReadError refuses to take away what others read.
+type StillReadError struct {
+	Readers []Reader
+	failure *axle.Failure
+}
+
+func (e *StillReadError) Error() string { return e.failure.Message }
+func (e *StillReadError) Unwrap() error { return e.failure }
+
+// stillRead refuses because of readers.
+func stillRead(readers []Reader) error {
+	var lines []string
+	index := map[string]int{}
+	var names [][]string
+	for i := range readers {
+		x := &readers[i]
+		key := fmt.Sprintf("%s of stack %q in %s %s", x.Output, x.Producer, x.ProducerAccount.Label(), x.ProducerRegion)
+		at, ok := index[key]
+		if !ok {
+			at = len(lines)
+			index[key] = at
+			lines, names = append(lines, key), append(names, nil)
+		}
+		names[at] = append(names[at], x.label())
+	}
+	for i := range lines {
+		verb := "s"
+		if len(names[i]) > 1 {
+			verb = ""
+		}
+		lines[i] = fmt.Sprintf("%s: %s read%s it: %s", lines[i], count(len(names[i]), "stack"), verb, listed(names[i]))
+	}
+	return &StillReadError{readers, &axle.Failure{Code: "StillRead", Blocked: true, Message: "what others still read would be gone; nothing was touched:\n  " + strings.Join(lines, "\n  "),
+		Hint: "let the readers go in the same run or change them first; axle outputs --readers shows all; --force-references goes on all the same"}}
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// label names a reader: what, where and how.
+func (r *Reader) label() string {
+	name := r.Stack
+	if name == "" {
+		name = r.StackName
+	}
+	text := fmt.Sprintf("%s in %s %s (%s)", name, r.Account.Label(), r.Region, r.By)
+	if r.Failure != nil {
+		text += ", if it is deployed: " + r.Failure.Message
+	}
+	return text
+}
+
+// refuseRead refuses to destroy what stacks that stay read.
+func (w *Work) refuseRead(ctx context.Context, p *plan.Plan) error {
+	if w.opts.ForceReferences || p.Command != "destroy" {
+		return nil
+	}
+	r, err := w.whatReads(ctx)
+	if err != nil {
+		return err
+	}
+	recorded, err := w.recordedUses(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range recorded {
+		if r.steps[u.Step.ID] == nil { // deployed once, and axle.yaml doesn't have it any more
+			r.uses[u.Producer] = append(r.uses[u.Producer], u)
+		}
+	}
+	var doomed []*axle.Step
+	for i := range p.Steps {
+		if s := r.steps[p.Steps[i].ID]; s != nil {
+			doomed = append(doomed, s)
+		}
+	}
+	readers, err := r.leftReading(ctx, doomed)
+	if err != nil {
+		return err
+	}
+	if len(readers) > 0 {
+		return stillRead(readers)
+	}
+	return nil
+}
+
+// leftReading are the deployed stacks that read outputs of the doomed ones and
+// stay.
+func (r *references) leftReading(ctx context.Context, doomed []*axle.Step) ([]Reader, error) {
+	goes, look := map[place]bool{}, map[axle.Target]bool{}
+	for _, s := range doomed {
+		goes[placeOf(s)] = true
+	}
+	var producers []*axle.Step
+	for _, s := range doomed {
+		open := r.exports(s)
+		for _, u := range r.uses[s.ID] {
+			if !goes[placeOf(u.Step)] {
+				open = true
+				look[u.Step.Target()] = true
+			}
+		}
+		if open {
+			producers = append(producers, s)
+			look[s.Target()] = true
+		}
+	}
+	if err := r.list(ctx, look); err != nil {
+		return nil, err
+	}
+	found := make([][]Reader, len(producers))
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(64)
+	for i, s := range producers {
+		g.Go(func() error {
+			found[i] = r.deployedReaders(gctx, s, goes)
+			return gctx.Err()
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	return slices.Concat(found...), nil
+}
+
+func placeOf(s *axle.Step) place { return place{s.Target(), s.Spec.Stack.StackName} }
+
+// exports says whether the stack may have exports; of a template that isn't known
+// nobody can say.
+func (r *references) exports(s *axle.Step) bool {
+	t := r.w.templates[s.Name]
+	if t == nil {
+		return true
+	}
+	for _, o := range t.Outputs {
+		if o.Export != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// deployedReaders are those of a stack that are deployed, or may be, and don't go.
+func (r *references) deployedReaders(ctx context.Context, s *axle.Step, goes map[place]bool) []Reader {
+	st := r.stack(s)
+	if st == nil {
+		return nil // nothing is there to be deleted
+	}
+	var out []Reader
+	for _, name := range sortedNames(st.Outputs) {
+		readers, err := r.readersOf(ctx, s, name, st.Exported[name])
+		if err != nil { // CloudFormation itself protects exports
+			r.warnOnce("who imports %s isn't known: %v", st.Exported[name], err)
+		}
+		for _, x := range readers {
+			if (x.Deployed || x.Failure != nil) && !goes[place{axle.Target{Account: x.Account.ID, Region: x.Region}, x.StackName}] {
+				out = append(out, x)
+			}
+		}
+	}
+	return out
+}
+
+// warnOnce warns of what several may come to at the same time.
+func (r *references) warnOnce(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !slices.Contains(r.w.Warnings, text) {
+		r.w.warn("%s", text)
+	}
+}
+
+func sortedNames(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+// recordedUses are what earlier deployments read, each stack's latest.
+func (w *Work) recordedUses(ctx context.Context) ([]plan.Use, error) {
+	db, err := readStore(ctx, w.opts)
+	if errors.Is(err, axle.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer db.Close()
+	runs, err := db.Runs(ctx, w.Project(), recordedRuns)
+	if err != nil {
+		return nil, fmt.Errorf("look for what earlier runs read: %w", err)
+	}
+	var out []plan.Use
+	seen := map[string]bool{}
+	for _, run := range runs {
+		if run.Command != "deploy" || run.Env != w.project.Env {
+			continue
+		}
+		_, body, err := db.Run(ctx, run.ID)
+		if err != nil {
+			return nil, fmt.Errorf("read run %s: %w", run.ID, err)
+		}
+		was, err := plan.Decode(body)
+		if err != nil {
+			continue // of another version: a record, never the truth
+		}
+		for _, u := range was.Uses() {
+			if !seen[u.Step.ID] {
+				out = append(out, u)
+			}
+		}
+		for i := range was.Steps {
+			seen[was.Steps[i].ID] = true
+		}
+	}
+	return out, nil
+}
+
+// recordedRuns is how many earlier runs are looked at.
+const recordedRuns = 10
+
+// outputGuard refuses updates that take outputs away which stacks outside of the
+// plan read. It looks only when an update takes outputs away at all.
+func (w *Work) outputGuard(p *plan.Plan) func(context.Context, *axle.Step, *cfn.Stack, []string) error {
+	if w.opts.ForceReferences {
+		return nil
+	}
+	goes := map[place]bool{}
+	for i := range p.Steps {
+		if s := &p.Steps[i]; s.Kind == plan.KindStack {
+			goes[placeOf(s)] = true
+		}
+	}
+	var mu sync.Mutex
+	var refs *references
+	load := func(ctx context.Context) error {
+		r, err := w.whatReads(ctx)
+		if err != nil {
+			return err
+		}
+		recorded, err := w.recordedUses(ctx)
+		if err != nil {
+			return err
+		}
+		for _, u := range recorded {
+			r.uses[u.Producer] = append(r.uses[u.Producer], u)
+		}
+		refs = r
+		return nil
+	}
+	return func(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string) error {
+		mu.Lock() // the loading and the listing; few stacks lose outputs
+		defer mu.Unlock()
+		if refs == nil {
+			if err := load(ctx); err != nil {
+				return err
+			}
+		}
+		return refs.refuseGone(ctx, step, st, gone, goes)
+	}
+}
+
+// refuseGone refuses because of the readers of outputs that an update takes away.
+// Those that import within the same run must be updated before: CloudFormation
+// says so itself.
+func (r *references) refuseGone(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string, goes map[place]bool) error {
+	look := map[axle.Target]bool{}
+	for _, u := range r.uses[step.ID] {
+		if slices.Contains(gone, u.Output) && !goes[placeOf(u.Step)] {
+			look[u.Step.Target()] = true
+		}
+	}
+	if err := r.list(ctx, look); err != nil {
+		return err
+	}
+	var lines []string
+	hint := ""
+	for _, name := range gone {
+		readers, err := r.readersOf(ctx, step, name, st.Exported[name])
+		if err != nil {
+			r.warnOnce("who imports %s isn't known: %v", st.Exported[name], err)
+		}
+		var names []string
+		for _, x := range readers {
+			at := place{axle.Target{Account: x.Account.ID, Region: x.Region}, x.StackName}
+			if (x.Deployed || x.Failure != nil) && (!goes[at] || x.By == plan.ByImport) {
+				names = append(names, x.label())
+			}
+		}
+		slices.Sort(names)
+		if names = slices.Compact(names); len(names) > 0 {
+			verb := " reads"
+			if len(names) > 1 {
+				verb = "s read"
+			}
+			lines = append(lines, fmt.Sprintf("output %s is removed, %d stack%s it: %s", name, len(names), verb, listed(names)))
+			hint = "keep the output until they are changed; --force-references goes on all the same"
+			if st.Exported[name] != "" {
+				hint = "keep the output and its export until they are changed: CloudFormation refuses to delete an export in use"
+			}
+		}
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	return &axle.Failure{Code: "StillRead", Blocked: true, Resource: st.Name, Message: strings.Join(lines, "; "), Hint: hint}
+}
+
+// stackOutputReaders tells for stacks that axle.yaml doesn't have any more which
+// templates of the project read them by Fn::GetStackOutput.
+func (r *references) stackOutputReaders() map[place][]string {
+	out := map[place][]string{}
+	for i := range r.plan.Steps {
+		s := &r.plan.Steps[i]
+		t := r.w.templates[s.Name]
+		if s.Kind != plan.KindStack || t == nil {
+			continue
+		}
+		for _, o := range t.StackOutputs(plan.WorldOf(s, nil)) {
+			at := place{axle.Target{Account: o.Account(s.Account), Region: o.Region}, o.Stack}
+			out[at] = append(out[at], fmt.Sprintf("%s in %s", s.Name, s.Where()))
+		}
+	}
+	return out
+}
+
+// holdRead adds to held which of the surplus stacks are read by templates of
+// stacks that stay.
+func (w *Work) holdRead(ctx context.Context, found []surplus, held map[place]string) error {
+	if w.opts.ForceReferences || !slices.ContainsFunc(w.project.Stacks, func(s config.Stack) bool {
+		t := w.templates[s.Name]
+		return t != nil && t.HasStackOutputs()
+	}) {
+		return nil
+	}
+	r, err := w.whatReads(ctx)
+	if err != nil {
+		return err
+	}
+	readers := r.stackOutputReaders()
+	for _, s := range found {
+		at := place{s.target, s.stack.Name}
+		if names := readers[at]; len(names) > 0 {
+			held[at] = "its outputs are read by " + plan.ByStackOutput + " in the template of " + listed(names)
+		}
+	}
+	return nil
+}
