@@ -45,6 +45,7 @@ type stack struct {
 	Events          []stackEvent              `json:"events,omitempty"`    // oldest first
 	Op              *stackOperation           `json:"operation,omitempty"`
 	Last            *lastOperation            `json:"last,omitempty"`
+	Drift           *driftDetection           `json:"drift,omitempty"`
 	Parent          string                    `json:"parent,omitempty"`
 	Root            string                    `json:"root,omitempty"`
 	old             *stackView                // before the moment Since; nil for a new stack
@@ -89,6 +90,7 @@ type stackResource struct {
 	Keep       string          `json:"keep,omitempty"`          // DeletionPolicy
 	KeepOld    string          `json:"keep_replaced,omitempty"` // UpdateReplacePolicy
 	Metadata   json.RawMessage `json:"metadata,omitempty"`
+	Drift      *resourceDrift  `json:"drift,omitempty"`
 }
 
 type stackOutput struct {
@@ -179,6 +181,7 @@ func (s *Sandbox) cloudformationOps() map[string]operation {
 		"ValidateTemplate":            free(validateTemplate),
 	}
 	maps.Copy(ops, typeOps())
+	maps.Copy(ops, driftOps())
 	maps.Copy(ops, stackSetOps())
 	return ops
 }

@@ -20,6 +20,7 @@ type changeSet struct {
 	Created     time.Time `json:"created"`
 	Token       string    `json:"token,omitempty"`
 	OnFailure   string    `json:"on_failure,omitempty"`
+	Revert      bool      `json:"revert,omitempty"` // compares with the live state
 	stackVersion
 	Who     identity         `json:"who"`
 	Changes []resourceChange `json:"changes,omitempty"`
@@ -79,7 +80,8 @@ func createChangeSet(c *call) (obj, error) {
 	}
 	cs := &changeSet{ID: c.arn("changeSet/" + name + "/" + c.uuid()), Name: name, Stack: st.ID, Type: kind,
 		Description: c.In.str("Description"), Status: "CREATE_PENDING", Execution: "UNAVAILABLE", Created: c.now(),
-		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who}
+		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who,
+		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT"}
 	put(&st.ChangeSets, cs.ID, cs)
 	st.bury()
 	c.prepareLater(cs, c.Account.ID, c.Region)
@@ -157,7 +159,14 @@ func (s *Sandbox) prepareLater(cs *changeSet, account, region string) {
 
 func (c *call) prepare(st *stack, cs *changeSet) {
 	t := c.keptTemplate(cs.Template)
-	diff, err := c.planChanges(st, t, cs.stackVersion)
+	was, err := st, error(nil)
+	if cs.Revert {
+		was, err = c.actual(st)
+	}
+	var diff changes
+	if err == nil {
+		diff, err = c.planChanges(was, t, cs.stackVersion)
+	}
 	if err == nil {
 		err = c.missingExport(t, diff.e)
 	}
@@ -280,7 +289,7 @@ func executeChangeSet(c *call) (obj, error) {
 		}
 	}
 	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
-		DropNew: c.In.bool("RetainExceptOnCreate")}
+		DropNew: c.In.bool("RetainExceptOnCreate"), Revert: cs.Revert}
 	switch {
 	case c.In.bool("DisableRollback"):
 		op.OnFailure = "DO_NOTHING"

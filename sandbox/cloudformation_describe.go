@@ -28,6 +28,9 @@ func describeChangeSet(c *call) (obj, error) {
 	o["NotificationARNs"], o["RollbackConfiguration"] = nonNil(cs.Notifications), obj{}
 	o["Tags"], o["Parameters"] = tagList(cs.stackVersion.Tags), shownParameters(c.keptTemplate(cs.Template), cs.Parameters)
 	o["OnStackFailure"] = optional(cs.OnFailure)
+	if cs.Revert {
+		o["DeploymentMode"] = "REVERT_DRIFT"
+	}
 	if len(cs.Capabilities) > 0 {
 		o["Capabilities"] = cs.Capabilities
 	}

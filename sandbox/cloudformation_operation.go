@@ -28,6 +28,7 @@ type stackOperation struct {
 	ChangeSet string                    `json:"change_set,omitempty"`
 	Retain    []string                  `json:"retain,omitempty"` // logical ids that a deletion leaves alone
 	OnFailure string                    `json:"on_failure,omitempty"`
+	Revert    bool                      `json:"revert,omitempty"`   // from the live state
 	DropNew   bool                      `json:"drop_new,omitempty"` // RetainExceptOnCreate
 	// Settled is the status before a deletion, which one that is refused goes
 	// back to.

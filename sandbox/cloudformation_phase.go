@@ -19,7 +19,11 @@ func (w *work) open() bool {
 		return true
 	}
 	t := w.keptTemplate(w.st.Template)
-	changes, err := w.planChanges(w.st, t, w.st.stackVersion)
+	var changes changes
+	err := w.takeActual()
+	if err == nil {
+		changes, err = w.planChanges(w.st, t, w.st.stackVersion)
+	}
 	if err == nil {
 		err = w.missingExport(t, changes.e)
 	}
@@ -45,6 +49,28 @@ func (w *work) open() bool {
 		return slices.ContainsFunc(changes.list, func(p resourceChange) bool { return p.ID == id && p.Action != "Remove" })
 	})
 	return true
+}
+
+// takeActual lets an operation that reverts drift begin with the resources as
+// they are, and its rollback go back to them.
+func (w *work) takeActual() error {
+	if !w.op.Revert {
+		return nil
+	}
+	is, err := w.actual(w.st)
+	if err != nil {
+		return err
+	}
+	w.st.Resources = is.Resources
+	for id := range w.op.Resources {
+		if r := is.Resources[id]; r != nil {
+			saved := *r
+			w.op.Resources[id] = &saved
+		} else {
+			delete(w.op.Resources, id)
+		}
+	}
+	return nil
 }
 
 // message is an error's text without its code.

@@ -67,8 +67,8 @@ func (c *call) refuseUnsupported() error {
 	switch {
 	case len(c.In.obj("RollbackConfiguration").list("RollbackTriggers")) > 0:
 		return invalid("RollbackConfiguration.RollbackTriggers isn't supported by this version of the sandbox")
-	case c.In.str("DeploymentMode") != "":
-		return invalid("DeploymentMode isn't supported by this version of the sandbox")
+	case c.In.has("DeploymentMode") && (c.Op != "CreateChangeSet" || c.In.str("DeploymentMode") != "REVERT_DRIFT"):
+		return invalid("DeploymentMode %s isn't supported by this version of the sandbox", c.In.str("DeploymentMode"))
 	case c.In.bool("ImportExistingResources"), len(c.In.list("ResourcesToImport")) > 0:
 		return invalid("Importing resources isn't supported by this version of the sandbox")
 	}

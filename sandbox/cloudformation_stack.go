@@ -301,7 +301,7 @@ func (c *call) stackObj(st *stack) obj {
 		"StackStatusReason": optional(v.reason), "DisableRollback": st.DisableRollback, "NotificationARNs": nonNil(v.version.Notifications),
 		"Capabilities": nil, "RoleARN": optional(v.version.Role), "Tags": tagList(v.version.Tags),
 		"EnableTerminationProtection": st.Protected, "RollbackConfiguration": obj{},
-		"DriftInformation": obj{"StackDriftStatus": "NOT_CHECKED"},
+		"DriftInformation": st.driftInformation(),
 		"ParentId":         optional(st.Parent), "RootId": optional(st.Root), "ChangeSetId": optional(v.changeSet),
 	}
 	if len(v.version.Capabilities) > 0 {

@@ -92,6 +92,9 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 	if st != nil && st.State() != Shell {
 		op.Kind = axle.Update
 		in.ChangeSetType = types.ChangeSetTypeUpdate
+		if d.Reverts {
+			in.DeploymentMode = types.DeploymentModeRevertDrift
+		}
 	}
 	what := "create change set of stack " + w.Spec.StackName
 	client, opt := d.clients.CloudFormation(t)

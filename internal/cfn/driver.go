@@ -52,6 +52,8 @@ type Driver struct {
 	Verify bool
 	// Continues: the user wants rollbacks that failed to be continued.
 	Continues bool
+	// Reverts: change sets compare with what is really there, and bring it back.
+	Reverts bool
 	// Adopts: the user wants stacks of the wanted names that have no tags of
 	// ours to become ours.
 	Adopts bool

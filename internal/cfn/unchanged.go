@@ -20,7 +20,7 @@ import (
 // CloudFormation looks up) is never unchanged here. It takes no call when our
 // record of the stack still fits, else one.
 func (d *Driver) Unchanged(ctx context.Context, t axle.Target, w Want, st *Stack) (bool, error) {
-	if d.Verify || w.Spec.Opaque != "" || len(w.Spec.NoEcho) > 0 || w.dynamic() {
+	if d.Verify || d.Reverts || w.Spec.Opaque != "" || len(w.Spec.NoEcho) > 0 || w.dynamic() {
 		return false, nil
 	}
 	switch types.StackStatus(st.Status) {

@@ -108,7 +108,7 @@ folder of your templates.`,
 	for group, commands := range map[string][]*cobra.Command{
 		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
 		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.approveCommand(), a.cancelCommand(), a.adoptCommand(), a.pruneCommand()},
-		"look":  {a.doctorCommand(), a.lintCommand(), a.orgCommand(), a.statusCommand(), a.outputsCommand(), a.paramsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
+		"look":  {a.doctorCommand(), a.lintCommand(), a.orgCommand(), a.statusCommand(), a.driftCommand(), a.outputsCommand(), a.paramsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
 		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.docsCommand(), a.versionCommand()},
 	} {
 		for _, c := range commands {

@@ -21,6 +21,7 @@ type deployFlags struct {
 	yes, noPeering, verify, strict bool
 	forceReferences                bool
 	adopt                          []string
+	revert                         bool
 	confirm                        int
 	recoveryFlags
 }
@@ -98,7 +99,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle plan shows what would happen"}
 	}
 	o := a.options()
-	o.ConfirmTargets = flags.confirm
+	o.ConfirmTargets, o.RevertDrift = flags.confirm, flags.revert
 	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
 	o.ForceReferences = flags.forceReferences
 	if err := flags.set(&o); err != nil {

@@ -77,6 +77,7 @@ func (w *Work) driverWith(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db 
 	}
 	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
 	d := cfn.New(c, &templates{plan: p, more: more, cloud: c, hub: hub, readers: w.readers(p)}, memory)
+	d.Reverts = p.Command == "revert"
 	d.Adopts = p.Command == "adopt"
 	d.Verify, d.Continues = w.opts.Verify, w.opts.Recovery.Continue
 	d.Partition = w.identity.Partition

@@ -43,6 +43,9 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 		return nil, err
 	}
 	p.Narrowed = w.narrowing()
+	if w.opts.RevertDrift {
+		p.Command = "revert"
+	}
 	if w.opts.Adopt != nil {
 		p.Command = "adopt"
 	}

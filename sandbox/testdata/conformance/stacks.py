@@ -37,6 +37,7 @@ def exercise(world):
     life(me)
     change_sets(me)
     imports(me)
+    drift(me)
     stuck(me)
     tags(me)
 
@@ -108,6 +109,40 @@ def imports(me):
     me.do("cloudformation", "CreateStack", StackName="reader", TemplateBody=reader)
     wait(me, "reader", "CREATE_COMPLETE")
     me.do("cloudformation", "ListImports", ExportName="changes-o")
+
+
+def drift(me):
+    """A parameter and a topic that somebody changes; then both are brought back."""
+    c, s = "cloudformation", {"StackName": "drifts"}
+    body = template(P=PARAMETER, T={"Type": "AWS::SNS::Topic", "Properties": {"TopicName": "drifts", "DisplayName": "a"}})
+    me.do(c, "CreateStack", **s, TemplateBody=body)
+    wait(me, "drifts", "CREATE_COMPLETE")
+    me.do("sns", "SetTopicAttributes", TopicArn=f"arn:aws:sns:eu-west-1:{me.account}:drifts", AttributeName="DisplayName", AttributeValue="b")
+    name = me.do(c, "DescribeStackResource", **s, LogicalResourceId="P")["StackResourceDetail"]["PhysicalResourceId"]
+    me.do("ssm", "DeleteParameter", Name=name)
+    detected(me, s, "DRIFTED")
+    found = me.do(c, "DescribeStackResourceDrifts", **s, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"])["StackResourceDrifts"]
+    if sorted(r["StackResourceDriftStatus"] for r in found) != ["DELETED", "MODIFIED"]:
+        me.world.checker.note("cloudformation:DescribeStackResourceDrifts", f"{found}")
+    me.do(c, "DetectStackResourceDrift", **s, LogicalResourceId="T")
+    me.do(c, "DescribeStacks", **s)
+    back = {**s, "ChangeSetName": "back"}
+    me.do(c, "CreateChangeSet", **back, UsePreviousTemplate=True, DeploymentMode="REVERT_DRIFT")
+    ready(me, back)
+    me.do(c, "ExecuteChangeSet", **back)
+    wait(me, "drifts", "UPDATE_COMPLETE")
+    detected(me, s, "IN_SYNC")
+
+
+def detected(me, stack, want):
+    found = me.do("cloudformation", "DetectStackDrift", **stack)["StackDriftDetectionId"]
+    for _ in range(500):
+        out = me.do("cloudformation", "DescribeStackDriftDetectionStatus", StackDriftDetectionId=found)
+        if out.get("DetectionStatus") != "DETECTION_IN_PROGRESS":
+            break
+        time.sleep(0.02)
+    if out.get("StackDriftStatus") != want:
+        me.world.checker.note("cloudformation:DescribeStackDriftDetectionStatus", f"{out}, want {want}")
 
 
 def stuck(me):
