@@ -39,12 +39,13 @@ type Parameter struct {
 
 // ParamValue is a value, where it comes from and where it is used.
 type ParamValue struct {
-	Value      string        `json:"value"` // Hidden for a secret
-	Secret     bool          `json:"secret,omitempty"`
-	KnownAfter []string      `json:"known_after,omitempty"` // stacks
-	From       []string      `json:"from"`
-	Error      *axle.Failure `json:"error,omitempty"`
-	Targets    []ParamTarget `json:"targets"`
+	Value      string   `json:"value"` // Hidden for a secret
+	Secret     bool     `json:"secret,omitempty"`
+	KnownAfter []string `json:"known_after,omitempty"` // stacks
+	From       []string `json:"from"`
+	// Error is that of the first target; those of the others say the same of theirs.
+	Error   *axle.Failure `json:"error,omitempty"`
+	Targets []ParamTarget `json:"targets"`
 }
 
 // ParamTarget is where a value is used.
@@ -69,7 +70,7 @@ func (p *Params) Add(stack string, about Parameter, v ParamValue, at ParamTarget
 	if v.Secret && v.Error == nil && len(v.KnownAfter) == 0 {
 		v.Value = Hidden
 	}
-	same := p.place(len(q.Values), append([]string{stack, about.Name, v.Value, fmt.Sprint(v.Secret, v.KnownAfter), message(v.Error)}, v.From...)...)
+	same := p.place(len(q.Values), append([]string{stack, about.Name, v.Value, fmt.Sprint(v.Secret, v.KnownAfter), fold(message(v.Error), at.AccountName)}, v.From...)...)
 	if same == len(q.Values) {
 		q.Values = append(q.Values, v)
 	}
@@ -134,7 +135,11 @@ func (p *Params) Text(w io.Writer, st Style) {
 		for _, q := range s.Parameters {
 			for _, v := range q.Values {
 				if v.Error != nil {
-					fmt.Fprintf(w, "  %s %s: %s\n", st.bad.Render("✗"), q.Name, v.Error.Message)
+					more := ""
+					if n := len(v.Targets) - 1; n > 0 {
+						more = ", and the same in " + plural(n, "other target")
+					}
+					fmt.Fprintf(w, "  %s %s: %s%s\n", st.bad.Render("✗"), q.Name, v.Error.Message, more)
 					if v.Error.Hint != "" {
 						fmt.Fprintf(w, "    hint: %s\n", v.Error.Hint)
 					}
