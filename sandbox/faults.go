@@ -90,6 +90,22 @@ func (f *Fault) check() error {
 	return nil
 }
 
+// SetFaults replaces what goes wrong on schedule; what was counted of the
+// faults before is forgotten.
+func (s *Sandbox) SetFaults(faults []Fault) error {
+	var states []*faultState
+	for i := range faults {
+		if err := faults[i].check(); err != nil {
+			return fmt.Errorf("fault %d: %w", i+1, err)
+		}
+		states = append(states, &faultState{Fault: faults[i]})
+	}
+	s.lock()
+	defer s.unlock()
+	s.faults = states
+	return nil
+}
+
 // faultState is a fault with what has come of it.
 type faultState struct {
 	Fault

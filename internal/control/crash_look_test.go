@@ -72,16 +72,20 @@ func seeStacks(ctx context.Context, w *Work, t axle.Target) (lines []string, err
 		}
 		for _, s := range page.StackSummaries {
 			line := fmt.Sprintf("stack %s:", *s.StackName)
-			events, err := client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: s.StackId}, opt)
-			if err != nil {
-				return nil, err
-			}
-			slices.Reverse(events.StackEvents)
-			for _, e := range events.StackEvents {
-				if aws.ToString(e.PhysicalResourceId) == *s.StackId {
-					line += " " + string(e.ResourceStatus)
+			var statuses []string
+			for p := cloudformation.NewDescribeStackEventsPaginator(client, &cloudformation.DescribeStackEventsInput{StackName: s.StackId}); p.HasMorePages(); {
+				page, err := p.NextPage(ctx, opt)
+				if err != nil {
+					return nil, err
+				}
+				for _, e := range page.StackEvents {
+					if aws.ToString(e.PhysicalResourceId) == *s.StackId {
+						statuses = append(statuses, " "+string(e.ResourceStatus))
+					}
 				}
 			}
+			slices.Reverse(statuses)
+			line += strings.Join(statuses, "")
 			if s.DeletionTime == nil {
 				more, err := seeStack(ctx, client, opt, s.StackId)
 				if err != nil {
@@ -164,8 +168,11 @@ func seeRoutes(ctx context.Context, w *Work, t axle.Target) (lines []string, err
 	return lines, nil
 }
 
+// settings are the calls that set something to a value: twice is like once.
+var settings = []string{"CreateTags", "ModifyVpcPeeringConnectionOptions"}
+
 // repeats are the calls that were carried out more often than once and that AWS
-// wouldn't fold into one: those without a token or with another one.
+// didn't fold into one.
 func (w *world) repeats() (found []string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -176,17 +183,28 @@ func (w *world) repeats() (found []string) {
 		made[at] = append(made[at], c)
 	}
 	for at, calls := range made {
-		token := calls[0].token()
 		for _, c := range calls[1:] {
-			if token == "" || c.token() != token {
+			if !c.folded(&calls[0]) {
 				found = append(found, fmt.Sprintf("%s in %s of %s: %d times, one with token %q, another with %q",
-					at.action, at.account, at.object, len(calls), token, c.token()))
+					at.action, at.account, at.object, len(calls), calls[0].token(), c.token()))
 				break
 			}
 		}
 	}
 	slices.Sort(found)
 	return found
+}
+
+// folded says whether two calls for the same are one to AWS: they have the same
+// token, set the same, or ask for a peering of two VPCs and got the same one.
+func (c *call) folded(first *call) bool {
+	switch {
+	case c.token() != "":
+		return c.token() == first.token()
+	case c.action == "CreateVpcPeeringConnection":
+		return c.peering != "" && c.peering == first.peering
+	}
+	return slices.Contains(settings, c.action)
 }
 
 // token is by what AWS knows a request again.

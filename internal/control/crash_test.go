@@ -14,10 +14,10 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// net is a small project with all that a run can be left in the midst of:
+// network is a small project with all that a run can be left in the midst of:
 // stacks of which one needs another's outputs from another account, and a
 // peering.
-var net = map[string]string{
+var network = map[string]string{
 	"axle.yaml": `
 name: net
 access: {role: OrganizationAccountAccessRole}
@@ -168,7 +168,7 @@ func TestKilledLarge(t *testing.T) {
 func (u *universe) deployed(t *testing.T) string {
 	t.Helper()
 	state := filepath.Join(t.TempDir(), "state.json")
-	w, err := u.world(state, net)
+	w, err := u.world(state, network)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,7 +183,7 @@ func (u *universe) deployed(t *testing.T) string {
 // begin makes the world in which a crash happens.
 func (u *universe) begin(c crash) (*world, error) {
 	if c.state == "" {
-		return u.world("", net)
+		return u.world("", network)
 	}
 	was, err := os.ReadFile(c.state)
 	if err != nil {
@@ -193,7 +193,7 @@ func (u *universe) begin(c crash) (*world, error) {
 	if err := os.WriteFile(state, was, 0o600); err != nil {
 		return nil, err
 	}
-	return u.world(state, net)
+	return u.world(state, network)
 }
 
 func (u *universe) unkilled(t *testing.T, c crash) expect {

@@ -1,9 +1,11 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -34,6 +36,9 @@ const nobody = 1 << 30
 type process struct {
 	kill  int  // the transition, counted from 1; 0: none
 	after bool // it has happened, and the process doesn't learn of it
+	// lose says whether the answer to the call that has just changed something
+	// is lost; may be nil.
+	lose func() bool
 
 	mu     sync.Mutex
 	seen   []string // the transitions so far
@@ -120,6 +125,7 @@ func (d *doomed) Lock(ctx context.Context, project string, by axle.Holder) (func
 type call struct {
 	action, account, place string
 	form                   url.Values
+	peering                string // the connection that the answer names
 }
 
 // world is an organization, and what was done to it, by whatever process.
@@ -138,6 +144,7 @@ type world struct {
 type universe struct {
 	t        *testing.T
 	accounts string // an organization's file
+	unkind   bool
 	mu       sync.Mutex
 	last     int
 	live     map[string]http.Handler // by version
@@ -201,7 +208,7 @@ func (u *universe) box(state string) (*sandbox.Sandbox, error) {
 	if err != nil {
 		return nil, err
 	}
-	return sandbox.New(sandbox.Options{Organization: org, State: state, Seed: 1})
+	return sandbox.New(sandbox.Options{Organization: org, State: state, Seed: 1, Unkind: u.unkind})
 }
 
 // world makes an organization, or takes that of a state file, and a folder with
@@ -231,9 +238,10 @@ func (w *world) close() {
 }
 
 var (
-	signedBy  = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/`)
-	sessionOf = regexp.MustCompile(`arn:aws:sts::([0-9]{12}):assumed-role/`)
-	newKey    = regexp.MustCompile(`<AccessKeyId>([^<]+)</AccessKeyId>`)
+	signedBy   = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/`)
+	sessionOf  = regexp.MustCompile(`arn:aws:sts::([0-9]{12}):assumed-role/`)
+	newPeering = regexp.MustCompile(`<vpcPeeringConnectionId>(pcx-[0-9a-f]+)<`)
+	newKey     = regexp.MustCompile(`<AccessKeyId>([^<]+)</AccessKeyId>`)
 )
 
 // gate is AWS as a process sees it.
@@ -243,18 +251,25 @@ func (w *world) gate(p *process) http.Handler {
 		if err != nil || p.killed() {
 			panic(http.ErrAbortHandler)
 		}
-		rec := httptest.NewRecorder()
+		rec := &recorder{ResponseRecorder: httptest.NewRecorder()}
 		serve := func() error {
 			w.box.ServeHTTP(rec, r)
-			w.note(r, body, rec)
+			if !rec.dropped {
+				w.note(r, body, rec.ResponseRecorder)
+			}
 			return nil
 		}
+		lost := false
 		if changes(body.Get("Action")) {
-			err = p.step("call "+body.Get("Action"), serve)
+			err = p.step("call "+body.Get("Action"), func() error {
+				err := serve()
+				lost = p.lose != nil && p.lose()
+				return err
+			})
 		} else {
 			err = serve()
 		}
-		if err != nil || p.killed() {
+		if err != nil || lost || rec.dropped || p.killed() {
 			panic(http.ErrAbortHandler) // whoever asked is gone
 		}
 		for k, v := range rec.Header() {
@@ -263,6 +278,18 @@ func (w *world) gate(p *process) http.Handler {
 		out.WriteHeader(rec.Code)
 		_, _ = out.Write(rec.Body.Bytes())
 	})
+}
+
+// recorder keeps an answer, or that the sandbox dropped the connection.
+type recorder struct {
+	*httptest.ResponseRecorder
+	dropped bool
+}
+
+// Hijack is what the sandbox asks for when it drops a connection.
+func (r *recorder) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	r.dropped = true
+	return nil, nil, http.ErrHijacked
 }
 
 // changes says whether an operation of a query protocol changes something. The
@@ -288,7 +315,11 @@ func (w *world) note(r *http.Request, body url.Values, rec *httptest.ResponseRec
 	}
 	by := signedBy.FindStringSubmatch(r.Header.Get("Authorization"))
 	if rec.Code == http.StatusOK && changes(body.Get("Action")) && by != nil {
-		w.calls = append(w.calls, call{action: body.Get("Action"), account: w.keys[by[1]], place: by[2], form: body})
+		c := call{action: body.Get("Action"), account: w.keys[by[1]], place: by[2], form: body}
+		if id := newPeering.FindStringSubmatch(rec.Body.String()); id != nil {
+			c.peering = id[1]
+		}
+		w.calls = append(w.calls, c)
 	}
 }
 
