@@ -72,6 +72,9 @@ func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Targe
 	if err != nil {
 		return nil, err
 	}
+	if whole {
+		found = append(found, w.setFindings(ctx, other)...)
+	}
 	h := &Health{Project: p.Project, Findings: found}
 	for _, t := range project.Targets {
 		h.Targets = append(h.Targets, [2]string{t.Account.ID, t.Region})
