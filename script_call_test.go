@@ -19,6 +19,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/account"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -39,6 +40,7 @@ import (
 var sdkClients = map[string]func(aws.Config) any{
 	"account":        func(c aws.Config) any { return account.NewFromConfig(c) },
 	"cloudformation": func(c aws.Config) any { return cloudformation.NewFromConfig(c) },
+	"cloudwatch":     func(c aws.Config) any { return cloudwatch.NewFromConfig(c) },
 	"dynamodb":       func(c aws.Config) any { return dynamodb.NewFromConfig(c) },
 	"ec2":            func(c aws.Config) any { return ec2.NewFromConfig(c) },
 	"iam":            func(c aws.Config) any { return iam.NewFromConfig(c) },

@@ -92,6 +92,9 @@ func iamPrefix(service string) string {
 	if service == "tagging" {
 		return "tag"
 	}
+	if service == "monitoring" {
+		return "cloudwatch"
+	}
 	return service
 }
 

@@ -105,6 +105,8 @@ func (rc *resourceCall) reads() []look {
 	case "AWS::SSM::Parameter":
 		return []look{{"ssm", "GetParameters", params{"Names": []any{id}}},
 			{"ssm", "ListTagsForResource", params{"ResourceType": "Parameter", "ResourceId": id}}}
+	case "AWS::CloudWatch::Alarm":
+		return []look{{"monitoring", "DescribeAlarms", params{"AlarmNames": []any{id}}}}
 	case "AWS::SQS::Queue":
 		name := id[strings.LastIndexByte(id, '/')+1:]
 		return []look{{"sqs", "GetQueueUrl", params{"QueueName": name}}, {"sqs", "GetQueueAttributes", params{"QueueUrl": id}}, {"sqs", "ListQueueTags", params{"QueueUrl": id}}}

@@ -73,6 +73,8 @@ var typeSchemas = map[string]typeSchema{
 	"AWS::SQS::Queue":       {id: "QueueUrl", create: "sqs:CreateQueue sqs:GetQueueUrl sqs:GetQueueAttributes", read: "sqs:GetQueueAttributes sqs:ListQueueTags", update: "sqs:SetQueueAttributes sqs:GetQueueAttributes", delete: "sqs:DeleteQueue sqs:GetQueueAttributes", list: "sqs:ListQueues", tag: "sqs:TagQueue sqs:UntagQueue sqs:ListQueueTags"},
 	"AWS::SQS::QueuePolicy": {id: "Id", create: "sqs:SetQueueAttributes", read: "sqs:GetQueueAttributes", update: "sqs:SetQueueAttributes", delete: "sqs:SetQueueAttributes"},
 
+	"AWS::CloudWatch::Alarm": {id: "AlarmName", create: "cloudwatch:PutMetricAlarm cloudwatch:DescribeAlarms", read: "cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource", update: "cloudwatch:PutMetricAlarm cloudwatch:DescribeAlarms", delete: "cloudwatch:DeleteAlarms cloudwatch:DescribeAlarms", list: "cloudwatch:DescribeAlarms", tag: "cloudwatch:TagResource cloudwatch:UntagResource cloudwatch:ListTagsForResource"},
+
 	"AWS::SSM::Parameter": {id: "Name", create: "ssm:PutParameter ssm:GetParameters", read: "ssm:GetParameters", update: "ssm:PutParameter ssm:GetParameters", delete: "ssm:DeleteParameter", list: "ssm:DescribeParameters", tag: "ssm:AddTagsToResource ssm:RemoveTagsFromResource ssm:ListTagsForResource"},
 }
 

@@ -18,6 +18,7 @@ const (
 	jsonProtocol
 	restJSON
 	restXML
+	cborProtocol // what a client of a service of jsonProtocol may speak instead
 )
 
 // service is one AWS service on the wire.
@@ -45,6 +46,7 @@ var services = map[string]service{
 	"sqs":            {"sqs", jsonProtocol, "", "AmazonSQS", false},
 	"account":        {"account", restJSON, "", "", true},
 	"servicequotas":  {"servicequotas", jsonProtocol, "", "ServiceQuotasV20190624", false},
+	"monitoring":     {"monitoring", jsonProtocol, "", "GraniteServiceVersion20100801", false},
 	"lambda":         {"lambda", restJSON, "", "", false},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},
 }
@@ -52,7 +54,7 @@ var services = map[string]service{
 // jsonType is the content type of a service's answers in JSON.
 func (svc service) jsonType() string {
 	switch svc.name {
-	case "sqs", "dynamodb":
+	case "sqs", "dynamodb", "monitoring":
 		return "application/x-amz-json-1.0"
 	}
 	return "application/x-amz-json-1.1"
@@ -152,6 +154,9 @@ var serviceWordings = map[string]map[refusal]wording{
 // refuse makes a service's own error for a common reason.
 func refuse(svc service, why refusal, format string) *apiError {
 	w, ok := serviceWordings[svc.name][why]
+	if svc.protocol == cborProtocol {
+		svc.protocol = jsonProtocol
+	}
 	if !ok {
 		w = wordings[svc.protocol][why]
 	}
@@ -179,6 +184,9 @@ func writeError(w http.ResponseWriter, svc service, e *apiError, id string) {
 	h.Set("X-Amzn-Requestid", id)
 	var body []byte
 	switch svc.protocol {
+	case cborProtocol:
+		h.Set("X-Amzn-Query-Error", e.Code+";Sender")
+		body = sendCBOR(h, obj{"__type": "com.amazonaws.cloudwatch#" + e.Code, "message": e.Message})
 	case jsonProtocol, restJSON:
 		out := obj{"message": e.Message}
 		if svc.name == "organizations" {

@@ -155,6 +155,7 @@ func (s *Sandbox) register() {
 		"s3":             s.s3Ops(),
 		"servicequotas":  s.quotaOps(),
 		"lambda":         s.lambdaOps(),
+		"monitoring":     s.cloudwatchOps(),
 	}
 }
 
@@ -201,6 +202,7 @@ type region struct {
 	SQS sqsState `json:"sqs"`
 	SSM ssmState `json:"ssm"`
 
+	Alarms  alarmState  `json:"alarms"`
 	Dynamo  dynamoState `json:"dynamodb"`
 	Secrets secretState `json:"secrets"`
 }

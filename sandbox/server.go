@@ -111,6 +111,9 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		s.log.Warn("no such service in the sandbox", "service", sig.service, "path", r.URL.Path)
 		svc = service{name: sig.service, protocol: guessService(r).protocol}
 	}
+	if spokenCBOR(r) && svc.name == "monitoring" {
+		svc.protocol = cborProtocol
+	}
 	c := &call{Sandbox: s, Service: svc.name, Region: sig.region, HTTP: r, Body: body}
 	var aerr *apiError
 	if signed || !s.anonymous(c, svc) {
@@ -240,6 +243,8 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 	case restJSON:
 		h.Set("Content-Type", "application/json")
 		text = encodeJSON(out)
+	case cborProtocol:
+		text = sendCBOR(h, out)
 	}
 	svc.sum(h, text)
 	_, _ = rec.Write(text)
@@ -316,6 +321,12 @@ func decodeRequest(c *call, svc service) *apiError {
 		c.In = in
 	case restXML:
 		c.Op, c.In = s3Request(c.HTTP, c.Body)
+	case cborProtocol:
+		in, err := decodeCBOR(c.Body)
+		if err != nil {
+			return fail("SerializationException", "%v", err)
+		}
+		c.Op, c.In = rpcOperation(c.HTTP.URL.Path), in
 	}
 	return nil
 }

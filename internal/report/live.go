@@ -205,7 +205,11 @@ func (l *Live) failure(s *axle.Step, r axle.Record) {
 	if l.causes[key]++; l.causes[key] > 1 {
 		return
 	}
-	l.print(fmt.Sprintf("%s %s in %s: %s", l.st.bad.Render("✗"), groupName(s.Kind, s.Name), place(s), failureText(r.Failure)))
+	where := groupName(s.Kind, s.Name) + " in " + place(s)
+	if s.Kind == plan.KindWave {
+		where = "rollout of " + s.Name
+	}
+	l.print(fmt.Sprintf("%s %s: %s", l.st.bad.Render("✗"), where, failureText(r.Failure)))
 }
 
 // print writes a line that stays, above the block.

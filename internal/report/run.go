@@ -225,6 +225,9 @@ func (r *Run) groupRows(st Style) [][]string {
 func (r *Run) blamed(ids map[string]bool) string {
 	first := slices.Min(slices.Collect(maps.Keys(ids)))
 	name := first
+	if parts := strings.Split(first, "/"); len(parts) == 3 && parts[0] == plan.KindWave {
+		return "wave " + parts[2] + " of " + parts[1] + " to be well"
+	}
 	for i := range r.Steps {
 		if s := &r.Steps[i]; s.ID == first {
 			name = groupName(s.Kind, s.Name) + " in " + (axle.Account{ID: s.Account, Name: s.AccountName}).Label() + " " + s.Region

@@ -14,6 +14,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+import alarms
 import federation
 import keys
 import messages
@@ -41,7 +42,7 @@ class Caller:
                 service, region_name=region, endpoint_url=self.world.endpoint, aws_access_key_id=key,
                 aws_secret_access_key=secret, aws_session_token=token,
                 config=Config(retries={"total_max_attempts": 1}, parameter_validation=True))
-            self.world.checker.attach(client, {"resourcegroupstaggingapi": "tagging", "service-quotas": "servicequotas"}.get(service, service))
+            self.world.checker.attach(client, {"resourcegroupstaggingapi": "tagging", "service-quotas": "servicequotas", "cloudwatch": "monitoring"}.get(service, service))
             self.clients[service, region] = client
         return self.clients[service, region]
 
@@ -93,7 +94,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, networks, storage, keys, tables, messages, stacks, stacksets, federation):
+    for part in (people, alarms, networks, storage, keys, tables, messages, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already

@@ -10,9 +10,12 @@ name.
 import base64
 import binascii
 import datetime
+import io
 import json
 import re
 from xml.etree import ElementTree
+
+import botocore.parsers
 
 # What AWS itself answers although its model doesn't list it.
 EXTRA_ENUM = {
@@ -29,6 +32,17 @@ COMMON_ERRORS = {
 }
 
 EC2_CODE = re.compile(r"^[A-Z][A-Za-z0-9]+([.][A-Z][A-Za-z0-9.]*)?$")
+
+
+def seconds(value):
+    """A decoded value with times as JSON has them."""
+    if isinstance(value, dict):
+        return {k: seconds(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [seconds(v) for v in value]
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    return value
 
 
 class Checker:
@@ -193,13 +207,18 @@ class Checker:
 
     # JSON
 
+    def decoded(self, protocol, body):
+        if protocol != "smithy-rpc-v2-cbor":
+            return json.loads(body or b"{}")
+        return seconds(botocore.parsers.BaseCBORParser(None).parse_data_item(io.BufferedReader(io.BytesIO(body))))
+
     def json_body(self, where, model, response):
         if model.output_shape is None:
-            if response["body"] not in (b"", b"{}"):
+            if response["body"] not in (b"", b"{}", b"\xa0"):
                 self.note(where, f"no output is known, got {response['body'][:80]!r}")
             return
         try:
-            value = json.loads(response["body"] or b"{}")
+            value = self.decoded(model.service_model.resolved_protocol, response["body"])
         except ValueError as e:
             self.note(where, f"body isn't JSON: {e}")
             return
@@ -287,9 +306,9 @@ class Checker:
             self.note(where, f"error {code} is none of {sorted(named)}")
 
     def code(self, where, model, protocol, response):
-        if protocol in ("json", "rest-json"):
+        if protocol in ("json", "rest-json", "smithy-rpc-v2-cbor"):
             try:
-                body = json.loads(response["body"])
+                body = self.decoded(protocol, response["body"])
             except ValueError:
                 self.note(where, "error body isn't JSON")
                 return None
