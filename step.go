@@ -201,6 +201,8 @@ type Result struct {
 	// Warning is what went wrong without failing the step, such as a resource
 	// that an update couldn't delete afterwards.
 	Warning string `json:"warning,omitempty"`
+	// Stale are the values that aren't any more what the stack reads (previews).
+	Stale []StaleInput `json:"stale,omitempty"`
 	// After names the stacks whose outputs are needed to know more (previews).
 	After []string `json:"after,omitempty"`
 }

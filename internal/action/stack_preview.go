@@ -39,6 +39,7 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 	}
 	if err == nil {
 		res, err = a.preview(ctx, step, in, st)
+		res.Stale = staleInputs(step, in, st)
 	}
 	if errors.Is(err, cfn.ErrBusy) {
 		err = staleError{err}

@@ -19,7 +19,7 @@ import (
 // deployFlags are those of deploy and destroy.
 type deployFlags struct {
 	yes, noPeering, verify, strict bool
-	forceReferences                bool
+	forceReferences, stale         bool
 	adopt                          []string
 	revert                         bool
 	confirm                        int
@@ -61,6 +61,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
+	cmd.Flags().BoolVar(&flags.stale, "stale", false, "only the stacks whose values aren't any more what they read (see axle status)")
 	flags.forced(cmd)
 	flags.waiting(cmd)
 	flags.rollback(cmd)
@@ -101,7 +102,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	o := a.options()
 	o.ConfirmTargets, o.RevertDrift = flags.confirm, flags.revert
 	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
-	o.ForceReferences = flags.forceReferences
+	o.ForceReferences, o.Stale = flags.forceReferences, flags.stale
 	if err := flags.set(&o); err != nil {
 		return err
 	}
@@ -277,6 +278,7 @@ func (a *App) finish(w *control.Work, out *control.Done, err error) error {
 		return err
 	}
 	r := report.NewRun(out.Run, out.Plan, out.Records)
+	r.Stale = staleStacks(out.Stale)
 	if w != nil {
 		r.Warnings = append(r.Warnings, w.Warnings...)
 	}

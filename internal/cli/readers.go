@@ -48,6 +48,15 @@ func (f *deployFlags) forced(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.forceReferences, "force-references", false, "also where stacks that stay read what is taken away")
 }
 
+func staleStacks(list []control.Stale) []report.Stale {
+	var out []report.Stale
+	for _, s := range list {
+		out = append(out, report.Stale{Stack: s.Stack, StackName: s.StackName, Account: s.Account.ID, AccountName: s.Account.Name,
+			Region: s.Region, StaleInput: s.StaleInput})
+	}
+	return out
+}
+
 func reader(r *control.Reader) report.Reader {
 	return report.Reader{Stack: r.Stack, StackName: r.StackName, Account: r.Account.ID, AccountName: r.Account.Name, Region: r.Region,
 		By: r.By, Parameter: r.Input, Deployed: r.Deployed}

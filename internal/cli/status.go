@@ -14,7 +14,8 @@ func (a *App) statusCommand() *cobra.Command {
 		Use:   "status",
 		Short: "Show what is deployed where, as CloudFormation says it",
 		Long: `Lists the project's stacks in every target with their status, those that axle.yaml
-has and nobody deployed, and those that are deployed and axle.yaml has no more.`,
+has and nobody deployed, those that are deployed and axle.yaml has no more, and
+those that are stale: what they read of other stacks' outputs has changed since.`,
 		Example: "  axle status\n  axle status --where 'account.name == \"dev\"' --output json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -56,11 +57,15 @@ func (a *App) stacks(cmd *cobra.Command, text func(*report.Stacks, io.Writer, re
 		return err
 	}
 	found, err := w.Status(ctx)
+	var stale []control.Stale
+	if err == nil {
+		stale, err = w.Stale(ctx, found)
+	}
 	a.warnings(w)
 	if err != nil {
 		return err
 	}
-	out := &report.Stacks{Project: w.Project(), Stacks: []report.Stack{}}
+	out := &report.Stacks{Project: w.Project(), Stacks: []report.Stack{}, Stale: staleStacks(stale)}
 	for _, d := range found {
 		s := report.Stack{Stack: d.Stack, StackName: d.StackName, Account: d.Account.ID, AccountName: d.Account.Name,
 			Region: d.Region, Status: report.NotDeployed, Configured: d.Configured, Error: d.Failure}

@@ -152,6 +152,9 @@ func (w *Work) narrowing() []string {
 	for _, r := range slices.Sorted(slices.Values(w.opts.Regions)) {
 		out = append(out, "region "+r)
 	}
+	if w.opts.Stale {
+		out = append(out, "stale")
+	}
 	for _, s := range slices.Sorted(slices.Values(w.opts.Adopt)) {
 		out = append(out, "stack "+s)
 	}

@@ -48,6 +48,8 @@ type Options struct {
 	ConfirmTargets int
 	// Adopt names the stacks that become the project's; nil is a deploy as usual.
 	Adopt []string
+	// Stale narrows to the stacks whose values aren't any more what they read.
+	Stale bool
 	// ForceReferences takes away what other stacks still read.
 	ForceReferences bool
 	// Recovery is what is allowed with stacks that can't go on by themselves.

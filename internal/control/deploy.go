@@ -22,6 +22,8 @@ type Done struct {
 	Run     axle.Run
 	Plan    *plan.Plan
 	Records []axle.Record
+	// Stale are stacks outside of the run with values that it has changed.
+	Stale []Stale
 }
 
 // Deploy runs a plan: a reviewed one, or nil for one made now and reviewed by
@@ -112,7 +114,14 @@ func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.
 	if ferr := db.FinishRun(late, run.ID, run.Status, run.Finished); ferr != nil && err == nil {
 		err = fmt.Errorf("record the end of run %s: %w", run.ID, ferr)
 	}
-	return &Done{Run: run, Plan: p, Records: out.Records}, err
+	done := &Done{Run: run, Plan: p, Records: out.Records}
+	if err == nil {
+		var unseen error
+		if done.Stale, unseen = w.leftStale(ctx, p, out.Records); unseen != nil {
+			w.warn("what reads what was changed isn't known: %v", unseen)
+		}
+	}
+	return done, err
 }
 
 func (w *Work) unlock(unlock func() error) {

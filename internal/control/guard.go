@@ -193,7 +193,7 @@ func (r *references) warnOnce(format string, args ...any) {
 	}
 }
 
-func sortedNames(m map[string]string) []string {
+func sortedNames[V any](m map[string]V) []string {
 	names := make([]string, 0, len(m))
 	for name := range m {
 		names = append(names, name)

@@ -37,7 +37,13 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p, problems := plan.Build(plan.Input{Project: w.project, Templates: w.templates, Org: w.org, Enabled: enabled,
+	var exactly map[string]bool
+	if w.opts.Stale {
+		if exactly, err = w.staleSteps(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p, problems := plan.Build(plan.Input{Exactly: exactly, Project: w.project, Templates: w.templates, Org: w.org, Enabled: enabled,
 		Where: w.where, Regions: w.opts.Regions, NoPeering: w.opts.NoPeering, Destroy: destroy, Only: w.opts.Adopt})
 	if err := problems.Err(); err != nil {
 		return nil, err
@@ -53,7 +59,11 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 		w.warn("%s", d.Summary)
 	}
 	if len(p.Steps) == 0 {
-		w.warn("no stack has a target here")
+		if w.opts.Stale {
+			w.warn("no stack is stale")
+		} else {
+			w.warn("no stack has a target here")
+		}
 	}
 	return p, nil
 }

@@ -25,6 +25,8 @@ type Plan struct {
 	Saved *SavedPlan `json:"saved,omitempty"`
 	// Preflight is what the doctor found where anything would be done.
 	Preflight []doctor.Finding `json:"preflight,omitempty"`
+	// Stale are deployed stacks with values that aren't any more what they read.
+	Stale []Stale `json:"stale,omitempty"`
 }
 
 // SavedPlan is a plan in a file.
@@ -118,6 +120,11 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 		s := &p.Steps[i]
 		ps := PlanStep{ID: s.ID, Kind: s.Kind, Name: s.Name, Account: s.Account, AccountName: s.AccountName, Region: s.Region, Needs: s.Needs}
 		ps.fill(byID[s.ID], labels)
+		if r := byID[s.ID]; r != nil {
+			for _, x := range r.Result.Stale {
+				out.Stale = append(out.Stale, Stale{Stack: s.Name, Account: s.Account, AccountName: s.AccountName, Region: s.Region, StaleInput: x})
+			}
+		}
 		out.Steps = append(out.Steps, ps)
 		if s.Kind == plan.KindOutputs && ps.Error == nil {
 			continue // reading changes nothing

@@ -32,6 +32,7 @@ func (p *Plan) Text(w io.Writer, st Style) {
 		fmt.Fprintf(w, "\n%s\n", st.bold.Render("Preflight:"))
 		ailments(w, st, p.Preflight)
 	}
+	staleText(w, st, "Stale until deployed:", p.Stale)
 	parts := p.totals()
 	if len(parts) > 0 {
 		fmt.Fprintf(w, "%s %s\n", st.bold.Render("Plan:"), strings.Join(parts, ", "))

@@ -25,6 +25,8 @@ type Run struct {
 	Causes   []Cause        `json:"causes"`
 	// Rollouts are those of the stacks that go wave by wave.
 	Rollouts []plan.RolloutState `json:"rollouts,omitempty"`
+	// Stale are stacks outside of the run with values that it has changed.
+	Stale []Stale `json:"stale,omitempty"`
 	// Warnings are what a user should know beside the steps.
 	Warnings []string `json:"warnings,omitempty"`
 }
@@ -127,6 +129,8 @@ func (r *Run) Text(w io.Writer, st Style) {
 	columns(w, "  ", r.groupRows(st))
 	r.causesText(w, st)
 	r.rolloutsText(w, st)
+	staleText(w, st, "Stale now, outside of this run:", r.Stale)
+	staleNext(w, st, r.Stale)
 	for _, warning := range r.Warnings {
 		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)
 	}

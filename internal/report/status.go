@@ -32,6 +32,8 @@ const NotDeployed = "NOT_DEPLOYED"
 type Stacks struct {
 	Project string  `json:"project"`
 	Stacks  []Stack `json:"stacks"`
+	// Stale are deployed stacks with values that aren't any more what they read.
+	Stale []Stale `json:"stale,omitempty"`
 }
 
 // Failures counts the targets that couldn't be read.
@@ -72,6 +74,8 @@ func (s *Stacks) Text(w io.Writer, st Style) {
 		}
 		columns(w, "  ", rows)
 	}
+	staleText(w, st, "Stale:", s.Stale)
+	staleNext(w, st, s.Stale)
 }
 
 func (s Stack) state() string {
