@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +30,7 @@ const (
 	maxChangeSets  = 20 // dead ones that a stack keeps
 )
 
-var changeSetNames = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+var changeSetNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
 
 func createChangeSet(c *call) (obj, error) {
 	name := c.In.str("ChangeSetName")

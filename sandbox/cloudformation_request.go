@@ -2,12 +2,11 @@ package sandbox
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 )
 
-var stackNames = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+var stackNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
 
 // request is what a caller wants a stack to become.
 type request struct {

@@ -3,7 +3,6 @@ package sandbox
 import (
 	"cmp"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -176,7 +175,7 @@ func (c *call) stackSet() (*stackSet, error) {
 	return set, nil
 }
 
-var stackSetNames = regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]{0,127}$`)
+var stackSetNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
 
 func createStackSet(c *call) (obj, error) {
 	name := c.In.str("StackSetName")

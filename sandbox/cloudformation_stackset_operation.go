@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -66,7 +65,7 @@ func (set *stackSet) operation(id string) *setOperation {
 	return set.Operations[at]
 }
 
-var operationIDs = regexp.MustCompile(`^[a-zA-Z0-9][-a-zA-Z0-9]{0,127}$`)
+var operationIDs = named(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`, 1, 128)
 
 // mayOperate refuses an operation beside another one, which only managed
 // execution queues, and ids that were used before.

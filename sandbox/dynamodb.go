@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -121,7 +120,7 @@ func (s *Sandbox) dynamodbOps() map[string]operation {
 var farTableOps = []string{"BatchGetItem", "BatchWriteItem", "DeleteItem", "DeleteTable", "DescribeTable", "GetItem", "ListTagsOfResource",
 	"PutItem", "Query", "Scan", "TagResource", "UntagResource", "UpdateItem", "UpdateTable"}
 
-var tableNames = regexp.MustCompile(`^[a-zA-Z0-9_.-]{3,255}$`)
+var tableNames = named(`^[a-zA-Z0-9_.-]+$`, 3, 255)
 
 // tableName is what an input says of a table, read.
 type tableName struct{ Account, Name, Index string }

@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"regexp"
 	"strings"
 )
 
@@ -13,7 +12,7 @@ type securityGroup struct {
 	Description string `json:"description"`
 }
 
-var groupText = regexp.MustCompile(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]{1,255}$`)
+var groupText = named(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$`, 1, 255)
 
 func ec2GroupOperations() map[string]operation {
 	return map[string]operation{

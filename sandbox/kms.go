@@ -84,7 +84,7 @@ var managedAliases = []string{"dynamodb", "s3", "secretsmanager", "sns", "sqs", 
 
 var (
 	keyIDs     = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	aliasNames = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]{1,250}$`)
+	aliasNames = named(`^alias/[A-Za-z0-9/_-]+$`, 7, 256)
 )
 
 // keyName is what an input says of a key, read: where it is, and which.

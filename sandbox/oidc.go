@@ -13,7 +13,6 @@ import (
 	"maps"
 	"math/big"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -35,9 +34,9 @@ type cluster struct {
 const issuerPath = "/oidc/id/"
 
 var (
-	clusterNames = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
-	namespaces   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	accountNames = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
+	clusterNames = named(`^[A-Za-z0-9][A-Za-z0-9._-]*$`, 1, 100)
+	namespaces   = named(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, 1, 63)
+	accountNames = named(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`, 1, 253)
 )
 
 // serveIssuer answers for the clusters: discovery document, keys, and POST of

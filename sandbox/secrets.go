@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
@@ -172,7 +171,7 @@ func (c *call) secretARN(name string) string {
 	return "arn:aws:secretsmanager:" + c.Region + ":" + c.Account.ID + ":secret:" + name
 }
 
-var secretNames = regexp.MustCompile(`^[A-Za-z0-9/_+=.@-]{1,512}$`)
+var secretNames = named(`^[A-Za-z0-9/_+=.@-]+$`, 1, 512)
 
 func createSecret(c *call) (obj, error) {
 	name := c.In.str("Name")

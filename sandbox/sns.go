@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -37,7 +36,7 @@ type topic struct {
 
 func (t *topic) arn() string { return "arn:aws:sns:" + t.Region + ":" + t.Owner + ":" + t.Name }
 
-var topicName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,256}(\.fifo)?$`)
+var topicName = named(`^[A-Za-z0-9_-]+(\.fifo)?$`, 1, 256)
 
 // topicAttributes are those that can be set.
 var topicAttributes = []string{"ArchivePolicy", "ContentBasedDeduplication", "DeliveryPolicy", "DisplayName", "FifoThroughputScope",

@@ -2,7 +2,6 @@ package sandbox
 
 import (
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -41,7 +40,7 @@ func (q *queue) fifo() bool { return strings.HasSuffix(q.Name, ".fifo") }
 var localQueueOps = []string{"AddPermission", "CreateQueue", "DeleteQueue", "ListQueues", "ListQueueTags", "RemovePermission",
 	"SetQueueAttributes", "TagQueue", "UntagQueue"}
 
-var queueName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
+var queueName = named(`^[A-Za-z0-9_-]+$`, 1, 80)
 
 func (s *Sandbox) sqsOps() map[string]operation {
 	on := func(run func(*call, *queue) (obj, error)) operation {

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,9 +66,9 @@ func attributesDigest(attributes map[string]any) string {
 }
 
 var (
-	attributeName = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,256}$`)
-	batchID       = regexp.MustCompile(`^[A-Za-z0-9_-]{1,80}$`)
-	groupID       = regexp.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]{1,128}$")
+	attributeName = named(`^[A-Za-z0-9_.-]+$`, 1, 256)
+	batchID       = named(`^[A-Za-z0-9_-]+$`, 1, 80)
+	groupID       = named("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]+$", 1, 128)
 )
 
 // checkMessage gives the size of a message, or SQS's refusal.

@@ -58,7 +58,7 @@ func (p *parser) parameters(n *yaml.Node) {
 func (p *parser) parameter(e entry) {
 	name := e.key.Value
 	out := Parameter{Name: name, Pos: p.pos(e.key)}
-	if !logicalID.MatchString(name) {
+	if !isLogicalID(name) {
 		p.diags.Add(p.pos(e.key), "use letters and digits only", "parameter name %q is not alphanumeric", name)
 	}
 	var def *yaml.Node

@@ -28,9 +28,13 @@ var (
 	resourceKeys = []string{"Condition", "Connectors", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata",
 		"Properties", "Type", "UpdatePolicy", "UpdateReplacePolicy", "IgnoreGlobals"}
 	outputKeys = []string{"Condition", "Description", "Export", "Value"}
-	logicalID  = regexp.MustCompile(`^[A-Za-z0-9]{1,255}$`)
+	logicalID  = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 	typeName   = regexp.MustCompile(`^[A-Za-z0-9]+(::[A-Za-z0-9@_-]+)+$`)
 )
+
+// isLogicalID: up to 255 letters and digits. (A pattern that counts that far by
+// itself takes long to compile, whenever the program starts.)
+func isLogicalID(s string) bool { return len(s) <= 255 && logicalID.MatchString(s) }
 
 // CloudFormation's quotas of what a template may declare.
 const (
@@ -194,7 +198,7 @@ func (p *parser) resources(n *yaml.Node) {
 
 func (p *parser) resource(e entry) {
 	name := e.key.Value
-	if !logicalID.MatchString(name) {
+	if !isLogicalID(name) {
 		p.diags.Add(p.pos(e.key), "use letters and digits only", "resource name %q is not alphanumeric", name)
 	}
 	r := Resource{Name: name, Pos: p.pos(e.key), Digest: digestOf(e.value)}
@@ -259,7 +263,7 @@ func (p *parser) outputs(n *yaml.Node) {
 			continue
 		}
 		name := e.key.Value
-		if !logicalID.MatchString(name) {
+		if !isLogicalID(name) {
 			p.diags.Add(p.pos(e.key), "use letters and digits only", "output name %q is not alphanumeric", name)
 		}
 		out := Output{Name: name, Pos: p.pos(e.key)}

@@ -9,10 +9,11 @@ import (
 	"axle/policy"
 )
 
-// dnsLabel is a Kubernetes name.
+// dnsLabel is a Kubernetes name, of up to 253 characters; an EKS cluster's name
+// has up to 100.
 var (
-	dnsLabel    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$`)
-	clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,99}$`)
+	dnsLabel    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 )
 
 // readServiceAccount cuts namespace/name.
@@ -24,7 +25,7 @@ func (b *builder) readServiceAccount() (namespace, name string, err error) {
 	if strings.Contains(b.ask.ServiceAccount, "*") {
 		return "", "", mistake("name one service account: a wildcard lets in others of the cluster", "--service-account %q has a wildcard", b.ask.ServiceAccount)
 	}
-	if !ok || !dnsLabel.MatchString(namespace) || !dnsLabel.MatchString(name) {
+	if !ok || !dnsLabel.MatchString(namespace) || !dnsLabel.MatchString(name) || max(len(namespace), len(name)) > 253 {
 		return "", "", mistake("NAMESPACE/NAME, such as shop/checkout", "--service-account can't be %q", b.ask.ServiceAccount)
 	}
 	return namespace, name, nil
@@ -157,7 +158,7 @@ func (b *builder) podIdentity() error {
 		return mistake("leave --issuer, --audience and --provider-exists out: Pod Identity needs no OIDC provider", "--issuer and --pod-identity contradict each other")
 	case b.ask.ClusterAccount == "":
 		return mistake("the account where the EKS cluster is: --cluster-account 111111111111", "--cluster-account is missing")
-	case !clusterName.MatchString(b.ask.Cluster):
+	case !clusterName.MatchString(b.ask.Cluster) || len(b.ask.Cluster) > 100:
 		return mistake("the EKS cluster's name: --cluster shop", "--cluster can't be %q", b.ask.Cluster)
 	case len(accounts) > 1:
 		return mistake("an association has one target role: generate one for each account, with a service account of its own, or use --issuer", "the resources are in %d accounts", len(accounts))
