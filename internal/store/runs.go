@@ -92,9 +92,15 @@ func (s *SQLite) findRun(ctx context.Context, id string) (axle.Run, error) {
 		where, args = "ORDER BY seq DESC LIMIT 1", nil
 	}
 	runs, err := s.queryRuns(ctx, where, args...)
-	switch {
-	case err != nil:
+	if err != nil {
 		return axle.Run{}, err
+	}
+	return oneOf(runs, id)
+}
+
+// oneOf is the run of this id or the only one.
+func oneOf(runs []axle.Run, id string) (axle.Run, error) {
+	switch {
 	case len(runs) == 0:
 		return axle.Run{}, axle.ErrNotFound
 	case len(runs) == 1 || runs[0].ID == id:

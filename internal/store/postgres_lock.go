@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"axle"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// clock is the database's: machines that share a store needn't agree on the time.
+const clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000"
+
+// Lock is part of Store, with the same rules as SQLite's.
+func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (func() error, error) {
+	mine := held{Holder: by, process: look(by.PID)}
+	err := s.write(ctx, fmt.Sprintf("lock project %q", project), func(tx pgx.Tx) error {
+		// Two that come at once for a project that nobody holds have no row to
+		// wait for.
+		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('axle lock'), hashtext($1))", project); err != nil {
+			return err
+		}
+		other, now, found, err := postgresHolder(ctx, tx, project)
+		if err != nil {
+			return err
+		}
+		if found {
+			if other.alive(now) {
+				return &axle.LockedError{Project: project, Holder: other.Holder}
+			}
+			if _, err := tx.Exec(ctx, "UPDATE axle.run SET status = $1 WHERE id = $2 AND status = $3", string(axle.RunInterrupted), other.Run, string(axle.RunRunning)); err != nil {
+				return err
+			}
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO axle.lock (project, run, who, host, pid, place, born, since, seen)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, `+clock+`, `+clock+`)
+			ON CONFLICT (project) DO UPDATE SET run = excluded.run, who = excluded.who, host = excluded.host, pid = excluded.pid,
+			place = excluded.place, born = excluded.born, since = excluded.since, seen = excluded.seen`,
+			project, mine.Run, mine.Who, mine.Host, mine.PID, mine.place, mine.born)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s.hold(ctx, project, mine), nil
+}
+
+// hold keeps a lock alive until the returned function gives it back.
+func (s *Postgres) hold(ctx context.Context, project string, mine held) func() error {
+	ctx = context.WithoutCancel(ctx) // the lock ends with unlock, not before
+	given := make(chan struct{})
+	s.tasks.Go(func() {
+		tick := time.NewTicker(heartbeat)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				// A beat that can't be written is followed by another; unlock
+				// tells whether the lock was lost meanwhile.
+				beat, cancel := context.WithTimeout(ctx, heartbeat)
+				_ = s.whileHeld(beat, project, mine, "UPDATE axle.lock SET seen = "+clock)
+				cancel()
+			case <-given:
+				return
+			case <-s.closing:
+				return
+			}
+		}
+	})
+	return sync.OnceValue(func() error {
+		close(given)
+		ctx, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		err := s.whileHeld(ctx, project, mine, "DELETE FROM axle.lock")
+		if errors.Is(err, axle.ErrNotFound) {
+			return fmt.Errorf("the lock of project %q was taken over while run %s held it", project, mine.Run)
+		}
+		return err
+	})
+}
+
+// whileHeld runs a statement on the lock's row if that is still ours.
+func (s *Postgres) whileHeld(ctx context.Context, project string, mine held, statement string) error {
+	return s.write(ctx, fmt.Sprintf("lock of project %q", project), func(tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, statement+" WHERE project = $1 AND run = $2 AND pid = $3 AND place = $4 AND born = $5",
+			project, mine.Run, mine.PID, mine.place, mine.born)
+		if err == nil && tag.RowsAffected() == 0 {
+			return axle.ErrNotFound
+		}
+		return err
+	})
+}
+
+// Holder is part of Store.
+func (s *Postgres) Holder(ctx context.Context, project string) (axle.Holder, bool, error) {
+	h, now, found, err := postgresHolder(ctx, s.pool, project)
+	return h.Holder, found && h.alive(now), s.explain(fmt.Sprintf("look at the lock of project %q", project), err)
+}
+
+// postgresHolder also returns the time by the clock that the lock's times are of.
+func postgresHolder(ctx context.Context, db asker, project string) (h held, now time.Time, found bool, err error) {
+	var since, seen, read sql.NullInt64
+	err = db.QueryRow(ctx, "SELECT run, who, host, pid, place, born, since, seen, "+clock+" FROM axle.lock WHERE project = $1", project).
+		Scan(&h.Run, &h.Who, &h.Host, &h.PID, &h.place, &h.born, &since, &seen, &read)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return h, now, false, nil
+	}
+	h.Since, h.Seen = moment(since), moment(seen)
+	return h, moment(read), err == nil, err
+}
