@@ -47,6 +47,7 @@ func (c *call) evaluation(st *stack, t *template, v stackVersion) *evaluation {
 			return nil, invalid("No export named %s found.", name)
 		},
 		zones: c.zones,
+		other: c.readOutput,
 	}
 }
 

@@ -125,6 +125,9 @@ func (t *template) check(types map[string]provider) error {
 			bad = err
 		}
 	}
+	if err := t.checkStackOutputs(); err != nil {
+		return err
+	}
 	unresolved := map[string]bool{}
 	for _, id := range slices.Sorted(maps.Keys(t.resources)) {
 		r := t.resources[id]

@@ -20,9 +20,11 @@ type evaluation struct {
 	attr    func(id, name string) (any, error) // its attribute, or unknown{}
 	export  func(name string) (any, error)     // Fn::ImportValue
 	zones   func(region string) ([]any, error) // Fn::GetAZs
+	other   func(outputOf) (string, error)     // Fn::GetStackOutput
 	block   string                             // for messages: Resources, Outputs
 	seen    func(reference)                    // told of every reference followed; may be nil
 	imports map[string]bool                    // names given to Fn::ImportValue
+	read    map[outputOf]string                // outputs of other stacks that were read
 }
 
 // unknown stands for what only the operation will tell. noValue is AWS::NoValue.
@@ -138,6 +140,8 @@ func (e *evaluation) intrinsic(name string, arg any) (any, error) {
 		return e.listFunction(name, arg)
 	case "Fn::ImportValue", "Fn::Base64", "Fn::GetAZs":
 		return e.textFunction(name, arg)
+	case "Fn::GetStackOutput":
+		return e.stackOutput(arg)
 	case "Fn::Length", "Fn::ToJsonString":
 		return e.extension(name, arg)
 	case "Fn::Transform":
