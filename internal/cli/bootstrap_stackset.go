@@ -26,6 +26,8 @@ func setText(out io.Writer, b *control.Bootstrap) {
 			kind := "all of"
 			if len(t.Accounts) > 0 {
 				kind = "some of"
+			} else if n := len(labels); n > 20 { // whole OUs are known by their names
+				labels = append(labels[:10], fmt.Sprintf("and %d more", n-10))
 			}
 			fmt.Fprintf(out, "#   %s %s (%s): %s\n", kind, b.OUPath(u), u, strings.Join(labels, ", "))
 		}
