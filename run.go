@@ -18,6 +18,7 @@ const (
 	RunPartial     RunStatus = "partial"
 	RunCancelled   RunStatus = "cancelled"
 	RunBlocked     RunStatus = "blocked"
+	RunPrepared    RunStatus = "prepared" // its change sets wait to be executed
 )
 
 // Run is one deploy or destroy, as the journal knows it.
@@ -25,7 +26,7 @@ type Run struct {
 	ID       string    `json:"run"`
 	Project  string    `json:"project"`
 	Env      string    `json:"env,omitempty"`
-	Command  string    `json:"command"` // deploy | destroy
+	Command  string    `json:"command"` // deploy | destroy | execute
 	Status   RunStatus `json:"status"`
 	Started  time.Time `json:"started"`
 	Finished time.Time `json:"finished,omitzero"`

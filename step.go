@@ -203,6 +203,8 @@ type Result struct {
 	Warning string `json:"warning,omitempty"`
 	// Stale are the values that aren't any more what the stack reads (previews).
 	Stale []StaleInput `json:"stale,omitempty"`
+	// Prepared finds the change set that was left to be executed.
+	Prepared string `json:"prepared,omitempty"`
 	// After names the stacks whose outputs are needed to know more (previews).
 	After []string `json:"after,omitempty"`
 }
@@ -227,6 +229,8 @@ type Review struct {
 	// State is the stack that the review is about; nil when whatever is there
 	// may be worked on.
 	State *StackState `json:"state,omitempty"`
+	// Prepared finds the change set that is to be executed, and nothing else.
+	Prepared string `json:"prepared,omitempty"`
 	// Refused says why the step isn't part of what was agreed to.
 	Refused string `json:"refused,omitempty"`
 }

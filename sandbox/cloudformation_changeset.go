@@ -287,7 +287,13 @@ func executeChangeSet(c *call) (obj, error) {
 			other.outdate()
 		}
 	}
-	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: cs.Who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
+	who := cs.Who
+	if cs.Role == "" { // then it is the session of who executes, not of who prepared
+		if who, err = c.stackPrincipal(""); err != nil {
+			return nil, err
+		}
+	}
+	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
 		DropNew: c.In.bool("RetainExceptOnCreate"), Revert: cs.Revert}
 	switch {
 	case c.In.bool("DisableRollback"):

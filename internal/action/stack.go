@@ -33,6 +33,8 @@ type Stack struct {
 	Recovery
 	// Guard is asked before an update takes outputs away; nil: everything goes.
 	Guard func(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string) error
+	// exact: what ended without our change set having been executed isn't a success.
+	exact bool
 	// changes keeps, by step, what was reviewed until it is executed: part of
 	// the record of a step, not of its state.
 	changes sync.Map
@@ -329,6 +331,9 @@ func (a *Stack) checkExecute(ctx context.Context, step *axle.Step, ph phase) (ax
 	st, err := a.driver.Await(ctx, t, ph.op)
 	if err != nil {
 		return axle.Progress{}, err
+	}
+	if a.exact && st.ChangeSet != "" && st.ChangeSet != ph.op.ChangeSet {
+		return axle.Progress{}, overtaken(step, errors.New("another change set was executed"))
 	}
 	if !cfn.Succeeded(ph.op, st) {
 		err = a.driver.Failure(ctx, t, ph.op, st)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"axle"
 	"axle/internal/cfn"
@@ -15,7 +16,11 @@ import (
 type StackPreview struct {
 	Stack
 	// Digests reads the digest of each stack's template for States.
-	Digests   bool
+	Digests bool
+	// Keep leaves the change sets to be executed.
+	Keep bool
+	// Began is when the run did: leftovers of ours from before are removed.
+	Began     time.Time
 	templates sync.Map // digest -> *template.Template
 	states    sync.Map // step -> axle.StackState
 }
@@ -23,7 +28,7 @@ type StackPreview struct {
 // NewStackPreview returns the preview of stack steps. run makes its change
 // sets' names differ from those of other runs.
 func NewStackPreview(driver *cfn.Driver, run string) *StackPreview {
-	return &StackPreview{Stack: Stack{driver: driver, run: "preview-" + run, Recovery: Recovery{OtherTime: OtherTime}}}
+	return &StackPreview{Stack: Stack{driver: driver, run: cfn.PreviewRun + run, Recovery: Recovery{OtherTime: OtherTime}}}
 }
 
 // Start previews the step by a real change set where its inputs are known, and
@@ -35,16 +40,34 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 	}
 	var res axle.Result
 	if err == nil {
+		st, err = a.sweep(ctx, step, st)
+	}
+	if err == nil {
 		err = a.note(ctx, step, st)
 	}
 	if err == nil {
 		res, err = a.preview(ctx, step, in, st)
 		res.Stale = staleInputs(step, in, st)
 	}
-	if errors.Is(err, cfn.ErrBusy) {
+	if errors.Is(err, cfn.ErrBusy) || errors.Is(err, errSwept) {
 		err = staleError{err}
 	}
 	return axle.Progress{Done: err == nil, Result: res}, explain(step, err)
+}
+
+// errSwept says that another plan took our change set for a leftover.
+var errSwept = errors.New("somebody removed the change set of the preview")
+
+// sweep removes what killed previews left of a shell.
+func (a *StackPreview) sweep(ctx context.Context, step *axle.Step, st *cfn.Stack) (*cfn.Stack, error) {
+	if a.Began.IsZero() || st == nil || st.State() != cfn.Shell {
+		return st, nil
+	}
+	gone, err := a.driver.Sweep(ctx, step.Target(), st, a.Began)
+	if gone {
+		st = nil
+	}
+	return st, err
 }
 
 func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inputs, st *cfn.Stack) (axle.Result, error) {
@@ -67,6 +90,8 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 	case st == nil:
 	case st.State() == cfn.Stuck, st.State() == cfn.Undeleted:
 		return axle.Result{}, cfn.StuckFailure(st)
+	case a.Keep && (st.State() == cfn.Halted || st.State() == cfn.Dead):
+		return axle.Result{}, notPreparable(spec, st)
 	case st.State() == cfn.Halted:
 		return a.previewHalted(ctx, step, in, st)
 	case st.State() == cfn.Dead:
@@ -80,14 +105,28 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 			return a.previewUnchanged(spec, st), nil
 		}
 	}
+	if a.Keep && len(in.Unknown) > 0 {
+		return axle.Result{}, needsOutputs(spec, in)
+	}
 	if len(in.Unknown) > 0 {
 		res, err := a.guess(ctx, step, in, st)
 		res.Note = w.Adoption(st)
 		return res, err
 	}
-	res, err := a.driver.Preview(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret),
-		func(cs *cfn.ChangeSet) { judge(cs, in) })
-	if err == nil && res.Change == axle.None {
+	if st != nil && st.State() != cfn.Shell && !a.Began.IsZero() {
+		if _, err := a.driver.Sweep(ctx, step.Target(), st, a.Began); err != nil {
+			return axle.Result{}, err
+		}
+	}
+	propose := a.driver.Preview
+	if a.Keep {
+		propose = a.prepare
+	}
+	res, err := propose(ctx, step.Target(), w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret), func(cs *cfn.ChangeSet) { judge(cs, in) })
+	switch {
+	case errors.Is(err, axle.ErrNotFound):
+		err = errors.Join(errSwept, err)
+	case err == nil && res.Change == axle.None:
 		return a.previewUnchanged(spec, st), nil
 	}
 	res.Note = w.Adoption(st)

@@ -151,6 +151,9 @@ func (d *Driver) changeSetInput(ctx context.Context, t axle.Target, w Want, st *
 	if role != "" {
 		in.RoleARN = &role
 	}
+	if d.Description != "" {
+		in.Description = &d.Description
+	}
 	for _, c := range w.Spec.Capabilities {
 		in.Capabilities = append(in.Capabilities, types.Capability(c))
 	}
@@ -370,12 +373,24 @@ func (d *Driver) Discard(ctx context.Context, t axle.Target, op Operation) error
 	case st.State() != Shell: // somebody made a stack of it meanwhile
 		return d.deleteChangeSet(ctx, t, op)
 	}
+	sets, err := d.changeSets(ctx, t, op.StackID)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(sets, func(c types.ChangeSetSummary) bool { return aws.ToString(c.ChangeSetId) != op.ChangeSet }) {
+		return d.deleteChangeSet(ctx, t, op) // the shell is another's too
+	}
+	return d.deleteShell(ctx, t, op.StackID)
+}
+
+// deleteShell removes a stack that has nothing but change sets.
+func (d *Driver) deleteShell(ctx context.Context, t axle.Target, stackID string) error {
 	drop := shell
-	drop.StackID = op.StackID
+	drop.StackID = stackID
 	if err := d.Delete(ctx, t, drop); err != nil {
 		return err
 	}
-	_, err = d.Await(ctx, t, drop)
+	_, err := d.Await(ctx, t, drop)
 	return err
 }
 

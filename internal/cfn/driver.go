@@ -57,6 +57,8 @@ type Driver struct {
 	// Adopts: the user wants stacks of the wanted names that have no tags of
 	// ours to become ours.
 	Adopts bool
+	// Description is that of the change sets that are made.
+	Description string
 	// Partition is that of the caller (aws, aws-cn, ...), to make an ARN of an
 	// execution role that is given by name.
 	Partition string

@@ -15,14 +15,29 @@ const cleanup = 30 * time.Second
 
 // Preview finds out by a change set what a deploy of the stack would do, and
 // removes the change set again, and the shell of a stack that isn't there. st
-// is the stack as described; nil when there is none. What the change set says
-// with the values of properties is given to judge, which may add to it.
-func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (res axle.Result, err error) {
-	op, err := d.CreateChangeSet(ctx, t, w, st, name)
+// is the stack as described; nil when there is none. What the change set says,
+// with the values of properties, is given to judge, which may add to it.
+func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (axle.Result, error) {
+	res, _, err := d.propose(ctx, t, w, st, name, judge, false)
+	return res, err
+}
+
+// Prepare is Preview, but leaves the change set to be executed, and says where
+// it is. One that changes nothing is removed.
+func (d *Driver) Prepare(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (axle.Result, Operation, error) {
+	return d.propose(ctx, t, w, st, name, judge, true)
+}
+
+func (d *Driver) propose(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet), keep bool) (res axle.Result, op Operation, err error) {
+	op, err = d.CreateChangeSet(ctx, t, w, st, name)
 	if err != nil {
-		return res, err
+		return res, op, err
 	}
+	kept := false
 	defer func() {
+		if kept {
+			return
+		}
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 		defer cancel()
 		if left := d.Discard(ctx, t, op); left != nil {
@@ -32,16 +47,17 @@ func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, 
 	op.Values = true
 	cs, err := d.ChangeSet(ctx, t, op)
 	if err != nil {
-		return res, err
+		return res, op, err
 	}
 	if cs.Empty {
-		return axle.Result{Change: axle.None}, nil
+		return axle.Result{Change: axle.None}, op, nil
 	}
 	if cs.Reason != "" {
-		return res, ChangeSetFailure(w.Spec, cs)
+		return res, op, ChangeSetFailure(w.Spec, cs)
 	}
 	judge(cs)
-	return axle.Result{Change: op.Change(cs.Changes), Changes: cs.Changes}, nil
+	kept = keep
+	return axle.Result{Change: op.Change(cs.Changes), Changes: cs.Changes}, op, nil
 }
 
 // ChangeSetFailure is the failure of a change set that couldn't be worked out.

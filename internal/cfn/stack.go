@@ -180,17 +180,13 @@ func (w Want) Adoption(s *Stack) string {
 
 // foreignChangeSet names a change set of the stack that isn't ours.
 func (d *Driver) foreignChangeSet(ctx context.Context, t axle.Target, stack string) (string, error) {
-	client, opt := d.clients.CloudFormation(t)
-	pages := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: &stack})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx, opt)
-		if err != nil {
-			return "", called("list change sets of stack "+stack, err)
-		}
-		for _, c := range page.Summaries {
-			if name := aws.ToString(c.ChangeSetName); !strings.HasPrefix(name, changeSetPrefix) {
-				return name, nil
-			}
+	sets, err := d.changeSets(ctx, t, stack)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range sets {
+		if name := aws.ToString(c.ChangeSetName); !strings.HasPrefix(name, changeSetPrefix) {
+			return name, nil
 		}
 	}
 	return "", nil

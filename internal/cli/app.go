@@ -107,7 +107,7 @@ folder of your templates.`,
 		&cobra.Group{ID: "look", Title: "Look:"}, &cobra.Group{ID: "more", Title: "More:"})
 	for group, commands := range map[string][]*cobra.Command{
 		"start": {a.demoCommand(), a.initCommand(), a.bootstrapCommand()},
-		"work":  {a.planCommand(), a.deployCommand(), a.destroyCommand(), a.resumeCommand(), a.approveCommand(), a.cancelCommand(), a.adoptCommand(), a.pruneCommand()},
+		"work":  {a.planCommand(), a.deployCommand(), a.executeCommand(), a.destroyCommand(), a.resumeCommand(), a.approveCommand(), a.cancelCommand(), a.adoptCommand(), a.pruneCommand()},
 		"look":  {a.doctorCommand(), a.lintCommand(), a.orgCommand(), a.statusCommand(), a.driftCommand(), a.outputsCommand(), a.paramsCommand(), a.runsCommand(), a.showCommand(), a.accessCommand()},
 		"more":  {a.credentialsCommand(), a.sandboxCommand(), a.schemaCommand(), a.docsCommand(), a.versionCommand()},
 	} {

@@ -16,7 +16,8 @@ import (
 // planFlags are those of plan.
 type planFlags struct {
 	noPeering, detailed, verify, strict bool
-	target, save                        string
+	target, save, role                  string
+	prepare                             bool
 	validFor                            time.Duration
 	recoveryFlags
 }
@@ -33,6 +34,10 @@ its own values. Lost data and added access are called out. What depends on outpu
 that aren't there yet is shown as "known after" the stack that will have them. Where
 anything would be done, the checks of "axle doctor" are made too. Nothing is left
 behind in any account.
+
+With --prepare the change sets stay, for "axle execute RUN" with credentials, or a
+role, that may only execute; what needs outputs of stacks that change too can't be
+prepared. The next plan removes what has expired, and what killed plans have left.
 
 With --save the plan is kept in a file, sealed and without secrets: "axle deploy
 FILE" does exactly that, and refuses if any stack has changed since.`,
@@ -51,6 +56,8 @@ FILE" does exactly that, and refuses if any stack has changed since.`,
 	f := cmd.Flags()
 	f.StringVar(&flags.target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
 	f.StringVar(&flags.save, "save", "", "keep the plan in this file, for axle deploy FILE")
+	f.BoolVar(&flags.prepare, "prepare", false, "leave the change sets, for axle execute")
+	f.StringVar(&flags.role, "role", "", "assume this role in the targets instead of access.role")
 	f.DurationVar(&flags.validFor, "valid-for", 24*time.Hour, "how long what is saved may be deployed")
 	f.BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings out")
 	f.BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
@@ -63,6 +70,8 @@ func (f *planFlags) check() error {
 	switch {
 	case f.target != "" && f.save != "":
 		return &usageError{errors.New("--target shows a part of the plan, and --save keeps all of it"), "--where narrows what is planned"}
+	case f.prepare && (f.target != "" || f.save != ""):
+		return &usageError{errors.New("--prepare goes with neither --target nor --save"), "--where narrows what is prepared"}
 	case f.validFor <= 0:
 		return &usageError{fmt.Errorf("--valid-for can't be %s", f.validFor), "such as 24h"}
 	}
@@ -71,7 +80,7 @@ func (f *planFlags) check() error {
 
 func (a *App) plan(ctx context.Context, flags *planFlags) error {
 	o := a.options()
-	o.NoPeering, o.Verify, o.Save = flags.noPeering, flags.verify, flags.save != ""
+	o.NoPeering, o.Verify, o.Save, o.Role = flags.noPeering, flags.verify, flags.save != "", flags.role
 	if err := flags.check(); err != nil {
 		return err
 	}
@@ -87,10 +96,19 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 	view := &watcher{app: a, preview: true}
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
+	if err := w.DropExpired(runCtx); err != nil {
+		return err
+	}
 	var preview *control.Preview
-	if flags.target != "" {
+	var left *control.Prepared
+	switch {
+	case flags.prepare:
+		if left, err = w.Prepare(runCtx, flags.validFor, view.watch, stop); err == nil {
+			preview = left.Preview
+		}
+	case flags.target != "":
 		preview, err = w.PreviewTarget(runCtx, flags.target, view.watch, stop)
-	} else {
+	default:
 		preview, err = w.Preview(runCtx, false, view.watch, stop)
 	}
 	view.close()
@@ -99,11 +117,16 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 		return err
 	}
 	p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
-	health, err := w.Preflight(runCtx, preview)
-	if err != nil {
-		return err
+	if left != nil {
+		p.Prepared = &report.PreparedRun{Run: left.Run.ID, Steps: left.Run.Steps, Expires: left.Expires}
 	}
-	p.AddPreflight(health.Findings)
+	if !flags.prepare && flags.role == "" { // else another role will deploy it
+		health, err := w.Preflight(runCtx, preview)
+		if err != nil {
+			return err
+		}
+		p.AddPreflight(health.Findings)
+	}
 	if flags.save != "" {
 		saved, err := w.SavePlan(runCtx, preview, flags.save, flags.validFor)
 		if err != nil {

@@ -100,20 +100,26 @@ goes on, with what was planned then, only by its name.`,
 }
 
 func (a *App) cancelCommand() *cobra.Command {
-	return &cobra.Command{
+	var role string
+	cmd := &cobra.Command{
 		Use:   "cancel RUN",
 		Short: "Give up a run, so that it isn't resumed",
 		Long: `Marks a run that was interrupted or failed as cancelled. What it has done stays as
-it is. A run that is at work is stopped with Ctrl-C where it runs.`,
+it is. Of one that was prepared the change sets are removed. A run that is at work is stopped with Ctrl-C where it runs.`,
 		Example: "  axle cancel r20261121-080501-3fa2c1",
 		Args:    exactArg("the id of the run"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			done, err := control.Cancel(cmd.Context(), a.options(), args[0])
+			o := a.options()
+			o.Role = role
+			done, err := control.Cancel(cmd.Context(), o, args[0])
 			if err != nil {
 				return err
 			}
 			r := report.NewRun(done.Run, done.Plan, done.Records)
+			r.Warnings = done.Warnings
 			return a.print(r, func(out io.Writer, st report.Style) { r.Text(out, st) })
 		},
 	}
+	cmd.Flags().StringVar(&role, "role", "", "of a prepared run: assume this role in the targets instead of access.role")
+	return cmd
 }

@@ -30,6 +30,15 @@ func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db store.S
 	return table
 }
 
+// runActions are those of a run: of one that was prepared, executing that and
+// nothing else.
+func (w *Work) runActions(ctx context.Context, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
+	if p.Command == commandExecute {
+		return map[string]engine.Action{plan.KindStack: action.NewStackExecute(w.driver(ctx, w.cloud, p, db), run)}
+	}
+	return w.actions(ctx, p, run, db)
+}
+
 // stackActions are the actions on stacks, through a door that need not be the
 // project's own.
 func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
@@ -47,7 +56,7 @@ func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engi
 	driver := w.driver(ctx, w.cloud, p, nil)
 	peering := action.NewPeeringPreview(w.cloud)
 	stack := action.NewStackPreview(driver, w.run)
-	stack.Digests = w.opts.Save
+	stack.Digests, stack.Began = w.opts.Save, w.began
 	stack.Recovery, stack.Guard = w.recovery(), w.outputGuard(p)
 	table := map[string]engine.Action{plan.KindStack: stack, plan.KindOutputs: action.NewOutputs(driver)}
 	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {

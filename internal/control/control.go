@@ -54,6 +54,8 @@ type Options struct {
 	ForceReferences bool
 	// Recovery is what is allowed with stacks that can't go on by themselves.
 	Recovery action.Recovery
+	// Role is assumed in the targets instead of access.role.
+	Role string
 	// Save: the plan is to be saved, so more is looked at.
 	Save          bool
 	MaxConcurrent int
@@ -75,7 +77,8 @@ type Work struct {
 	identity  cloud.Identity // of the caller
 	org       *axle.Organization
 	hub       plan.Hub
-	deployed  int    // stacks of the project that a prune found
+	deployed  int // stacks of the project that a prune found
+	began     time.Time
 	run       string // id, also for use cases that keep no record
 	asked     *projectReads
 	// Warnings are what the user should be told, in order.
@@ -89,7 +92,7 @@ func Load(o Options) (*Work, error) { return load(o, true) }
 // load is Load; without stacks what axle.yaml says of them isn't held against
 // the templates.
 func load(o Options, stacks bool) (*Work, error) {
-	w := &Work{opts: o, run: o.run}
+	w := &Work{opts: o, run: o.run, began: time.Now()}
 	if w.run == "" {
 		w.run = NewRunID(time.Now())
 	}

@@ -24,6 +24,8 @@ type Done struct {
 	Records []axle.Record
 	// Stale are stacks outside of the run with values that it has changed.
 	Stale []Stale
+	// Warnings are what the user should be told of a run that is cancelled.
+	Warnings []string
 }
 
 // Deploy runs a plan: a reviewed one, or nil for one made now and reviewed by
@@ -91,7 +93,7 @@ func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.
 	if err != nil {
 		return nil, err
 	}
-	table := w.actions(ctx, p, run.ID, db)
+	table := w.runActions(ctx, p, run.ID, db)
 	rolling.actions(ctx, w, p, table)
 	limits := w.limits()
 	limits.Rollouts = p.Rollouts
@@ -162,6 +164,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	run, body, err := findRun(ctx, db, id, project.Name.Value, true)
 	if err != nil {
 		return nil, nil, err
+	}
+	if run.Status == axle.RunPrepared {
+		return nil, nil, &axle.Failure{Code: "Prepared", Message: fmt.Sprintf("run %s is prepared, and hasn't begun", run.ID), Hint: "axle execute " + run.ID + " carries it out", Blocked: true}
 	}
 	if run.Status == axle.RunCancelled {
 		return nil, nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s was cancelled: it isn't resumed", run.ID), Hint: "axle deploy plans anew", Blocked: true}
@@ -327,7 +332,7 @@ func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	run, _, err := findRun(ctx, db, id, "", true)
+	run, body, err := findRun(ctx, db, id, "", true)
 	if err != nil {
 		return nil, err
 	}
@@ -338,10 +343,22 @@ func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
 	if err != nil {
 		return nil, lockedFailure(err)
 	}
+	var left []string
+	if run.Command == commandExecute {
+		w, err := cancelPrepared(ctx, o, &run, body)
+		if err != nil {
+			return nil, errors.Join(err, unlock())
+		}
+		left = w.Warnings
+	}
 	if err := errors.Join(db.FinishRun(ctx, run.ID, axle.RunCancelled, time.Now()), unlock()); err != nil {
 		return nil, fmt.Errorf("cancel run %s: %w", run.ID, err)
 	}
-	return Show(ctx, o, run.ID)
+	done, err := Show(ctx, o, run.ID)
+	if err == nil {
+		done.Warnings = left
+	}
+	return done, err
 }
 
 // configError is a problem of one place in the configuration.

@@ -72,6 +72,9 @@ func (w *Work) access() cloud.Access {
 func (w *Work) roleFor(account axle.Account) cloud.Role {
 	a := &w.project.Access
 	role := cloud.Role{Name: a.Role.Value, ExternalID: a.ExternalID.Value}
+	if w.opts.Role != "" {
+		role.Name = w.opts.Role
+	}
 	for i := range a.Overrides {
 		o := &a.Overrides[i]
 		sc := expr.Scope{Account: account, HubAccount: w.hub.Account, HubRegion: w.hub.Region, Vars: w.project.Vars, Env: w.project.Env}

@@ -16,6 +16,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"axle"
 )
@@ -42,6 +43,9 @@ type Plan struct {
 	Steps []axle.Step `json:"steps"`
 	// Rollouts are those of the stacks that have one, in the order of axle.yaml.
 	Rollouts []Rollout `json:"rollouts,omitempty"`
+
+	// Expires is until when what was prepared may be executed.
+	Expires time.Time `json:"expires,omitzero"`
 
 	secretVars bool     // a secret is made of Vars
 	texts      sync.Map // expression -> *expr.Text
@@ -136,7 +140,7 @@ func Unmarshal(body []byte) (*Plan, error) {
 // them is made of.
 func redacted(p *Plan) *Plan {
 	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Narrowed: p.Narrowed, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
-		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Steps: p.Steps, Rollouts: p.Rollouts}
+		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Expires: p.Expires, Steps: p.Steps, Rollouts: p.Rollouts}
 	if p.secretVars {
 		out.Vars, out.NoVars = nil, true
 	}

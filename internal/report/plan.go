@@ -23,6 +23,8 @@ type Plan struct {
 	Warnings []string    `json:"warnings,omitempty"`
 	// Saved says where the plan was saved.
 	Saved *SavedPlan `json:"saved,omitempty"`
+	// Prepared is the run whose change sets wait to be executed.
+	Prepared *PreparedRun `json:"prepared,omitempty"`
 	// Preflight is what the doctor found where anything would be done.
 	Preflight []doctor.Finding `json:"preflight,omitempty"`
 	// Stale are deployed stacks with values that aren't any more what they read.
@@ -33,6 +35,13 @@ type Plan struct {
 type SavedPlan struct {
 	File    string    `json:"file"`
 	Seal    string    `json:"seal"`
+	Expires time.Time `json:"expires"`
+}
+
+// PreparedRun is what axle execute takes; without a run nothing was prepared.
+type PreparedRun struct {
+	Run     string    `json:"run,omitempty"`
+	Steps   int       `json:"steps"`
 	Expires time.Time `json:"expires"`
 }
 

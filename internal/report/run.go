@@ -124,7 +124,7 @@ func (r *Run) Text(w io.Writer, st Style) {
 	word := map[axle.RunStatus]string{axle.RunSucceeded: st.good.Render("succeeded"), axle.RunFailed: st.bad.Render("failed"),
 		axle.RunPartial: st.bad.Render("partly failed"), axle.RunBlocked: st.bad.Render("was blocked before anything was touched"),
 		axle.RunInterrupted: st.warn.Render("was interrupted"), axle.RunCancelled: st.warn.Render("was cancelled"),
-		axle.RunRunning: st.warn.Render("is running")}[r.Status]
+		axle.RunPrepared: st.good.Render("is prepared"), axle.RunRunning: st.warn.Render("is running")}[r.Status]
 	fmt.Fprintf(w, "%s %s%s: %s\n", st.bold.Render(capital(r.Command)+" "+r.Run), word, took, r.Counts.line())
 	columns(w, "  ", r.groupRows(st))
 	r.causesText(w, st)
