@@ -155,6 +155,10 @@ type Inputs struct {
 	Secret map[string]bool
 }
 
+// ImportInput begins the names of inputs that say which existing resource a
+// stack takes in: axle:import:LogicalId|Type|Key.
+const ImportInput = "axle:import:"
+
 // HeldInput is an input of a deletion that says why it must not happen.
 const HeldInput = "axle:held"
 

@@ -21,8 +21,9 @@ type changeSet struct {
 	OnFailure   string    `json:"on_failure,omitempty"`
 	Revert      bool      `json:"revert,omitempty"` // compares with the live state
 	stackVersion
-	Who     identity         `json:"who"`
-	Changes []resourceChange `json:"changes,omitempty"`
+	Imports map[string]importedResource `json:"imports,omitempty"` // by logical id
+	Who     identity                    `json:"who"`
+	Changes []resourceChange            `json:"changes,omitempty"`
 }
 
 const (
@@ -38,7 +39,7 @@ func createChangeSet(c *call) (obj, error) {
 		return nil, invalid("1 validation error detected: Value '%s' at 'changeSetName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z][-a-zA-Z0-9]*", name)
 	}
 	kind := c.In.or("ChangeSetType", "UPDATE")
-	if kind != "CREATE" && kind != "UPDATE" {
+	if kind != "CREATE" && kind != "UPDATE" && kind != "IMPORT" {
 		return nil, invalid("ChangeSetType %s is not supported by this version of the sandbox", kind)
 	}
 	st, err := c.changeSetStack(kind, name)
@@ -46,7 +47,7 @@ func createChangeSet(c *call) (obj, error) {
 		return nil, err
 	}
 	var old *stack
-	if kind == "UPDATE" {
+	if kind != "CREATE" && st != nil && st.Status != "REVIEW_IN_PROGRESS" {
 		old = st
 	}
 	if old == nil && c.In.bool("UsePreviousTemplate") {
@@ -61,6 +62,12 @@ func createChangeSet(c *call) (obj, error) {
 			if cs.Name == name {
 				return c.sameChangeSet(cs, req, kind)
 			}
+		}
+	}
+	var imports map[string]importedResource
+	if kind == "IMPORT" {
+		if imports, err = c.requestedImports(req.t, st); err != nil {
+			return nil, err
 		}
 	}
 	subject := st
@@ -80,7 +87,7 @@ func createChangeSet(c *call) (obj, error) {
 	cs := &changeSet{ID: c.arn("changeSet/" + name + "/" + c.uuid()), Name: name, Stack: st.ID, Type: kind,
 		Description: c.In.str("Description"), Status: "CREATE_PENDING", Execution: "UNAVAILABLE", Created: c.now(),
 		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who,
-		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT"}
+		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT", Imports: imports}
 	put(&st.ChangeSets, cs.ID, cs)
 	st.bury()
 	c.prepareLater(cs, c.Account.ID, c.Region)
@@ -102,6 +109,8 @@ func (c *call) changeSetStack(kind, set string) (*stack, error) {
 	case kind == "UPDATE" && st == nil:
 		return nil, invalid("Stack [%s] does not exist", name)
 	case kind == "UPDATE":
+		return st, st.updatable()
+	case kind == "IMPORT" && st != nil && st.Status != "REVIEW_IN_PROGRESS":
 		return st, st.updatable()
 	case st != nil && st.Status != "REVIEW_IN_PROGRESS":
 		return nil, invalid("Stack [%s] already exists and cannot be created again with the changeSet [%s].", name, set)
@@ -168,6 +177,9 @@ func (c *call) prepare(st *stack, cs *changeSet) {
 	}
 	if err == nil {
 		err = c.missingExport(t, diff.e)
+	}
+	if err == nil && cs.Type == "IMPORT" {
+		diff.list, err = cs.asImport(st, diff.list, diff.outputs)
 	}
 	switch {
 	case err != nil:
@@ -301,9 +313,12 @@ func executeChangeSet(c *call) (obj, error) {
 	case cs.OnFailure != "":
 		op.OnFailure = cs.OnFailure
 	}
-	if cs.Type == "UPDATE" {
+	switch cs.Type {
+	case "UPDATE":
 		c.beginUpdate(st, cs.stackVersion, op)
-	} else {
+	case "IMPORT":
+		c.beginImport(st, cs, op)
+	default:
 		op.Kind = "create"
 		c.begin(st, op, "CREATE_IN_PROGRESS")
 		st.stackVersion, st.Updated = cs.stackVersion, c.now()

@@ -39,7 +39,9 @@ const knownAfterApply = "{{changeSet:KNOWN_AFTER_APPLY}}"
 type changes struct {
 	list  []resourceChange // sorted by logical id
 	other bool             // outputs, tags or notifications change
-	e     *evaluation      // with the imports seen
+	// outputs: those change.
+	outputs bool
+	e       *evaluation // with the imports seen
 }
 
 func (c changes) none() bool { return len(c.list) == 0 && !c.other }
@@ -91,6 +93,7 @@ func (c *call) planChanges(st *stack, t *template, next stackVersion) (changes, 
 	if out.other, err = p.outputsChange(); err != nil {
 		return out, err
 	}
+	out.outputs = out.other
 	out.other = out.other || !maps.Equal(st.stackVersion.Tags, next.Tags) || !slices.Equal(st.Notifications, next.Notifications)
 	return out, nil
 }

@@ -17,19 +17,20 @@ type stackOperation struct {
 	Token string   `json:"token,omitempty"`
 	Who   identity `json:"who"` // as whom the resources are made
 	// Before and Resources are what an update's rollback goes back to.
-	Before    *stackVersion             `json:"before,omitempty"`
-	Resources map[string]*stackResource `json:"resources,omitempty"`
-	Tasks     []*stackTask              `json:"tasks,omitempty"`
-	Leftovers []*stackResource          `json:"leftovers,omitempty"` // what the cleanup deletes
-	Failed    []string                  `json:"failed,omitempty"`
-	Reason    string                    `json:"reason,omitempty"` // why the stack as a whole fails
-	Each      time.Duration             `json:"each,omitempty"`   // how long a resource takes
-	Until     time.Time                 `json:"until"`            // not over earlier
-	ChangeSet string                    `json:"change_set,omitempty"`
-	Retain    []string                  `json:"retain,omitempty"` // logical ids that a deletion leaves alone
-	OnFailure string                    `json:"on_failure,omitempty"`
-	Revert    bool                      `json:"revert,omitempty"`   // from the live state
-	DropNew   bool                      `json:"drop_new,omitempty"` // RetainExceptOnCreate
+	Before    *stackVersion               `json:"before,omitempty"`
+	Resources map[string]*stackResource   `json:"resources,omitempty"`
+	Tasks     []*stackTask                `json:"tasks,omitempty"`
+	Leftovers []*stackResource            `json:"leftovers,omitempty"` // what the cleanup deletes
+	Failed    []string                    `json:"failed,omitempty"`
+	Reason    string                      `json:"reason,omitempty"` // why the stack as a whole fails
+	Each      time.Duration               `json:"each,omitempty"`   // how long a resource takes
+	Until     time.Time                   `json:"until"`            // not over earlier
+	ChangeSet string                      `json:"change_set,omitempty"`
+	Retain    []string                    `json:"retain,omitempty"` // logical ids that a deletion leaves alone
+	OnFailure string                      `json:"on_failure,omitempty"`
+	Imports   map[string]importedResource `json:"imports,omitempty"`
+	Revert    bool                        `json:"revert,omitempty"`   // from the live state
+	DropNew   bool                        `json:"drop_new,omitempty"` // RetainExceptOnCreate
 	// Settled is the status before a deletion, which one that is refused goes
 	// back to.
 	Settled string `json:"settled,omitempty"`
@@ -282,6 +283,10 @@ func (w *work) start(t *stackTask) {
 		w.apply(t)
 	case "undo":
 		w.undo(t)
+	case "import":
+		w.bring(t)
+	case "release":
+		w.release(t)
 	case "delete":
 		w.remove(t)
 	}
@@ -301,7 +306,7 @@ func (w *work) settled(t *stackTask) bool {
 		verb = "rollback"
 	}
 	settle := w.types()[r.Type].settle
-	if settle == nil {
+	if settle == nil || t.Do == "import" || t.Do == "release" {
 		return true
 	}
 	rc := w.resourceCall(r)

@@ -18,6 +18,10 @@ func (w *work) open() bool {
 		w.plan("delete", deletions(append(w.liveResources(), w.op.Leftovers...)), nil)
 		return true
 	}
+	if w.op.Kind == "import" {
+		w.openImport()
+		return true
+	}
 	t := w.keptTemplate(w.st.Template)
 	var changes changes
 	err := w.takeActual()
@@ -107,6 +111,8 @@ func (w *work) endPhase() {
 			w.fail()
 		case w.op.Kind == "create":
 			w.end("CREATE_COMPLETE", "")
+		case w.op.Kind == "import":
+			w.end("IMPORT_COMPLETE", "")
 		default:
 			w.cleanup("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", w.dropped())
 		}
@@ -125,6 +131,8 @@ func (w *work) endPhase() {
 			return
 		}
 		w.end("UPDATE_COMPLETE", "")
+	case "release":
+		w.endImport()
 	case "delete":
 		w.endDelete()
 	}
@@ -144,6 +152,10 @@ func (w *work) endDelete() {
 
 // fail turns an apply that failed into what the caller wished for then.
 func (w *work) fail() {
+	if w.op.Kind == "import" {
+		w.undoImport()
+		return
+	}
 	keep := w.op.OnFailure == "DO_NOTHING"
 	if w.op.Kind == "update" {
 		why := w.failures("")
@@ -247,7 +259,7 @@ func (w *work) cleanup(status string, unwanted []*stackResource) {
 // failures words why an operation fails.
 func (w *work) failures(then string) string {
 	var parts []string
-	for _, verb := range []string{"create", "update", "delete"} {
+	for _, verb := range []string{"create", "update", "import", "delete"} {
 		var names []string
 		for _, t := range w.op.Tasks {
 			if t.State == "failed" && (t.Verb == verb || t.Do == "delete" && verb == "delete") {
@@ -305,7 +317,7 @@ func (w *work) settleChangeSet() {
 		return
 	}
 	cs.Execution = "EXECUTE_FAILED"
-	if w.st.Status == "CREATE_COMPLETE" || w.st.Status == "UPDATE_COMPLETE" {
+	if w.st.Status == "CREATE_COMPLETE" || w.st.Status == "UPDATE_COMPLETE" || w.st.Status == "IMPORT_COMPLETE" {
 		cs.Execution = "EXECUTE_COMPLETE"
 	}
 }

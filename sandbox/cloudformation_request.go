@@ -68,8 +68,10 @@ func (c *call) refuseUnsupported() error {
 		return invalid("RollbackConfiguration.RollbackTriggers isn't supported by this version of the sandbox")
 	case c.In.has("DeploymentMode") && (c.Op != "CreateChangeSet" || c.In.str("DeploymentMode") != "REVERT_DRIFT"):
 		return invalid("DeploymentMode %s isn't supported by this version of the sandbox", c.In.str("DeploymentMode"))
-	case c.In.bool("ImportExistingResources"), len(c.In.list("ResourcesToImport")) > 0:
-		return invalid("Importing resources isn't supported by this version of the sandbox")
+	case c.In.bool("ImportExistingResources"):
+		return invalid("ImportExistingResources isn't supported by this version of the sandbox")
+	case len(c.In.list("ResourcesToImport")) > 0 && c.In.str("ChangeSetType") != "IMPORT":
+		return invalid("ResourcesToImport is only for change sets of type IMPORT")
 	}
 	return nil
 }

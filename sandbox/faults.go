@@ -31,7 +31,7 @@ type Fault struct {
 	Stack    string `yaml:"stack"`    // of kind fail: the stack's name
 	Resource string `yaml:"resource"` // its logical id
 	Type     string `yaml:"type"`     // its type
-	On       string `yaml:"on"`       // create, update, delete or rollback (of an update); "" is create or update
+	On       string `yaml:"on"`       // create, update, delete, rollback (of an update or import) or import; "" is create or update
 
 	Nth         int     `yaml:"nth"`         // only the n-th that matches
 	After       int     `yaml:"after"`       // not the first n that match
@@ -77,8 +77,8 @@ func (f *Fault) check() error {
 		return errors.New("stack, resource, type and on belong to kind fail")
 	case f.Kind == "fail" && (f.Service != "" || f.Operation != ""):
 		return errors.New("kind fail has no service and operation")
-	case !slices.Contains([]string{"", "create", "update", "delete", "rollback"}, f.On):
-		return fmt.Errorf("on %q isn't create, update, delete or rollback", f.On)
+	case !slices.Contains([]string{"", "create", "update", "delete", "rollback", "import"}, f.On):
+		return fmt.Errorf("on %q isn't create, update, delete, rollback or import", f.On)
 	case f.Probability < 0 || f.Probability > 1:
 		return errors.New("probability is between 0 and 1")
 	}
@@ -192,7 +192,7 @@ func (s *Sandbox) faultFor(account, region, stack, logicalID, resourceType, verb
 			!like(f.Stack, stack) || !like(f.Resource, logicalID) || !like(f.Type, resourceType) {
 			continue
 		}
-		if f.On != verb && (f.On != "" || verb == "delete" || verb == "rollback") || !f.strikes(s.random) {
+		if f.On != verb && (f.On != "" || verb == "delete" || verb == "rollback" || verb == "import") || !f.strikes(s.random) {
 			continue
 		}
 		if f.Message != "" {

@@ -98,6 +98,9 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	if err := a.guard(ctx, step, st); err != nil {
 		return axle.Progress{}, err
 	}
+	if w.Imports, err = a.driver.ToImport(ctx, t, w, st); err != nil {
+		return axle.Progress{}, err
+	}
 	ph := phase{name: phaseChangeSet, note: w.Adoption(st)}
 	if st != nil {
 		switch st.State() {
@@ -115,7 +118,7 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 			if err != nil {
 				return axle.Progress{}, err
 			}
-			if same {
+			if same && len(w.Imports) == 0 {
 				return a.unchanged(ctx, step, st)
 			}
 		}

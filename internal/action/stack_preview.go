@@ -86,6 +86,10 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 	if err := a.guard(ctx, step, st); err != nil {
 		return axle.Result{}, err
 	}
+	var err error
+	if w.Imports, err = a.driver.ToImport(ctx, step.Target(), w, st); err != nil {
+		return axle.Result{}, err
+	}
 	switch {
 	case st == nil:
 	case st.State() == cfn.Stuck, st.State() == cfn.Undeleted:
@@ -96,7 +100,7 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		return a.previewHalted(ctx, step, in, st)
 	case st.State() == cfn.Dead:
 		return a.previewDead(spec, st, in)
-	case st.State() == cfn.Settled && len(in.Unknown) == 0:
+	case st.State() == cfn.Settled && len(in.Unknown) == 0 && len(w.Imports) == 0:
 		same, err := a.driver.Unchanged(ctx, step.Target(), w, st)
 		if err != nil {
 			return axle.Result{}, err

@@ -14,8 +14,13 @@ const tagInput = "tag:"
 
 // want is a stack as the step's inputs make it in its target.
 func want(spec *axle.StackSpec, in axle.Inputs) cfn.Want {
-	w := cfn.Want{Spec: spec, Values: in.Values}
+	w := cfn.Want{Spec: spec, Values: maps.Clone(in.Values)}
 	for name, value := range in.Values {
+		if rest, ok := strings.CutPrefix(name, axle.ImportInput); ok {
+			takeIn(&w, rest, value)
+			delete(w.Values, name)
+			continue
+		}
 		key, isTag := strings.CutPrefix(name, tagInput)
 		if !isTag {
 			continue
@@ -26,12 +31,29 @@ func want(spec *axle.StackSpec, in axle.Inputs) cfn.Want {
 			if own.Tags == nil {
 				own.Tags = map[string]string{}
 			}
-			w.Spec, w.Values = &own, maps.Clone(in.Values)
+			w.Spec = &own
 		}
 		w.Spec.Tags[key] = value
 		delete(w.Values, name)
 	}
 	return w
+}
+
+// takeIn adds an identifier, LogicalId|Type|Key, to what is to be imported.
+func takeIn(w *cfn.Want, rest, value string) {
+	if w.Imports == nil {
+		w.Imports = map[string]cfn.Import{}
+	}
+	parts := strings.SplitN(rest, "|", 3)
+	if len(parts) < 3 {
+		return
+	}
+	r := w.Imports[parts[0]]
+	if r.ID == nil {
+		r = cfn.Import{Type: parts[1], ID: map[string]string{}}
+	}
+	r.ID[parts[2]] = value
+	w.Imports[parts[0]] = r
 }
 
 // hideOld takes what secret inputs were before out of a preview, where

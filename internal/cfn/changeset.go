@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -51,6 +52,9 @@ func ChangeSetName(run, step string, w Want, secret map[string]bool) string {
 			fmt.Fprintf(h, "%q=%q ", k, v)
 		}
 	}
+	for _, id := range slices.Sorted(maps.Keys(w.Imports)) {
+		fmt.Fprintf(h, "import %q %v", id, w.Imports[id])
+	}
 	run = strings.Trim(notInName.ReplaceAllString(run, "-"), "-")
 	return changeSetPrefix + run[:min(len(run), 60)] + "-" + hex.EncodeToString(h.Sum(nil))[:24]
 }
@@ -95,6 +99,9 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 		if d.Reverts {
 			in.DeploymentMode = types.DeploymentModeRevertDrift
 		}
+	}
+	if len(w.Imports) > 0 {
+		in.ChangeSetType, in.DeploymentMode = types.ChangeSetTypeImport, ""
 	}
 	what := "create change set of stack " + w.Spec.StackName
 	client, opt := d.clients.CloudFormation(t)
@@ -172,6 +179,11 @@ func (d *Driver) changeSetInput(ctx context.Context, t axle.Target, w Want, st *
 	}
 	for k, v := range values {
 		in.Parameters = append(in.Parameters, types.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(v)})
+	}
+	for _, id := range slices.Sorted(maps.Keys(w.Imports)) {
+		r := w.Imports[id]
+		in.ResourcesToImport = append(in.ResourcesToImport, types.ResourceToImport{LogicalResourceId: aws.String(id),
+			ResourceType: aws.String(r.Type), ResourceIdentifier: r.ID})
 	}
 	slices.SortFunc(in.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
 	slices.SortFunc(in.Parameters, func(a, b types.Parameter) int { return strings.Compare(*a.ParameterKey, *b.ParameterKey) })

@@ -85,6 +85,14 @@ type Want struct {
 	Spec *axle.StackSpec
 	// Values are the parameters that are set; the spec's defaults come below.
 	Values map[string]string
+	// Imports are existing resources to take into the stack, by logical id.
+	Imports map[string]Import
+}
+
+// Import is an existing resource by its identifiers.
+type Import struct {
+	Type string
+	ID   map[string]string
 }
 
 // parameters are the values that the stack shall have, without those that keep

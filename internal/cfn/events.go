@@ -28,8 +28,10 @@ const maxEvents = 5000
 // Succeeded says whether an operation that has ended did what it should.
 func Succeeded(op Operation, st *Stack) bool {
 	switch types.StackStatus(st.Status) {
-	case types.StackStatusCreateComplete, types.StackStatusImportComplete:
+	case types.StackStatusCreateComplete:
 		return op.Kind == axle.Create
+	case types.StackStatusImportComplete: // of an import, into a new stack or one that was there
+		return op.Kind == axle.Create || op.Kind == axle.Update
 	case types.StackStatusUpdateComplete:
 		return op.Kind == axle.Update || op.Kind == axle.Create
 	}

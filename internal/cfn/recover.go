@@ -35,8 +35,26 @@ func StuckFailure(s *Stack) *axle.Failure {
 	return f
 }
 
+// ToImport are those of the wanted imports that the stack doesn't have yet.
+func (d *Driver) ToImport(ctx context.Context, t axle.Target, w Want, st *Stack) (map[string]Import, error) {
+	if len(w.Imports) == 0 || st == nil || st.State() != Settled {
+		return w.Imports, nil
+	}
+	has, err := d.failedResources(ctx, t, st.ID, "")
+	if err != nil {
+		return nil, err
+	}
+	left := map[string]Import{}
+	for id, r := range w.Imports {
+		if !slices.Contains(has, id) {
+			left[id] = r
+		}
+	}
+	return left, nil
+}
+
 // failedResources are the logical ids of a stack's resources that are in a
-// status, sorted.
+// status, or of all that exist when it is empty, sorted.
 func (d *Driver) failedResources(ctx context.Context, t axle.Target, stackID string, status types.ResourceStatus) ([]string, error) {
 	client, opt := d.clients.CloudFormation(t)
 	var out []string
@@ -47,7 +65,7 @@ func (d *Driver) failedResources(ctx context.Context, t axle.Target, stackID str
 			return nil, called("list the resources of stack "+baseName(stackID), err)
 		}
 		for _, r := range page.StackResourceSummaries {
-			if r.ResourceStatus == status {
+			if r.ResourceStatus == status || status == "" && r.ResourceStatus != types.ResourceStatusDeleteComplete {
 				out = append(out, aws.ToString(r.LogicalResourceId))
 			}
 		}

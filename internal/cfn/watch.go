@@ -76,7 +76,7 @@ func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack
 			return d.deleteEnded(ctx, t, op, st, seen)
 		case op.Kind == axle.Create:
 			return state != Shell, nil
-		case !strings.HasPrefix(st.Status, "UPDATE_") && seen.elapsed < appears:
+		case !strings.HasPrefix(st.Status, "UPDATE_") && !strings.HasPrefix(st.Status, "IMPORT_") && seen.elapsed < appears:
 			return false, nil // an answer from before
 		case seen.moving && st.ChangeSet == op.ChangeSet:
 			return true, nil

@@ -66,6 +66,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	flags.waiting(cmd)
 	flags.rollback(cmd)
 	flags.brake(cmd)
+	flags.importing(cmd)
 	return cmd
 }
 

@@ -53,6 +53,7 @@ FILE" does exactly that, and refuses if any stack has changed since.`,
 	}
 	flags.waiting(cmd)
 	flags.rollback(cmd)
+	flags.importing(cmd)
 	f := cmd.Flags()
 	f.StringVar(&flags.target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
 	f.StringVar(&flags.save, "save", "", "keep the plan in this file, for axle deploy FILE")

@@ -15,7 +15,10 @@ var (
 )
 
 // recoveryFlags are what is allowed with stacks that can't go on by themselves.
-type recoveryFlags struct{ action.Recovery }
+type recoveryFlags struct {
+	action.Recovery
+	imports string
+}
 
 func (f *recoveryFlags) waiting(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.OtherTime, "wait-others", action.OtherTime, "how long to wait for somebody else's operation on a stack")
@@ -31,6 +34,10 @@ func (f *recoveryFlags) retain(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.RetainFailed, "retain-failed", false, "of stacks in DELETE_FAILED: leave alone whatever couldn't be deleted")
 }
 
+func (f *recoveryFlags) importing(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.imports, "import", "", "file of existing resources to take into their stacks: stack, logical id, identifiers")
+}
+
 // set puts the flags into the options of a use case.
 func (f *recoveryFlags) set(o *control.Options) error {
 	if len(f.Skip) > 0 && !f.Continue {
@@ -39,6 +46,6 @@ func (f *recoveryFlags) set(o *control.Options) error {
 	if f.OtherTime < 0 {
 		return &usageError{errNegativeWait, "such as 10m"}
 	}
-	o.Recovery = f.Recovery
+	o.Recovery, o.Import = f.Recovery, f.imports
 	return nil
 }

@@ -41,6 +41,8 @@ type Options struct {
 	// Verify makes a change set for every stack, also where nothing seems to
 	// have changed.
 	Verify bool
+	// Import is a file of existing resources that are brought into their stacks.
+	Import string
 	// RevertDrift makes change sets that compare with the live state.
 	RevertDrift bool
 	// ConfirmTargets is the number of targets that the user means; 0 when it

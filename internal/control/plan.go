@@ -55,6 +55,9 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	if w.opts.Adopt != nil {
 		p.Command = "adopt"
 	}
+	if err := w.addImports(p); err != nil {
+		return nil, err
+	}
 	for _, d := range problems.Warnings() {
 		w.warn("%s", d.Summary)
 	}

@@ -144,6 +144,8 @@ func changeNote(c *axle.ResourceChange) (sign, note string) {
 	switch {
 	case c.Action == "Add":
 		return "+", note
+	case c.Action == "Import":
+		return "<", "imported as it is"
 	case c.Action == "Remove":
 		sign, note = "-", "deleted"
 		if strings.HasSuffix(c.Policy, "Retain") {

@@ -38,6 +38,7 @@ def exercise(world):
     change_sets(me)
     imports(me)
     drift(me)
+    taken_in(me)
     stuck(me)
     tags(me)
 
@@ -132,6 +133,22 @@ def drift(me):
     me.do(c, "ExecuteChangeSet", **back)
     wait(me, "drifts", "UPDATE_COMPLETE")
     detected(me, s, "IN_SYNC")
+
+
+def taken_in(me):
+    """An existing parameter is imported into a new stack."""
+    c, s = "cloudformation", {"StackName": "importer", "ChangeSetName": "in"}
+    me.do("ssm", "PutParameter", Name="/there/already", Type="String", Value="1")
+    body = json.dumps({"Resources": {"P": {"Type": "AWS::SSM::Parameter", "DeletionPolicy": "Retain",
+                                           "Properties": {"Name": "/there/already", "Type": "String", "Value": "1"}}}})
+    there = [{"ResourceType": "AWS::SSM::Parameter", "LogicalResourceId": "P", "ResourceIdentifier": {"Name": "/there/already"}}]
+    me.fails("ValidationError", c, "CreateChangeSet", **s, ChangeSetType="IMPORT", TemplateBody=body)
+    me.do(c, "CreateChangeSet", **s, ChangeSetType="IMPORT", TemplateBody=body, ResourcesToImport=there)
+    ready(me, s)
+    if me.do(c, "DescribeChangeSet", **s)["Changes"][0]["ResourceChange"]["Action"] != "Import":
+        me.world.checker.note("cloudformation:DescribeChangeSet", "no Import")
+    me.do(c, "ExecuteChangeSet", **s)
+    wait(me, "importer", "IMPORT_COMPLETE")
 
 
 def detected(me, stack, want):
