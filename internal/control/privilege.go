@@ -127,6 +127,9 @@ func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
 		s := &w.project.Stacks[i]
 		t := w.templates[s.Name]
 		regions[s.Name] = w.regionsOf(s)
+		if r := s.Rollout; r != nil && r.Health != nil && len(r.Health.Alarms) > 0 {
+			g.Alarms = true
+		}
 		g.AnyRegion = g.AnyRegion || s.Regions.Kind == config.RegionsEnabled
 		g.Stacks = append(g.Stacks, privilege.Stack{Name: s.StackName.Value, Template: t, Regions: regions[s.Name],
 			Parameters: w.sameValues(s, accounts, regions[s.Name]), ExecutionRole: s.ExecutionRole.Value,

@@ -43,6 +43,8 @@ type Group struct {
 	Room bool
 	// AnyRegion: the enabled regions of the account are asked for.
 	AnyRegion bool
+	// Alarms: the health of a rollout's waves is looked at in the account.
+	Alarms bool
 	// Reads are what values of the project ask for in these accounts.
 	Reads []Read
 	// Extra are actions that are allowed on all resources beside what is computed.

@@ -57,6 +57,9 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		if g.AnyRegion {
 			all.on("account:ListRegions", "*")
 		}
+		if g.Alarms && role == Deploy {
+			all.on("cloudwatch:DescribeAlarms", "*")
+		}
 	}
 	all.on(strings.Join(g.Extra, " "), "*")
 	all.prune()
