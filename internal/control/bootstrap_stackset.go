@@ -185,6 +185,10 @@ func (p *SetPhase) content(project string) cfn.SetContent {
 // look compares with what there is, and finds what would be in the way before
 // anything is touched.
 func (p *SetPhase) look(ctx context.Context, b *Bootstrap) error {
+	if len(p.Accounts) == 0 { // narrowed to others: the stack set isn't needed
+		p.Change = axle.None
+		return nil
+	}
 	p.Change = axle.Create
 	if enabled, known := p.set.Access(ctx); known && !enabled && !p.enable {
 		p.Blocked = cfn.NoSetAccess()
