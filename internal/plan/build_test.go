@@ -42,7 +42,7 @@ stacks:
 	}
 	protect := true
 	spec := &axle.StackSpec{Project: "p", Stack: "net", StackName: "other", Tags: nil, Capabilities: []string{"CAPABILITY_IAM"}, Protect: &protect,
-		ExecutionRole: "arn:aws:iam::000000000002:role/cfn", Defaults: map[string]string{"Color": "red"}, NoEcho: []string{"Secret"},
+		ExecutionRole: "arn:aws:iam::000000000002:role/cfn", Defaults: map[string]string{"Color": "red"}, NoEcho: []string{"Secret"}, Outputs: []string{},
 		Template: p.Steps[0].Spec.Stack.Template, Opaque: p.Steps[0].Spec.Stack.Opaque}
 	same(t, "step", p.Steps[0], axle.Step{ID: "stack/net/000000000002/eu-west-1", Kind: plan.KindStack, Name: "net", Account: "000000000002", AccountName: "dev", Region: "eu-west-1",
 		Spec: &axle.Spec{Stack: spec}, Input: map[string]axle.Value{
