@@ -30,6 +30,7 @@ type Project struct {
 
 	Organization Organization
 	Access       Access
+	Store        Store
 	Hub          Hub
 	Regions      []Text // defaults of stacks that name none
 	// Vars is the tree of vars, the environment's merged in: map[string]any.
@@ -58,6 +59,13 @@ type Organization struct {
 	Kind string // aws, file or ssm
 	Arg  string // the file's path (relative to Project.Dir), the parameter's name
 	Pos  diag.Pos
+}
+
+// Store says where runs are recorded: if nothing is said, in a file beside
+// axle.yaml. What is said may be wrong, and the address empty for that.
+type Store struct {
+	Said    bool
+	Address Text
 }
 
 // Access says how accounts are entered.

@@ -38,6 +38,8 @@ var (
 		"write 10 or 25%"}
 	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
 		"write 45m, 1h or 1h30m"}
+	storeAddress = &match{regexp.MustCompile(`^postgres(ql)?://([^/@:]+@)?[^/@]*(/.*)?$`), 0, "the address of a store",
+		"write postgres://user@host:5432/database; the password isn't for this file, but for PGPASSWORD, ~/.pgpass or AXLE_STORE"}
 	notEmpty = &match{regexp.MustCompile(`\S`), 0, "text", "it must not be empty"}
 )
 
@@ -55,6 +57,8 @@ var file = form{is: object, doc: "An Axle project: what is deployed to which acc
 			match: source, example: "source: aws", deflt: "aws"}, false},
 	}}, false},
 	{"access", accessForm, false},
+	{"store", form{doc: "Where runs and the project's lock are recorded: postgres://USER@HOST:PORT/DATABASE, for teams. Without it, in .axle beside this file. AXLE_STORE overrides it.",
+		match: storeAddress, example: "store: postgres://axle@db.example.com:5432/axle"}, false},
 	{"hub", form{is: object, doc: "The account that everything is worked from.",
 		example: `hub: {account: account.name == "tools", region: eu-west-1}`, keys: []key{
 			{"account", form{doc: "The hub: an account id of 12 digits, or an expression that is true for one account.",

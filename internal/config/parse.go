@@ -46,6 +46,7 @@ func (p *parser) parse(root *node) {
 	}
 	project := p.project
 	project.Name = root.get("name").Text()
+	project.Store = Store{Said: root.has("store"), Address: root.get("store").Text()}
 	stacks := root.get("stacks")
 	p.known.Stacks = []string{}
 	if stacks != nil {

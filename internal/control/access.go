@@ -81,7 +81,7 @@ func (w *Work) live(now time.Time) *access.Live {
 // and policies.
 func lastRun(file string) time.Time {
 	var last time.Time
-	for _, name := range []string{"axle.db", "axle.db-wal"} {
+	for _, name := range []string{"axle.db", "axle.db-wal", lastRunFile} {
 		if info, err := os.Stat(filepath.Join(stateDir(file), name)); err == nil && info.ModTime().After(last) {
 			last = info.ModTime()
 		}

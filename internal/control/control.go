@@ -5,12 +5,9 @@
 package control
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -185,27 +182,6 @@ func unwrapPath(err error) error {
 
 // stateDir is where the journal and the snapshot are: beside axle.yaml.
 func stateDir(file string) string { return filepath.Join(filepath.Dir(file), ".axle") }
-
-// openStore opens the journal of the project's folder.
-func openStore(ctx context.Context, o Options) (store.Store, error) {
-	db, err := store.Open(ctx, filepath.Join(stateDir(o.File), "axle.db"))
-	if err != nil {
-		return nil, err
-	}
-	if o.wrap != nil {
-		return o.wrap(db), nil
-	}
-	return db, nil
-}
-
-// readStore opens the journal to look something up: where there is none, none
-// is made, and the error is ErrNotFound.
-func readStore(ctx context.Context, o Options) (store.Store, error) {
-	if _, err := os.Stat(filepath.Join(stateDir(o.File), "axle.db")); errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("open the journal of %s: %w", o.File, axle.ErrNotFound)
-	}
-	return openStore(ctx, o)
-}
 
 // NewRunID makes the id of a run: sortable by time, unique, fit for names of
 // sessions and change sets.

@@ -103,6 +103,7 @@ func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.
 	if out == nil {
 		return nil, err
 	}
+	w.noteRun()
 	run.Status = out.Status
 	var lost *engine.JournalError
 	if errors.Is(err, engine.ErrInterrupted) || errors.As(err, &lost) {
@@ -235,7 +236,7 @@ func (w *Work) warnChanged(p *plan.Plan) {
 // project, or of all when project is empty; one that is to be resumed must not
 // be over.
 func findRun(ctx context.Context, db store.Store, id, project string, resumable bool) (axle.Run, []byte, error) {
-	if id == "" {
+	if id == "" || id == "latest" {
 		runs, err := db.Runs(ctx, project, 1)
 		if err != nil {
 			return axle.Run{}, nil, err
@@ -257,9 +258,9 @@ func noRun(err error, id string, resumable bool) error {
 	case id == "" && resumable:
 		return &axle.Failure{Code: "NothingToResume", Message: "the latest run has nothing left to do", Hint: "an older one goes on only by its name, with what was planned then: axle runs lists them", Blocked: true, Err: err}
 	case id == "" || id == "latest":
-		return &axle.Failure{Code: "UnknownRun", Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml", Blocked: true, Err: err}
+		return &axle.Failure{Code: "UnknownRun", Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml, or in the store that it names", Blocked: true, Err: err}
 	}
-	return &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists the runs of this folder's .axle", Blocked: true, Err: err}
+	return &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists those that there are", Blocked: true, Err: err}
 }
 
 // Runs lists the recorded runs, the newest first.
@@ -272,7 +273,7 @@ func Runs(ctx context.Context, o Options, limit int) ([]axle.Run, error) {
 		return nil, err
 	}
 	defer db.Close()
-	runs, err := db.Runs(ctx, "", limit)
+	runs, err := db.Runs(ctx, scope(o), limit)
 	if err != nil {
 		return nil, err
 	}
@@ -307,7 +308,7 @@ func Show(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, false)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, "", false)
+	run, body, err := findRun(ctx, db, id, scope(o), false)
 	if err != nil {
 		return nil, err
 	}
@@ -332,7 +333,7 @@ func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, "", true)
+	run, body, err := findRun(ctx, db, id, scope(o), true)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,106 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"axle"
+	"axle/internal/config"
+	"axle/internal/store"
+)
+
+// storeEnv names the store in place of axle.yaml's store: where the address is
+// a machine's own affair, or has a password.
+const storeEnv = "AXLE_STORE"
+
+// journalAt is where the project's journal is: an address of PostgreSQL, or
+// empty for the file beside axle.yaml. Mistakes in axle.yaml are for others to
+// report, but a store that it names wrongly is none: a run must not be recorded,
+// or locked, in another place than the team's.
+func journalAt(o Options) (string, error) {
+	if address := os.Getenv(storeEnv); address != "" {
+		if !store.IsPostgres(address) {
+			return "", &store.Error{Path: storeEnv, Summary: "isn't the address of a PostgreSQL database", Hint: "postgres://user@host:5432/database"}
+		}
+		return address, nil
+	}
+	project, problems := config.Load(o.File, "")
+	if project == nil {
+		if _, err := os.Stat(o.File); errors.Is(err, fs.ErrNotExist) {
+			return "", nil
+		}
+		return "", problems.Err()
+	}
+	if project.Store.Said && project.Store.Address.Value == "" {
+		return "", problems.Err()
+	}
+	return project.Store.Address.Value, nil
+}
+
+// openStore opens the project's journal.
+func openStore(ctx context.Context, o Options) (store.Store, error) {
+	address, err := journalAt(o)
+	if err != nil {
+		return nil, err
+	}
+	var db store.Store
+	if address == "" {
+		db, err = store.Open(ctx, filepath.Join(stateDir(o.File), "axle.db"))
+	} else {
+		db, err = store.OpenPostgres(ctx, address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if o.wrap != nil {
+		return o.wrap(db), nil
+	}
+	return db, nil
+}
+
+// readStore opens the journal to look something up: where there is none, none
+// is made, and the error is ErrNotFound.
+func readStore(ctx context.Context, o Options) (store.Store, error) {
+	address, err := journalAt(o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := os.Stat(filepath.Join(stateDir(o.File), "axle.db")); address == "" && errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("open the journal of %s: %w", o.File, axle.ErrNotFound)
+	}
+	return openStore(ctx, o)
+}
+
+// scope is the project whose runs are meant when none is named: in a journal
+// that is shared, axle.yaml's own; in a folder's, empty for all that are there.
+func scope(o Options) string {
+	if address, err := journalAt(o); err != nil || address == "" {
+		return ""
+	}
+	if project, _ := config.Load(o.File, ""); project != nil {
+		return project.Name.Value
+	}
+	return ""
+}
+
+// lastRunFile is written when a run of a shared journal was at work from here:
+// what was read of accounts before isn't believed any more.
+const lastRunFile = "last-run"
+
+func (w *Work) noteRun() {
+	if address, err := journalAt(w.opts); err != nil || address == "" {
+		return // the journal's own file tells
+	}
+	dir := stateDir(w.opts.File)
+	err := os.MkdirAll(dir, 0o700)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, lastRunFile), []byte(w.run+"\n"), 0o600)
+	}
+	if err != nil {
+		w.warn("it isn't noted here that a run was at work: %v; --refresh looks at accounts anew", err)
+	}
+}

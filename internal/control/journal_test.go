@@ -1,0 +1,163 @@
+//go:build unix
+
+package control
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"axle"
+	"axle/internal/store"
+	"axle/internal/store/storetest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// A journal in PostgreSQL is the team's: a run that was killed on one machine is
+// seen and resumed from another folder, and two at once are refused, with who
+// is at work, where and since when. In a file the latter is the same.
+func TestTwoAtOnce(t *testing.T) {
+	for _, kind := range []string{"file", "postgres"} {
+		t.Run(kind, func(t *testing.T) {
+			address := ""
+			if kind == "postgres" {
+				address = storetest.Database(t, storetest.Postgres(t), "axle_team")
+			}
+			t.Setenv(storeEnv, address)
+			u := newUniverse(t, netAccounts(1))
+			want := u.unkilled(t, crash{})
+			if address != "" {
+				address = storetest.Database(t, address, "axle_team_2")
+				t.Setenv(storeEnv, address)
+			}
+			w, err := u.world("", network)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer w.close()
+
+			p := &process{kill: 12}
+			if _, err := w.run(p, false); !p.killed() {
+				t.Fatalf("the run wasn't killed: %v", err)
+			}
+			if address != "" {
+				w.file = copied(t, w.file)
+			}
+			refused(t, w)
+			done, err := w.goOn(&process{}, false)
+			if err != nil || done.Run.Status != axle.RunSucceeded {
+				t.Fatalf("resume: %v", err)
+			}
+			if diff := cmp.Diff(want.ends, ends(done)); diff != "" {
+				t.Errorf("how steps ended (-unkilled +killed):\n%s", diff)
+			}
+			if again := w.repeats(); len(again) > 0 {
+				t.Errorf("done again: %s", strings.Join(again, "\n"))
+			}
+		})
+	}
+}
+
+// refused has somebody else hold the project's lock meanwhile.
+func refused(t *testing.T, w *world) {
+	t.Helper()
+	db, err := openStore(t.Context(), Options{File: w.file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	unlock, err := db.Lock(t.Context(), "net", axle.Holder{Run: "r-theirs", Who: "ann@laptop", Host: "laptop", PID: os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := unlock(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for name, do := range map[string]func() error{
+		"deploy": func() error { _, err := w.run(&process{}, false); return err },
+		"resume": func() error { _, err := w.goOn(&process{}, false); return err },
+	} {
+		err := do()
+		var locked *axle.LockedError
+		var f *axle.Failure
+		if !errors.As(err, &locked) || !errors.As(err, &f) || !f.Blocked || f.Hint == "" {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		h := locked.Holder
+		if h.Who != "ann@laptop" || h.Run != "r-theirs" || time.Since(h.Since) > time.Minute || !strings.Contains(err.Error(), `project "net" is being worked on by run r-theirs of ann@laptop`) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// copied is the project in another folder, without its journal.
+func copied(t *testing.T, file string) string {
+	t.Helper()
+	dir := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(filepath.Dir(file), "*.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		body, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, filepath.Base(f)), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return filepath.Join(dir, filepath.Base(file))
+}
+
+// In a shared journal the runs of other projects aren't this one's.
+func TestSharedJournalIsScoped(t *testing.T) {
+	address := storetest.Database(t, storetest.Postgres(t), "axle_scope")
+	file := project(t, map[string]string{"axle.yaml": "name: mine\nstore: " + address + "\n"})
+	db, err := store.OpenPostgres(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	for _, r := range []axle.Run{{ID: "r1", Project: "mine"}, {ID: "r2", Project: "theirs"}} {
+		if err := db.CreateRun(context.Background(), r, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runs, err := Runs(t.Context(), Options{File: file}, 0)
+	if err != nil || len(runs) != 1 || runs[0].ID != "r1" {
+		t.Errorf("runs: %v, %v", runs, err)
+	}
+	for _, id := range []string{"", "latest"} {
+		if run, _, err := findRun(t.Context(), db, id, scope(Options{File: file}), false); err != nil || run.ID != "r1" {
+			t.Errorf("run %q: %s, %v", id, run.ID, err)
+		}
+	}
+}
+
+// A store that can't be what it says is an error: the run isn't recorded in
+// another place instead.
+func TestStoreAddress(t *testing.T) {
+	for text, want := range map[string]string{
+		"store: mysql://h/db":              "is not the address of a store",
+		"store: postgres://me:secret@h/db": "is not the address of a store",
+		"store: postgres://127.0.0.1:9/db": "can't be reached",
+	} {
+		file := project(t, map[string]string{"axle.yaml": "name: mine\n" + text + "\n"})
+		if _, err := Runs(t.Context(), Options{File: file}, 0); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	t.Setenv(storeEnv, "nonsense")
+	if _, err := Runs(t.Context(), Options{File: project(t, map[string]string{"axle.yaml": "name: mine\n"})}, 0); err == nil || !strings.Contains(err.Error(), storeEnv) {
+		t.Errorf("%s=nonsense: %v", storeEnv, err)
+	}
+}
