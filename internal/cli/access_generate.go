@@ -31,6 +31,7 @@ reaches resources of another, as a project that axle deploy takes as it is:
   role             a role in the resources' account that the caller assumes
   resource-policy  a policy on each resource that names the caller
   kubernetes       a role that a Kubernetes service account gets by itself
+  stack-output     the roles by which templates read other accounts' outputs
 
 Each statement has this caller, these ARNs and these actions, and both sides are
 written. "axle access advise" says which pattern fits.`,
@@ -40,7 +41,7 @@ written. "axle access advise" says which pattern fits.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(a.generateRoleCommand(), a.generateResourcePolicyCommand(), a.generateKubernetesCommand())
+	cmd.AddCommand(a.generateRoleCommand(), a.generateResourcePolicyCommand(), a.generateKubernetesCommand(), a.generateStackOutputCommand())
 	return cmd
 }
 

@@ -140,8 +140,8 @@ func (w *Work) needs() func(*doctor.Target) []doctor.Need {
 			place := strings.NewReplacer("${AWS::Partition}", w.identity.Partition, "${AWS::AccountId}", t.Account.ID)
 			for _, st := range statements {
 				for _, action := range st.Actions {
-					if action == "iam:PassRole" { // to whom is a condition: proven where the role is
-						continue
+					if action == "iam:PassRole" || action == "sts:AssumeRole" {
+						continue // to whom is a condition: proven where the role is; this run may make the one that is assumed
 					}
 					out = append(out, doctor.Need{Stack: s.Name, Role: s.Spec.ExecutionRole, Action: action, Resource: place.Replace(st.Resources[0])})
 				}

@@ -70,6 +70,12 @@ func (p *Plan) Reading(read Reader) func(*axle.Step, Outputs) (axle.Inputs, erro
 		if err != nil {
 			return in, inputError(failed, s, err)
 		}
+		if after := unread(s, outputs); len(after) > 0 {
+			if in.Unknown == nil {
+				in.Unknown = map[string][]string{}
+			}
+			in.Unknown[ByStackOutput] = after
+		}
 		return in, nil
 	}
 }

@@ -169,3 +169,19 @@ func (p *Plan) Exports(s *axle.Step) map[string][]axle.Read {
 	}
 	return out
 }
+
+// unread names the stacks that come first, whose outputs the step's template reads
+// by itself, and whose outputs aren't known yet; sorted.
+func unread(s *axle.Step, outputs Outputs) []string {
+	var out []string
+	for _, r := range s.Reads {
+		if !slices.Contains(s.Needs, r.Steps[0]) {
+			continue
+		}
+		if _, known := outputs(r.Steps[0]); !known {
+			out = append(out, stepName(r.Steps[0]))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}

@@ -1,6 +1,10 @@
 package privilege
 
-import "axle/internal/template"
+import (
+	"strings"
+
+	"axle/internal/template"
+)
 
 // Read is a parameter, a secret or the exports that values of the project ask
 // for in a group's accounts.
@@ -33,6 +37,26 @@ func (g *Group) dynamicReads(pick func(*Stack) bool, into grants) {
 	for i := range g.Stacks {
 		if s := &g.Stacks[i]; pick(s) {
 			g.reads(s.Dynamic, into)
+			g.stackOutputs(s, into)
+		}
+	}
+}
+
+// stackOutputs adds what Fn::GetStackOutput takes: the role that reads is assumed,
+// and without one the stack is described by the stack's own role.
+func (g *Group) stackOutputs(s *Stack, into grants) {
+	if s.Template == nil {
+		return
+	}
+	for _, w := range g.worlds(s) {
+		for _, o := range s.Template.StackOutputs(w) {
+			switch {
+			case strings.Contains(o.Role+o.Stack+o.Region, "${"):
+			case o.Role != "":
+				into.on("sts:AssumeRole", o.Role)
+			default:
+				into.on("cloudformation:DescribeStacks", g.arns("cloudformation", []string{o.Region}, "stack/"+o.Stack+"/*")...)
+			}
 		}
 	}
 }
