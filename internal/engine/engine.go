@@ -125,7 +125,7 @@ func (e *JournalError) Error() string {
 	if e.Lost == 0 {
 		return fmt.Sprintf("journal of run %s: %v", e.Run, e.Err)
 	}
-	return fmt.Sprintf("journal of run %s: %v (the ends of %d steps are not recorded; a resumed run looks at them again)", e.Run, e.Err, e.Lost)
+	return fmt.Sprintf("journal of run %s: the ends of %d steps are not recorded, a resumed run looks at them again: %v", e.Run, e.Lost, e.Err)
 }
 
 func (e *JournalError) Unwrap() error { return e.Err }

@@ -88,6 +88,13 @@ func TestFilesThatCantBeUsed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}},
+		{"cut short", "is damaged, or not a journal of Axle", func(t *testing.T, path string) {
+			s := openFile(t, path)
+			_ = s.Close()
+			if err := os.Truncate(path, 4096); err != nil {
+				t.Fatal(err)
+			}
+		}},
 		{"folder", "can't be", func(t *testing.T, path string) {
 			if err := os.Mkdir(path, 0o700); err != nil {
 				t.Fatal(err)
@@ -252,5 +259,30 @@ func TestLockOfAReusedNumber(t *testing.T) {
 	h.born += "0"
 	if h.alive(time.Now()) {
 		t.Error("an earlier process of the same number is alive")
+	}
+}
+
+// A file that another program keeps to itself is an error with a hint, in time.
+func TestBusyFile(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "axle.db")
+	s := openFile(t, path)
+	if err := s.CreateRun(t.Context(), axle.Run{ID: "r"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	other := openFile(t, path)
+	if _, err := other.conn.ExecContext(t.Context(), "BEGIN IMMEDIATE"); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Append(t.Context(), "r", []axle.Record{{Step: "s"}})
+	var known *Error
+	if !errors.As(err, &known) || known.Summary != "is kept busy by another process" || known.Hint == "" {
+		t.Errorf("append: %v", err)
+	}
+	if _, err := other.conn.ExecContext(t.Context(), "ROLLBACK"); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(t.Context(), "r", []axle.Record{{Step: "s"}}); err != nil {
+		t.Errorf("append later: %v", err)
 	}
 }
