@@ -261,3 +261,51 @@ func (u *universe) kill(c crash, n int, after bool, again int, want expect) (boo
 	}
 	return true, nil
 }
+
+// TestJournalLost takes the journal away after a crash, as one does with a
+// damaged one: a new deploy takes up what is there, to the same end.
+func TestJournalLost(t *testing.T) {
+	u := newUniverse(t, netAccounts(1))
+	want := u.unkilled(t, crash{})
+	var g errgroup.Group
+	g.SetLimit(8) // they wait more than they work
+	for n := 1; n <= len(want.transitions); n++ {
+		g.Go(func() error {
+			if err := u.forget(n, want); err != nil {
+				t.Errorf("killed before transition %d, %s: %v", n, want.transitions[n-1], err)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each has told what was wrong
+}
+
+func (u *universe) forget(n int, want expect) error {
+	w, err := u.world("", network)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	_, _ = w.run(&process{kill: n}, false) // nobody hears what a dead process says
+	if err := os.RemoveAll(stateDir(w.file)); err != nil {
+		return err
+	}
+	done, err := w.run(&process{}, false)
+	if err != nil {
+		return err
+	}
+	if diff := cmp.Diff(want.ends, ends(done)); diff != "" {
+		return fmt.Errorf("how steps ended (-unkilled +anew):\n%s", diff)
+	}
+	state, err := w.look()
+	if err != nil {
+		return err
+	}
+	for i := range state { // that of the forgotten run, which can't be executed any more
+		state[i] = strings.Replace(state[i], " change set OBSOLETE", "", 1)
+	}
+	if diff := cmp.Diff(want.state, state); diff != "" {
+		return fmt.Errorf("what is there (-unkilled +anew):\n%s", diff)
+	}
+	return nil
+}
