@@ -278,3 +278,31 @@ func TestCovers(t *testing.T) {
 		}
 	}
 }
+
+// TestStackOutputs: what Fn::GetStackOutput reads by a role takes assuming it, and
+// without one describing the stack.
+func TestStackOutputs(t *testing.T) {
+	parsed, problems := template.Parse("t.yaml", []byte(`
+Resources:
+  A: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: {"Fn::GetStackOutput": {StackName: hub, OutputName: V, RoleArn: "arn:aws:iam::333333333333:role/outputs"}}}}
+  B: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: {"Fn::GetStackOutput": {StackName: own, OutputName: V}}}}
+Outputs:
+  O: {Value: x, Export: {Name: x}}
+`))
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
+	}
+	g := &Group{Partition: "aws", Accounts: []string{"111111111111"}, Stacks: []Stack{{Name: "s", Template: parsed, Regions: []string{"eu-west-1"}}}}
+	got := map[string][]string{}
+	for _, s := range For(Deploy, g, nil).Statements {
+		for _, a := range s.Actions {
+			got[a] = append(got[a], s.Resources...)
+		}
+	}
+	if r := got["sts:AssumeRole"]; len(r) != 1 || r[0] != "arn:aws:iam::333333333333:role/outputs" {
+		t.Errorf("sts:AssumeRole on %q", r)
+	}
+	if r := got["cloudformation:ListImports"]; len(r) != 1 || r[0] != "*" {
+		t.Errorf("cloudformation:ListImports on %q", r)
+	}
+}
