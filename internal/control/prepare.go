@@ -55,7 +55,7 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 	driver.Description = cfn.Prepared(w.run, out.Expires)
 	actions := w.previewActions(ctx, p)
 	stack := action.NewStackPrepare(driver, w.run)
-	stack.Recovery, stack.Began = w.recovery(), w.began
+	stack.Recovery, stack.Began, stack.Guard = w.recovery(), w.began, w.outputGuard(p)
 	actions[plan.KindStack] = stack
 	done, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: previewInputs(w.inputs(ctx, p)),
 		Limits: w.limits(), Observer: observer(watch, w.run, p.Steps), Stop: stop})
@@ -150,6 +150,10 @@ func (w *Work) drop(ctx context.Context, p *plan.Plan) {
 func (w *Work) DropExpired(ctx context.Context) error {
 	db, err := readStore(ctx, w.opts)
 	if errors.Is(err, axle.ErrNotFound) {
+		return nil
+	}
+	if bad, ok := errors.AsType[*store.Error](err); ok { // looking doesn't need the journal; a deploy says so
+		w.warn("the journal can't be read, so nothing that has expired is removed: %s: %s", bad.Path, bad.Summary)
 		return nil
 	}
 	if err != nil {
