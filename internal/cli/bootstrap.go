@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -52,47 +53,49 @@ its role, and the hub's when its OU isn't wholly the project's, stay direct stac
   axle bootstrap --yes
   axle bootstrap --yes --trust arn:aws:iam::111111111111:role/ci --allow 'logs:*'`,
 		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if (o.NoAutoDeployment || o.EnableTrustedAccess) && !o.StackSet {
-				return &usageError{errors.New("--no-auto-deployment and --enable-trusted-access go with --stackset"), ""}
-			}
-			ctx, release := interruptible(cmd.Context())
-			w, err := control.Open(ctx, a.options())
-			if err != nil {
-				release()
-				return err
-			}
-			if policies != "" {
-				if o.Policies, err = os.ReadFile(policies); err != nil {
-					release()
-					return &usageError{fmt.Errorf("read the policies: %w", err), ""}
-				}
-			}
-			b, err := w.PlanBootstrap(ctx, o)
-			release()
-			if err != nil {
-				return err
-			}
-			a.gaps(b.Gaps)
-			if !yes {
-				err := a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
-				if err == nil && b.Set != nil && b.Set.Blocked != nil {
-					return b.Set.Blocked
-				}
-				return err
-			}
-			view := &watcher{app: a}
-			runCtx, stop, done := a.stoppable(cmd.Context(), view.say)
-			defer done()
-			out, err := b.Run(runCtx, view.watch, stop)
-			view.close()
-			return a.finish(w, out, err)
-		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return a.bootstrap(cmd.Context(), o, policies, yes) },
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "deploy the roles")
 	cmd.Flags().StringVar(&policies, "policies", "", "file of policies for the spoke role (least-privilege --format bootstrap)")
 	bootstrapFlags(cmd, &o)
 	return cmd
+}
+
+func (a *App) bootstrap(ctx context.Context, o control.BootstrapOptions, policies string, yes bool) error {
+	if (o.NoAutoDeployment || o.EnableTrustedAccess) && !o.StackSet {
+		return &usageError{errors.New("--no-auto-deployment and --enable-trusted-access go with --stackset"), ""}
+	}
+	openCtx, release := interruptible(ctx)
+	w, err := control.Open(openCtx, a.options())
+	if err != nil {
+		release()
+		return err
+	}
+	if policies != "" {
+		if o.Policies, err = os.ReadFile(policies); err != nil {
+			release()
+			return &usageError{fmt.Errorf("read the policies: %w", err), ""}
+		}
+	}
+	b, err := w.PlanBootstrap(openCtx, o)
+	release()
+	if err != nil {
+		return err
+	}
+	a.gaps(b.Gaps)
+	if !yes {
+		err := a.print(b, func(out io.Writer, st report.Style) { bootstrapText(out, b) })
+		if err == nil && b.Set != nil && b.Set.Blocked != nil {
+			return b.Set.Blocked
+		}
+		return err
+	}
+	view := &watcher{app: a}
+	runCtx, stop, done := a.stoppable(ctx, view.say)
+	defer done()
+	out, err := b.Run(runCtx, view.watch, stop)
+	view.close()
+	return a.finish(w, out, err)
 }
 
 func bootstrapFlags(cmd *cobra.Command, o *control.BootstrapOptions) {

@@ -108,7 +108,7 @@ func TestRunAndPlanExit(t *testing.T) {
 // What a command line that can't be read says, and that nothing is printed twice.
 func TestUsage(t *testing.T) {
 	for line, want := range map[string]string{
-		"deploy now":                   "axle deploy takes no arguments",
+		"destroy now":                  "axle destroy takes no arguments",
 		"deploy --yess":                "unknown flag: --yess",
 		"depoy":                        "hint: did you mean axle deploy?",
 		"org acounts":                  "hint: did you mean axle org accounts?",

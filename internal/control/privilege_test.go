@@ -249,6 +249,12 @@ var unproved = map[string]string{
 	"cloudformation:ListStacks":       "many stacks of a place are watched with one call by it; without it each is described",
 	"cloudformation:ValidateTemplate": "a template that CloudFormation refuses is found before anything is begun",
 	"cloudformation:TagResource":      "AWS's documentation isn't clear whether change sets with tags take it",
+	// axle deploy --continue-rollback, axle destroy --retain-failed, axle drift.
+	"cloudformation:ContinueUpdateRollback":            "a rollback that failed is continued when asked",
+	"cloudformation:ListStackResources":                "what a failed deletion left is listed",
+	"cloudformation:DetectStackDrift":                  "drift is found when asked",
+	"cloudformation:DescribeStackResourceDrifts":       "drift is found when asked",
+	"cloudformation:DescribeStackDriftDetectionStatus": "drift is found when asked",
 }
 
 // without is what bootstrap takes, less one action of one group.

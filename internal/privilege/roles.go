@@ -10,6 +10,8 @@ const (
 	lookAtStack = "cloudformation:DescribeStacks cloudformation:GetTemplate cloudformation:ListChangeSets cloudformation:DescribeChangeSet"
 	prepare     = "cloudformation:CreateChangeSet cloudformation:DeleteChangeSet cloudformation:TagResource"
 	execute     = "cloudformation:ExecuteChangeSet cloudformation:DescribeStackEvents"
+	// For bad days: rollbacks are continued, what failed is listed, drift is found.
+	mend = "cloudformation:ContinueUpdateRollback cloudformation:ListStackResources cloudformation:DetectStackDrift cloudformation:DescribeStackResourceDrifts"
 )
 
 // For computes what a role needs in the accounts of a group. schemas are those
@@ -56,6 +58,9 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		}
 		if g.AnyRegion {
 			all.on("account:ListRegions", "*")
+		}
+		if role == Deploy {
+			all.on("cloudformation:DescribeStackDriftDetectionStatus", "*")
 		}
 		if g.Alarms && role == Deploy {
 			all.on("cloudwatch:DescribeAlarms", "*")
@@ -107,7 +112,7 @@ func (g *Group) stacks(into grants, deploy bool) {
 		// A preview removes the empty stack that its change set leaves behind.
 		into.on(lookAtStack+" "+prepare+" cloudformation:DeleteStack", on...)
 		if deploy {
-			into.on(execute, on...)
+			into.on(execute+" "+mend, on...)
 			if s.Protect {
 				into.on("cloudformation:UpdateTerminationProtection", on...)
 			}
