@@ -143,7 +143,9 @@ func (w *Work) needs() func(*doctor.Target) []doctor.Need {
 					if action == "iam:PassRole" || action == "sts:AssumeRole" {
 						continue // to whom is a condition: proven where the role is; this run may make the one that is assumed
 					}
-					out = append(out, doctor.Need{Stack: s.Name, Role: s.Spec.ExecutionRole, Action: action, Resource: place.Replace(st.Resources[0])})
+					for _, resource := range st.Resources {
+						out = append(out, doctor.Need{Stack: s.Name, Role: s.Spec.ExecutionRole, Action: action, Resource: place.Replace(resource)})
+					}
 				}
 			}
 		}
