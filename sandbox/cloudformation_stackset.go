@@ -312,7 +312,8 @@ func updateStackSet(c *call, set *stackSet) (obj, error) {
 	}
 	next.Version++
 	*set = next
-	for _, i := range set.Instances {
+	for _, key := range sortedKeys(set.Instances) {
+		i := set.Instances[key]
 		if i.Status == "CURRENT" {
 			i.Status, i.Detail = "OUTDATED", "PENDING"
 		}
