@@ -102,7 +102,8 @@ func lifecycle(w *world) {
 		}
 	})
 	w.step("an export in use isn't deleted", func() {
-		stdout, _ := w.axle(1, "destroy", "--yes", "--output", "json", "-f", "base-only.yaml")
+		w.axle(4, "destroy", "--yes", "--output", "json", "-f", "base-only.yaml") // we see the readers
+		stdout, _ := w.axle(1, "destroy", "--yes", "--output", "json", "-f", "base-only.yaml", "--force-references")
 		w.failed(w.read(stdout), "", "", "life-user")
 		w.statuses(cfg, map[string]string{"life-base": w.stackStatus(cfg, "life-base"), "life-user": "CREATE_COMPLETE", "life-frail": "UPDATE_COMPLETE"})
 	})
