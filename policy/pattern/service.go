@@ -89,7 +89,7 @@ var services = []service{
 	{prefix: "sqs", label: "queue", via: "sqs", create: createQueue, needs: []need{
 		{"send", "write", []grant{on(self, "sqs:SendMessage", "sqs:GetQueueUrl")}, both},
 		{"receive", "read", []grant{on(self, "sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility", "sqs:GetQueueAttributes", "sqs:GetQueueUrl")}, decrypt},
-	}, policy: &carrier{typ: "AWS::SQS::QueuePolicy", limit: 20480, build: func(r *resource, doc Map) Map {
+	}, policy: &carrier{typ: "AWS::SQS::QueuePolicy", limit: 8192, build: func(r *resource, doc Map) Map {
 		return Map{{"Queues", []any{r.queueURL()}}, {"PolicyDocument", doc}}
 	}, note: "A queue has one policy: if it has one already, add the statements to it instead."}},
 	{prefix: "lambda", kind: "function:", label: "function", needs: []need{
