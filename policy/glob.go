@@ -35,6 +35,39 @@ func compileGlob(raw string) glob {
 	return glob(b)
 }
 
+// Match says whether the whole of text fits a pattern with * and ?, as a Resource
+// or StringLike does.
+func Match(pattern, text string) bool { return compileGlob(pattern).match(text) }
+
+// MatchAction is Match for actions, whose case doesn't matter.
+func MatchAction(pattern, action string) bool { return compileGlob(lower(pattern)).matchFold(action) }
+
+// Covers says whether everything that the pattern narrow matches wide matches
+// too, as far as that is seen by taking narrow's wildcards as text.
+func Covers(wide, narrow string) bool {
+	// star and mark are where the last * of wide stands, and how far it reaches.
+	i, j, star, mark := 0, 0, -1, 0
+	for j < len(narrow) {
+		switch {
+		case i < len(wide) && wide[i] == '*':
+			star, mark = i, j
+			i++
+		case i < len(wide) && narrow[j] != '*' && (wide[i] == narrow[j] || wide[i] == '?'):
+			i++
+			j++
+		case star >= 0:
+			mark++
+			i, j = star+1, mark
+		default:
+			return false
+		}
+	}
+	for i < len(wide) && wide[i] == '*' {
+		i++
+	}
+	return i == len(wide)
+}
+
 // lower folds the ASCII letters of a pattern or text, which leaves wildcards
 // alone; actions are ASCII.
 func lower(s string) string {

@@ -151,25 +151,5 @@ func contains(p, q string) bool {
 	if strings.HasPrefix(p, allBut) || strings.HasPrefix(q, allBut) {
 		return p == q || p == "*"
 	}
-	// star and mark are where the last * of p stands, and how far it reaches.
-	i, j, star, mark := 0, 0, -1, 0
-	for j < len(q) {
-		switch {
-		case i < len(p) && p[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(p) && (p[i] == q[j] && q[j] != '*' || p[i] == '?' && q[j] != '*'):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	for i < len(p) && p[i] == '*' {
-		i++
-	}
-	return i == len(p)
+	return Covers(p, q)
 }

@@ -112,10 +112,15 @@ func (l List) Error() string {
 // Nearest returns the candidate that is closest to s by edit distance, or ""
 // when none is near enough to be what was meant.
 func Nearest(s string, candidates []string) string {
-	best, bestDist := "", len(s)/3+2
+	return NearestWithin(s, candidates, len(s)/3+1)
+}
+
+// NearestWithin is Nearest with at most that many edits.
+func NearestWithin(s string, candidates []string, edits int) string {
+	best := ""
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(s), strings.ToLower(c)); d < bestDist || (d == bestDist && best != "" && c < best) {
-			best, bestDist = c, d
+		if d := distance(strings.ToLower(s), strings.ToLower(c)); d < edits || d == edits && (best == "" || c < best) {
+			best, edits = c, d
 		}
 	}
 	return best

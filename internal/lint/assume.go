@@ -7,6 +7,7 @@ import (
 
 	"axle/internal/diag"
 	"axle/internal/template"
+	"axle/policy"
 )
 
 func assumeRules() []Rule {
@@ -140,7 +141,7 @@ func checkPath(r *run, s *statement) {
 		}
 		for _, p := range r.index.roles {
 			path := p.d.Properties.Get("Path").Str()
-			if path == "" || path == "/" || p.u.name(p.d) != name || p.u.account != "" && !matches(a.account, p.u.account, false) && !strings.Contains(a.account, "<") {
+			if path == "" || path == "/" || p.u.name(p.d) != name || p.u.account != "" && !policy.Match(a.account, p.u.account) && !strings.Contains(a.account, "<") {
 				continue
 			}
 			if p.u.account == "" && p.u != u {

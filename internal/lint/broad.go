@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 
+	"axle/internal/diag"
 	"axle/internal/template"
+	"axle/policy"
 )
 
 func broadRules() []Rule {
@@ -83,7 +85,7 @@ func checkBoundary(r *run, s *statement) {
 	}
 	for _, action := range making {
 		for _, a := range s.actions {
-			if matches(a.Str(), action, true) {
+			if policy.MatchAction(a.Str(), action) {
 				r.inDoc(s.doc, a, "%s may %s for any role, without a boundary", s.doc.label(), action)
 				return
 			}
@@ -114,7 +116,7 @@ func checkActions(r *run, s *statement) {
 		if strings.ContainsAny(low, "*?") {
 			found := low == "*"
 			for k := range known {
-				found = found || matches(low, k, true)
+				found = found || policy.MatchAction(low, k)
 			}
 			if !found {
 				r.inDoc(s.doc, a, "no action of %s is like %s", service, a.Str())
@@ -130,7 +132,7 @@ func checkActions(r *run, s *statement) {
 			words = append(words, w)
 		}
 		slices.Sort(words)
-		if near := nearest(name, words, 3); near != "" {
+		if near := diag.NearestWithin(name, words, 3); near != "" {
 			f.Fix = "Did you mean " + service + ":" + near + "?"
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"axle/internal/diag"
 	"axle/internal/template"
 	"axle/policy"
 )
@@ -43,7 +44,7 @@ func checkOperators(r *run, s *statement) {
 			continue
 		}
 		f := r.at(c.opPos, s.owner(), "%s: there is no condition operator %q", s.doc.label(), c.operator)
-		if near := nearest(c.base, operators, 3); near != "" {
+		if near := diag.NearestWithin(c.base, operators, 3); near != "" {
 			f.Fix = "Write " + strings.Replace(c.operator, c.base, near, 1) + "."
 		}
 	}

@@ -186,7 +186,7 @@ func (s *statement) does(action string) bool {
 	if s.notAction != nil {
 		return false
 	}
-	return slices.ContainsFunc(s.actions, func(a *template.Node) bool { return matches(a.Str(), action, true) })
+	return slices.ContainsFunc(s.actions, func(a *template.Node) bool { return policy.MatchAction(a.Str(), action) })
 }
 
 // anyResource is the first resource that is "*" alone.
@@ -298,33 +298,6 @@ func splitARN(s string) (arn, bool) {
 		return arn{}, false
 	}
 	return arn{parts[1], parts[2], parts[3], parts[4], s[start:]}, true
-}
-
-// matches is IAM's glob: * and ?; fold ignores case.
-func matches(pattern, s string, fold bool) bool {
-	if fold {
-		pattern, s = strings.ToLower(pattern), strings.ToLower(s)
-	}
-	star, mark, i, j := -1, 0, 0, 0
-	for j < len(s) {
-		switch {
-		case i < len(pattern) && pattern[i] == '*':
-			star, mark = i, j
-			i++
-		case i < len(pattern) && (pattern[i] == '?' || pattern[i] == s[j]):
-			i++
-			j++
-		case star >= 0:
-			mark++
-			i, j = star+1, mark
-		default:
-			return false
-		}
-	}
-	for i < len(pattern) && pattern[i] == '*' {
-		i++
-	}
-	return i == len(pattern)
 }
 
 var yamlPlace = regexp.MustCompile(`line (\d+)`)

@@ -59,7 +59,7 @@ func (s *statement) reach(r *run) []placed {
 		}
 		for i, p := range r.index.roles {
 			b := &r.index.roleARNs[i]
-			if p.u.account != "" && p.u.account != u.account && matches(a.account, b.account, false) && matches(a.resource, b.resource, false) {
+			if p.u.account != "" && p.u.account != u.account && policy.Match(a.account, b.account) && policy.Match(a.resource, b.resource) {
 				out = append(out, p)
 			}
 		}
@@ -127,9 +127,9 @@ func checkSCP(r *run, s *statement) {
 	if region {
 		var missing []string
 		for _, g := range globalServices {
-			hit := s.notAction == nil && slices.ContainsFunc(s.actions, func(a *template.Node) bool { return matches(a.Str(), g+":Something", true) })
+			hit := s.notAction == nil && slices.ContainsFunc(s.actions, func(a *template.Node) bool { return policy.MatchAction(a.Str(), g+":Something") })
 			if s.notAction != nil {
-				hit = !slices.ContainsFunc(s.actions, func(a *template.Node) bool { return matches(a.Str(), g+":Something", true) })
+				hit = !slices.ContainsFunc(s.actions, func(a *template.Node) bool { return policy.MatchAction(a.Str(), g+":Something") })
 			}
 			if hit {
 				missing = append(missing, g)
@@ -146,7 +146,7 @@ func checkSCP(r *run, s *statement) {
 	}
 	if s.does("sts:AssumeRole") && !exempt && len(s.conditions) == 0 && s.anyResource() != nil {
 		for _, a := range s.actions {
-			if matches(a.Str(), "sts:AssumeRole", true) {
+			if policy.MatchAction(a.Str(), "sts:AssumeRole") {
 				r.inDoc(s.doc, a, "%s denies sts:AssumeRole to everybody: no hub works from there", s.doc.label())
 			}
 		}

@@ -94,7 +94,7 @@ func checkSubscribedFunction(r *run, s subscription) {
 	for _, p := range r.index.permissions[f.u.account] {
 		fn, principal, source := p.d.Properties.Get("FunctionName"), p.d.Properties.Get("Principal"), p.d.Properties.Get("SourceArn")
 		names := p.u.refersTo(fn, f) || p.u.open(fn.Str())
-		fits := source == nil || matches(p.u.seal(source.Str()), topic, false) || p.u.open(source.Str()) || s.u.open(s.topic.Str())
+		fits := source == nil || policy.Match(p.u.seal(source.Str()), topic) || p.u.open(source.Str()) || s.u.open(s.topic.Str())
 		if names && fits && (principal.Str() == "sns.amazonaws.com" || p.u.open(principal.Str())) {
 			return
 		}
@@ -286,7 +286,7 @@ func checkAdministered(r *run, s *statement) {
 			continue
 		}
 		for _, a := range s.actions {
-			if matches(a.Str(), action, true) {
+			if policy.MatchAction(a.Str(), action) {
 				r.inDoc(s.doc, a, "%s lets %s %s", s.doc.label(), strangerName(p), action)
 				return
 			}

@@ -190,7 +190,7 @@ func (r *run) service(n *template.Node, resource string) {
 	if len(name) < 3 || slices.Contains(servicePrincipals, name) || strings.Contains(name, "$") {
 		return
 	}
-	if near := nearest(name, servicePrincipals, min(2, len(name)/4)); near != "" {
+	if near := diag.NearestWithin(name, servicePrincipals, min(2, len(name)/4)); near != "" {
 		f := r.at(n.Pos, resource, "%q isn't a service that is known", text)
 		f.Severity, f.Fix = Warning, "Did you mean "+near+".amazonaws.com?"
 	}

@@ -65,32 +65,6 @@ var guessable = []string{"externalid", "external-id", "external_id", "secret", "
 // restriction that doesn't except them locks them out.
 var globalServices = []string{"iam", "sts", "organizations"}
 
-// keyOperations of KMS work from other accounts (KMS Developer Guide, "Allowing
-// users in other accounts to use a KMS key" and the API's own pages).
-var keyOperations = strings.Fields(`cancelkeydeletion=no createalias=no creategrant createkey=no decrypt deletealias=no deletecustomkeystore=no
-	deleteimportedkeymaterial=no derivesharedsecret describekey disablekey=no disablekeyrotation=no enablekey=no enablekeyrotation=no encrypt
-	generatedatakey generatedatakeypair generatedatakeypairwithoutplaintext generatedatakeywithoutplaintext generatemac getkeypolicy=no
-	getkeyrotationstatus getparametersforimport=no getpublickey importkeymaterial=no listaliases=no listgrants listkeypolicies=no listkeys=no
-	listresourcetags=no listretirablegrants putkeypolicy=no reencryptfrom reencryptto replicatekey=no retiregrant revokegrant
-	schedulekeydeletion=no sign synchronizemultiregionkey=no tagresource=no untagresource=no updatealias=no updatekeydescription=no
-	updateprimaryregion=no verify verifymac`)
-
-// neverAcross are actions of which a grant to another account has no effect, by
-// service, in lower case.
-var neverAcross = map[string][]string{
-	"dynamodb":       strings.Fields(`updatetimetolive createglobaltable updateglobaltable createbackup deletebackup restoretablefrombackup restoretabletopointintime exporttabletopointintime importtable listtables describelimits purchasereservedcapacityofferings listbackups`),
-	"secretsmanager": strings.Fields(`createsecret listsecrets getrandompassword batchgetsecretvalue`),
-	"s3":             strings.Fields(`createbucket listallmybuckets deletebucket`),
-	"sns":            strings.Fields(`createtopic listtopics listsubscriptions tagresource untagresource`),
-	"sqs":            strings.Fields(`createqueue listqueues deletequeue setqueueattributes addpermission removepermission tagqueue untagqueue listqueuetags`),
-}
-
-// withoutPolicy are services whose resources take no policy: other accounts get
-// to them through a role only.
-var withoutPolicy = map[string]string{"ec2": "EC2", "rds": "RDS", "rds-db": "RDS", "elasticache": "ElastiCache", "athena": "Athena", "cloudformation": "CloudFormation",
-	"autoscaling": "Auto Scaling", "states": "Step Functions", "firehose": "Data Firehose", "ecs": "ECS", "elasticmapreduce": "EMR", "codecommit": "CodeCommit",
-	"cognito-idp": "Cognito", "codepipeline": "CodePipeline", "codedeploy": "CodeDeploy", "cloudwatch": "CloudWatch", "route53": "Route 53", "redshift-data": "Redshift"}
-
 // limits of policies' sizes in bytes (characters without white space for IAM).
 var sizes = map[string]int{"sns": 30720, "sqs": 8192, "dynamodb": 20480, "s3": 20480, "kms": 32768, "secretsmanager": 20480, "lambda": 20480, "ecr": 10240, "events": 10240}
 
@@ -113,35 +87,3 @@ var actionTable = sync.OnceValue(func() map[string]map[string]string {
 	}
 	return table
 })
-
-// edits is the distance of two words, Levenshtein's.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := 1; i <= len(a); i++ {
-		before := row[0]
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := before
-			if a[i-1] != b[j-1] {
-				cost++
-			}
-			before = row[j]
-			row[j] = min(cost, row[j]+1, row[j-1]+1)
-		}
-	}
-	return row[len(b)]
-}
-
-// nearest is the candidate at most that many edits away, or "".
-func nearest(word string, candidates []string, within int) string {
-	best := ""
-	for _, c := range candidates {
-		if d := edits(strings.ToLower(word), strings.ToLower(c)); d <= within {
-			best, within = c, d-1
-		}
-	}
-	return best
-}

@@ -1,6 +1,7 @@
 package privilege
 
 import (
+	"axle/policy"
 	"slices"
 	"strings"
 )
@@ -38,31 +39,9 @@ func (g grants) prune() {
 	}
 	for k, resources := range byAction {
 		for _, r := range resources {
-			if slices.ContainsFunc(resources, func(wide string) bool { return wide != r && covers(wide, r) }) {
+			if slices.ContainsFunc(resources, func(wide string) bool { return wide != r && policy.Covers(wide, r) }) {
 				delete(g, grant{k[0], r, k[1]})
 			}
 		}
 	}
-}
-
-// covers says whether all that the pattern narrow matches is matched by wide.
-// Only * has a meaning in both.
-func covers(wide, narrow string) bool {
-	head, rest, wild := strings.Cut(wide, "*")
-	if !wild {
-		return wide == narrow
-	}
-	if !strings.HasPrefix(narrow, head) {
-		return false
-	}
-	narrow = narrow[len(head):]
-	if rest == "" {
-		return true
-	}
-	for i := 0; i <= len(narrow); i++ {
-		if covers(rest, narrow[i:]) {
-			return true
-		}
-	}
-	return false
 }

@@ -268,17 +268,6 @@ func TestSchemasFillGaps(t *testing.T) {
 	}
 }
 
-func TestCovers(t *testing.T) {
-	for _, tt := range []struct {
-		wide, narrow string
-		want         bool
-	}{{"*", "a", true}, {"a*", "a*", true}, {"a*", "ab*", true}, {"ab*", "a*", false}, {"a*c", "abc", true}, {"a*c", "ab", false}, {"a", "a", true}, {"a", "ab", false}, {"a*b*c", "axbyc", true}} {
-		if got := covers(tt.wide, tt.narrow); got != tt.want {
-			t.Errorf("%s covers %s: %v", tt.wide, tt.narrow, got)
-		}
-	}
-}
-
 // TestStackOutputs: what Fn::GetStackOutput reads by a role takes assuming it, and
 // without one describing the stack.
 func TestStackOutputs(t *testing.T) {
