@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// StackState is what a plan has seen of a stack: as long as it is the same, the
-// stack is what was reviewed. The zero value is a stack that isn't there; one
-// that has nothing but change sets counts as that.
+// StackState is what a plan has seen of a stack, or of a peering connection: as
+// long as it is the same, that is what was reviewed. The zero value is one that
+// isn't there; a stack that has nothing but change sets counts as that.
 type StackState struct {
 	ID      string    `json:"id,omitempty"`
 	Status  string    `json:"status,omitempty"`
@@ -17,6 +17,8 @@ type StackState struct {
 	Parameters string `json:"parameters,omitempty"` // digest of its parameters
 	Outputs    string `json:"outputs,omitempty"`    // digest of its outputs
 	Drift      string `json:"drift,omitempty"`      // status of the last detection
+	Routes     string `json:"routes,omitempty"`     // digest of the routes over a peering connection
+	Options    string `json:"options,omitempty"`    // DNS options of a peering connection
 }
 
 // Moved says in words how a stack that was seen as s differs now; "" when it
@@ -41,6 +43,10 @@ func (s StackState) Moved(now StackState) string {
 		return "has other parameters"
 	case s.Outputs != now.Outputs:
 		return "has other outputs"
+	case s.Routes != now.Routes:
+		return "has other routes"
+	case s.Options != now.Options:
+		return "has other DNS options"
 	case s.Drift != now.Drift && now.Drift == "DRIFTED":
 		return "has drifted, as drift detection found since"
 	}

@@ -7,7 +7,9 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -90,7 +92,7 @@ func (w *Work) SavePlan(ctx context.Context, preview *Preview, path string, vali
 	f := &PlanFile{ID: preview.ID, Axle: w.opts.Version, Made: now, Expires: now.Add(validFor), Project: w.Project(), Env: preview.Plan.Env,
 		Where: w.opts.Where, Regions: w.opts.Regions, Organization: w.org.ID, Caller: w.identity.Account, Endpoint: w.cloud.SnapshotKey(w.identity),
 		Plan: steps, Reviewed: slices.Clone(preview.Records), States: preview.seen}
-	if err := w.outputStates(ctx, preview); err != nil {
+	if err := w.otherStates(ctx, preview); err != nil {
 		return nil, err
 	}
 	for i := range f.Reviewed {
@@ -150,23 +152,24 @@ func leaked(body []byte, preview *Preview) string {
 	return whose
 }
 
-// outputStates adds the stacks whose outputs the plan only reads.
-func (w *Work) outputStates(ctx context.Context, preview *Preview) error {
-	states, errs := w.states(ctx, preview.Plan, func(s *axle.Step) bool { return s.Kind == plan.KindOutputs })
-	for id, err := range errs {
-		if _, known := states[id]; !known {
-			return err
-		}
+// otherStates adds the stacks whose outputs the plan only reads, and the
+// peerings; not what the preview couldn't look at, which isn't done either.
+func (w *Work) otherStates(ctx context.Context, preview *Preview) error {
+	blocked := map[string]bool{}
+	for i := range preview.Records {
+		blocked[preview.Records[i].Step] = !preview.Records[i].Status.OK()
 	}
-	for id, s := range states {
-		preview.seen[id] = s
+	states, errs := w.states(ctx, preview.Plan, func(s *axle.Step) bool { return s.Kind != plan.KindStack && !blocked[s.ID] })
+	if ids := slices.Sorted(maps.Keys(errs)); len(ids) > 0 {
+		return errs[ids[0]]
 	}
+	maps.Copy(preview.seen, states)
 	return nil
 }
 
-// states reads the stacks of steps, many at once.
+// states reads the stacks and peerings of steps, many at once.
 func (w *Work) states(ctx context.Context, p *plan.Plan, chosen func(*axle.Step) bool) (map[string]axle.StackState, map[string]error) {
-	driver := w.driver(ctx, w.cloud, p, nil)
+	driver, peering := w.driver(ctx, w.cloud, p, nil), action.NewPeeringPreview(w.cloud)
 	var mu sync.Mutex
 	out, failed := map[string]axle.StackState{}, map[string]error{}
 	var g errgroup.Group
@@ -177,7 +180,13 @@ func (w *Work) states(ctx context.Context, p *plan.Plan, chosen func(*axle.Step)
 			continue
 		}
 		g.Go(func() error {
-			state, err := action.State(ctx, driver, s, true)
+			var state axle.StackState
+			var err error
+			if s.Kind == plan.KindStack || s.Kind == plan.KindOutputs {
+				state, err = action.State(ctx, driver, s, true)
+			} else {
+				state, err = peering.State(ctx, s)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
@@ -272,7 +281,7 @@ func OpenPlan(ctx context.Context, o Options, path string) (*Work, *Preview, err
 // touched.
 type MovedError struct{ Moved []Moved }
 
-// Moved is a stack that isn't what a plan was made on.
+// Moved is a stack or peering that isn't what a plan was made on.
 type Moved struct {
 	Step        string `json:"step"`
 	Name        string `json:"name"`
@@ -304,7 +313,8 @@ func (e *MovedError) As(target any) bool {
 	return ok
 }
 
-// unmoved reads every stack of a saved plan again, before any is touched.
+// unmoved reads every stack and peering of a saved plan again, before any is
+// touched.
 func (w *Work) unmoved(ctx context.Context, saved *Preview) error {
 	p := saved.Plan
 	known := func(s *axle.Step) bool { _, ok := saved.States[s.ID]; return ok }
@@ -313,6 +323,7 @@ func (w *Work) unmoved(ctx context.Context, saved *Preview) error {
 		return err
 	}
 	var moved []Moved
+	said := map[string]bool{} // by peering connection, whose steps see the same
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if !known(s) {
@@ -322,7 +333,12 @@ func (w *Work) unmoved(ctx context.Context, saved *Preview) error {
 		if err := failed[s.ID]; err != nil {
 			what = "can't be read: " + err.Error()
 		}
-		if what != "" {
+		of := s.ID
+		if s.Kind != plan.KindStack && s.Kind != plan.KindOutputs {
+			of = path.Dir(s.ID)
+		}
+		if what != "" && !said[of+what] {
+			said[of+what] = true
 			moved = append(moved, Moved{s.ID, s.Name, s.Account, s.AccountName, s.Region, what})
 		}
 	}
