@@ -60,9 +60,6 @@ func (svc service) jsonType() string {
 	return "application/x-amz-json-1.1"
 }
 
-// restRoutes are the operations of REST services whose path isn't their name.
-var restRoutes = map[string]string{"lambda GET 2016-08-19/account-settings": "GetAccountSettings"}
-
 // refusal is a reason to refuse that every service words in its own way.
 type refusal int
 

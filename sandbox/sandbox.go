@@ -249,7 +249,9 @@ type call struct {
 	// []any, leaves strings). JSON protocols: the JSON object as it is.
 	In   params
 	HTTP *http.Request // for REST protocols; nil in a call that another service makes
-	Body []byte
+	// Status is that of a success, for REST with JSON; 0 means 200.
+	Status int
+	Body   []byte
 	// ID is the request id of the response.
 	ID string
 	// Via is the service that calls on behalf of Who ("cloudformation"), for

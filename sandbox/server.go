@@ -241,8 +241,8 @@ func (s *Sandbox) answer(rec *reply, c *call, svc service) {
 		h.Set("Content-Type", svc.jsonType())
 		text = encodeJSON(out)
 	case restJSON:
-		h.Set("Content-Type", "application/json")
-		text = encodeJSON(out)
+		c.writeREST(rec, out)
+		return
 	case cborProtocol:
 		text = sendCBOR(h, out)
 	}
@@ -307,18 +307,7 @@ func decodeRequest(c *call, svc service) *apiError {
 		}
 		c.In = in
 	case restJSON:
-		in, err := decodeJSON(c.Body)
-		if err != nil {
-			return fail("ValidationException", "%v", err)
-		}
-		name := strings.Trim(c.HTTP.URL.Path, "/")
-		if op := restRoutes[svc.name+" "+c.HTTP.Method+" "+name]; op != "" {
-			name = op
-		}
-		if name != "" {
-			c.Op = strings.ToUpper(name[:1]) + name[1:]
-		}
-		c.In = in
+		return decodeREST(c, svc)
 	case restXML:
 		c.Op, c.In = s3Request(c.HTTP, c.Body)
 	case cborProtocol:
