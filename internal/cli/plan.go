@@ -18,6 +18,7 @@ type planFlags struct {
 	noPeering, detailed, verify, strict bool
 	target, save, role                  string
 	prepare                             bool
+	group                               int
 	validFor                            time.Duration
 	recoveryFlags
 }
@@ -29,8 +30,8 @@ func (a *App) planCommand() *cobra.Command {
 		Short: "Show what a deploy would change in every target",
 		Long: `Makes a real change set for every stack whose inputs are known, reads it, deletes it,
 and shows the changes, folded where they are the same for many targets: what differs
-from target to target is shown by how it begins, and --target shows one target with
-its own values. Lost data and added access are called out. What depends on outputs
+from target to target is shown by how it begins. --group N shows the targets of the
+group that has #N, and --target one target, with their own values. Lost data and added access are called out. What depends on outputs
 that aren't there yet is shown as "known after" the stack that will have them. Where
 anything would be done, the checks of "axle doctor" are made too. Nothing is left
 behind in any account.
@@ -43,6 +44,7 @@ With --save the plan is kept in a file, sealed and without secrets: "axle deploy
 FILE" does exactly that, and refuses if any stack has changed since.`,
 		Example: `  axle plan
   axle plan --env prod --region eu-west-1
+  axle plan --group 2
   axle plan --target dev/eu-west-1
   axle plan --save plan.axle
   axle plan --output markdown      for a pull request
@@ -56,6 +58,7 @@ FILE" does exactly that, and refuses if any stack has changed since.`,
 	flags.importing(cmd)
 	f := cmd.Flags()
 	f.StringVar(&flags.target, "target", "", "only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
+	f.IntVar(&flags.group, "group", 0, "only the targets of the group with this number, with their own values")
 	f.StringVar(&flags.save, "save", "", "keep the plan in this file, for axle deploy FILE")
 	f.BoolVar(&flags.prepare, "prepare", false, "leave the change sets, for axle execute")
 	f.StringVar(&flags.role, "role", "", "assume this role in the targets instead of access.role")
@@ -69,6 +72,8 @@ FILE" does exactly that, and refuses if any stack has changed since.`,
 
 func (f *planFlags) check() error {
 	switch {
+	case f.group < 0 || f.group > 0 && f.target != "":
+		return &usageError{errors.New("--group takes a number that the plan shows after #, and no --target"), "axle plan shows the groups"}
 	case f.target != "" && f.save != "":
 		return &usageError{errors.New("--target shows a part of the plan, and --save keeps all of it"), "--where narrows what is planned"}
 	case f.prepare && (f.target != "" || f.save != ""):
@@ -136,10 +141,25 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 		p.Saved = &report.SavedPlan{File: flags.save, Seal: saved.Seal, Expires: saved.Expires}
 	}
 	p.Warnings = w.Warnings
-	if err := a.printPlan(p); err != nil {
+	shown := p
+	if flags.group > 0 {
+		if shown, err = planGroup(p, flags.group); err != nil {
+			return err
+		}
+		shown.Saved, shown.Prepared, shown.Warnings = p.Saved, p.Prepared, p.Warnings
+	}
+	if err := a.printPlan(shown); err != nil {
 		return err
 	}
 	return planExit(p, flags.detailed, flags.strict)
+}
+
+// planGroup is the part of a plan that a group was folded of.
+func planGroup(p *report.Plan, number int) (*report.Plan, error) {
+	if part := p.Group(number); part != nil {
+		return part, nil
+	}
+	return nil, &usageError{fmt.Errorf("the plan has no group %d: it has %d", number, len(p.Groups)), "without --group it shows them"}
 }
 
 func (a *App) printPlan(p *report.Plan) error {

@@ -1,7 +1,12 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
+	"os"
+	"strings"
 
 	"axle"
 	"axle/internal/control"
@@ -37,28 +42,71 @@ func (a *App) runsCommand() *cobra.Command {
 }
 
 func (a *App) showCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:         "show [RUN]",
-		Short:       "Show a run: each step, what failed and why",
-		Long:        "Shows a recorded run, the latest when none is named. A unique beginning of the id is enough.",
-		Example:     "  axle show\n  axle show r20261121-0805 --output json\n  axle show --output markdown     for a pull request",
+	var group int
+	var target string
+	cmd := &cobra.Command{
+		Use:   "show [RUN|PLANFILE]",
+		Short: "Show a run: each step, what failed and why; or a saved plan",
+		Long: `Shows a recorded run, the latest when none is named; a unique beginning of the id is
+enough. Or shows what axle plan --save has kept in a file, for review, without credentials.`,
+		Example: `  axle show
+  axle show r20261121-0805 --output json
+  axle show --output markdown     for a pull request
+  axle show plan.axle --target dev/eu-west-1`,
 		Args:        maxArgs(1),
 		Annotations: map[string]string{moreForms: "markdown"},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			done, err := control.Show(cmd.Context(), a.options(), first(args))
-			if err != nil {
-				return err
+			if info, err := os.Stat(first(args)); err == nil && !info.IsDir() {
+				return a.showPlan(args[0], group, target)
 			}
-			r := report.NewRun(done.Run, done.Plan, done.Records)
-			return a.print(r, func(out io.Writer, st report.Style) {
-				if a.flags.output == "markdown" {
-					r.Markdown(out)
-					return
-				}
-				r.Text(out, st)
-			})
+			if group != 0 || target != "" {
+				return &usageError{errors.New("--group and --target are of saved plans"), "axle show PLANFILE"}
+			}
+			return a.showRun(cmd.Context(), first(args))
 		},
 	}
+	cmd.Flags().IntVar(&group, "group", 0, "of a saved plan: only the targets of the group with this number, with their own values")
+	cmd.Flags().StringVar(&target, "target", "", "of a saved plan: only one target, with its own values: ACCOUNT or ACCOUNT/REGION")
+	return cmd
+}
+
+func (a *App) showRun(ctx context.Context, id string) error {
+	done, err := control.Show(ctx, a.options(), id)
+	if err != nil {
+		return err
+	}
+	r := report.NewRun(done.Run, done.Plan, done.Records)
+	return a.print(r, func(out io.Writer, st report.Style) {
+		if a.flags.output == "markdown" {
+			r.Markdown(out)
+			return
+		}
+		r.Text(out, st)
+	})
+}
+
+// showPlan shows a saved plan, or a part of it.
+func (a *App) showPlan(file string, group int, target string) error {
+	saved, err := control.ShowPlan(file)
+	if err != nil {
+		return err
+	}
+	p := report.NewPlan(saved.ID, saved.Plan, saved.Records)
+	switch {
+	case group != 0 && target != "":
+		return &usageError{errors.New("--group and --target don't go together"), "take one of them"}
+	case group != 0:
+		if p, err = planGroup(p, group); err != nil {
+			return err
+		}
+	case target != "":
+		account, region, _ := strings.Cut(target, "/")
+		if p = p.Target(account, region); p == nil {
+			return &usageError{fmt.Errorf("the plan has nothing in %s", target), "without --target it shows its targets"}
+		}
+	}
+	p.Saved = &report.SavedPlan{File: file, Seal: saved.Saved.Seal, Expires: saved.Saved.Expires}
+	return a.printPlan(p)
 }
 
 func first(args []string) string {

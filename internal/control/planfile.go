@@ -203,6 +203,14 @@ func (w *Work) states(ctx context.Context, p *plan.Plan, chosen func(*axle.Step)
 
 // ReadPlanFile reads a saved plan that nobody has changed and that is still valid.
 func ReadPlanFile(path string) (*PlanFile, error) {
+	f, err := readPlanFile(path)
+	if err == nil && time.Now().After(f.Expires) {
+		return nil, &axle.Failure{Code: "PlanExpired", Blocked: true, Message: fmt.Sprintf("%s was valid until %s", path, f.Expires.Format(time.RFC3339)), Hint: "plan again; --valid-for says for how long"}
+	}
+	return f, err
+}
+
+func readPlanFile(path string) (*PlanFile, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, configError(diag.Pos{File: path}, "axle plan --save FILE makes one", "no plan can be read: %v", unwrapPath(err))
@@ -223,10 +231,21 @@ func ReadPlanFile(path string) (*PlanFile, error) {
 	if err := json.Unmarshal(body, f); err != nil {
 		return nil, fmt.Errorf("read %s: %w", path, err)
 	}
-	if now := time.Now(); now.After(f.Expires) {
-		return nil, &axle.Failure{Code: "PlanExpired", Blocked: true, Message: fmt.Sprintf("%s was valid until %s", path, f.Expires.Format(time.RFC3339)), Hint: "plan again; --valid-for says for how long"}
-	}
 	return f, nil
+}
+
+// ShowPlan is a saved plan as it was reviewed, also when its time is over. It
+// needs no credentials.
+func ShowPlan(path string) (*Preview, error) {
+	f, err := readPlanFile(path)
+	if err != nil {
+		return nil, err
+	}
+	p, err := plan.Unmarshal(f.Plan)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return &Preview{ID: f.ID, Plan: p, Records: f.Reviewed, States: f.States, Saved: f}, nil
 }
 
 // OpenPlan opens the project for a saved plan, and makes sure that it is for

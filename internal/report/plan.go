@@ -17,10 +17,12 @@ type Plan struct {
 	Env     string      `json:"env,omitempty"`
 	Summary PlanSummary `json:"summary"`
 	// Lines say in words what becomes of the targets of each stack.
-	Lines    []string    `json:"lines,omitempty"`
-	Groups   []PlanGroup `json:"groups"`
-	Steps    []PlanStep  `json:"steps"`
-	Warnings []string    `json:"warnings,omitempty"`
+	Lines []string `json:"lines,omitempty"`
+	// Rollouts are those of the stacks that go wave by wave.
+	Rollouts []PlanRollout `json:"rollouts,omitempty"`
+	Groups   []PlanGroup   `json:"groups"`
+	Steps    []PlanStep    `json:"steps"`
+	Warnings []string      `json:"warnings,omitempty"`
 	// Saved says where the plan was saved.
 	Saved *SavedPlan `json:"saved,omitempty"`
 	// Prepared is the run whose change sets wait to be executed.
@@ -77,6 +79,7 @@ func (s PlanSummary) Pending() bool { return s.Create+s.Update+s.Replace+s.Delet
 
 // PlanGroup is one change and all the targets that it is the same for.
 type PlanGroup struct {
+	Group   int                   `json:"group"` // its number, from 1
 	Kind    string                `json:"kind"`
 	Name    string                `json:"name"`
 	Change  string                `json:"change"`
@@ -103,7 +106,9 @@ type PlanStep struct {
 	AccountName string                `json:"account_name,omitempty"`
 	Region      string                `json:"region"`
 	Needs       []string              `json:"needs,omitempty"`
-	Action      string                `json:"action"` // create|update|replace|delete|none|blocked
+	Wave        int                   `json:"wave,omitempty"`  // of its stack's rollout, from 1
+	Group       int                   `json:"group,omitempty"` // the number of its group
+	Action      string                `json:"action"`          // create|update|replace|delete|none|blocked
 	Changes     []axle.ResourceChange `json:"changes,omitempty"`
 	After       []string              `json:"after,omitempty"` // known after these stacks
 	Note        string                `json:"note,omitempty"`
@@ -124,10 +129,9 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 	for i := range p.Steps {
 		labels[p.Steps[i].ID] = groupName(p.Steps[i].Kind, p.Steps[i].Name)
 	}
-	groups := map[string]int{}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		ps := PlanStep{ID: s.ID, Kind: s.Kind, Name: s.Name, Account: s.Account, AccountName: s.AccountName, Region: s.Region, Needs: s.Needs}
+		ps := PlanStep{ID: s.ID, Kind: s.Kind, Name: s.Name, Account: s.Account, AccountName: s.AccountName, Region: s.Region, Needs: s.Needs, Wave: s.Wave}
 		ps.fill(byID[s.ID], labels)
 		if r := byID[s.ID]; r != nil {
 			for _, x := range r.Result.Stale {
@@ -135,24 +139,34 @@ func NewPlan(id string, p *plan.Plan, records []axle.Record) *Plan {
 			}
 		}
 		out.Steps = append(out.Steps, ps)
-		if s.Kind == plan.KindOutputs && ps.Error == nil {
+	}
+	out.fold((*PlanStep).foldKey)
+	out.Lines = out.lines()
+	out.Rollouts = planRollouts(p.Rollouts)
+	return out
+}
+
+// fold makes the groups of the steps with the same key, and counts them.
+func (p *Plan) fold(key func(*PlanStep) string) {
+	groups := map[string]int{}
+	for i := range p.Steps {
+		ps := &p.Steps[i]
+		if ps.Kind == plan.KindOutputs && ps.Error == nil {
 			continue // reading changes nothing
 		}
-		out.Summary.add(ps.Action)
-		key := ps.foldKey()
-		at, ok := groups[key]
+		p.Summary.add(ps.Action)
+		at, ok := groups[key(ps)]
 		if !ok {
-			at = len(out.Groups)
-			groups[key] = at
-			out.Groups = append(out.Groups, PlanGroup{})
+			at = len(p.Groups)
+			groups[key(ps)] = at
+			p.Groups = append(p.Groups, PlanGroup{Group: at + 1})
 		}
-		out.Groups[at].fold(&out.Steps[len(out.Steps)-1])
+		p.Groups[at].fold(ps)
+		ps.Group = at + 1
 	}
-	out.Lines = out.lines()
-	for i := range out.Groups {
-		out.Summary.DataLoss += out.Groups[i].dataLoss() * len(out.Groups[i].Targets)
+	for i := range p.Groups {
+		p.Summary.DataLoss += p.Groups[i].dataLoss() * len(p.Groups[i].Targets)
 	}
-	return out
 }
 
 // fill takes what the preview found; labels are the names of steps for people.

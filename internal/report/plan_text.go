@@ -25,7 +25,11 @@ func (p *Plan) Text(w io.Writer, st Style) {
 		case g.Change == string(axle.None):
 			word = "unchanged"
 		}
-		fmt.Fprintf(w, "%s %s  %s  %s\n", mark, st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(targets(g.Targets)))
+		where := targets(g.Targets)
+		if g.folded() {
+			where += fmt.Sprintf("  #%d", g.Group)
+		}
+		fmt.Fprintf(w, "%s %s  %s  %s\n", mark, st.bold.Render(groupName(g.Kind, g.Name)), word, st.dim.Render(where))
 		p.changesText(w, st, &g)
 	}
 	if len(p.Preflight) > 0 {
@@ -39,6 +43,12 @@ func (p *Plan) Text(w io.Writer, st Style) {
 	}
 	for _, line := range p.Lines {
 		fmt.Fprintf(w, "  %s\n", strings.ReplaceAll(line, dataLoss, st.bad.Render(dataLoss)))
+	}
+	for i := range p.Rollouts {
+		if !p.Summary.Pending() {
+			break
+		}
+		fmt.Fprintf(w, "  %s\n", p.Rollouts[i].text())
 	}
 	switch r := p.Prepared; {
 	case r == nil:
