@@ -115,14 +115,7 @@ func checkLiteralAccount(r *run, s *statement) {
 	if s.doc.unit == nil || s.doc.live {
 		return
 	}
-	nodes := slices.Clone(s.resources)
-	for _, p := range s.principals {
-		nodes = append(nodes, p.node)
-	}
-	for _, c := range s.conditions {
-		nodes = append(nodes, c.values...)
-	}
-	for _, n := range nodes {
+	for _, n := range s.values() {
 		text := n.Str()
 		account := text
 		if a, ok := splitARN(text); ok {
@@ -133,6 +126,18 @@ func checkLiteralAccount(r *run, s *statement) {
 			r.inDoc(s.doc, n, "account %s is written into %s", account, s.doc.label())
 		}
 	}
+}
+
+// values are the resources, principals and values of conditions of a statement.
+func (s *statement) values() []*template.Node {
+	nodes := slices.Clone(s.resources)
+	for _, p := range s.principals {
+		nodes = append(nodes, p.node)
+	}
+	for _, c := range s.conditions {
+		nodes = append(nodes, c.values...)
+	}
+	return nodes
 }
 
 // written says whether the text of a node has the account itself, rather than a
@@ -154,14 +159,7 @@ func checkGeneratedName(r *run, s *statement) {
 	if s.doc.unit == nil || s.doc.live {
 		return
 	}
-	nodes := slices.Clone(s.resources)
-	for _, p := range s.principals {
-		nodes = append(nodes, p.node)
-	}
-	for _, c := range s.conditions {
-		nodes = append(nodes, c.values...)
-	}
-	for _, n := range nodes {
+	for _, n := range s.values() {
 		if a, ok := splitARN(n.Str()); ok && generatedForm.MatchString(a.resource) && len(n.Refs) == 0 && strings.ContainsAny(a.resource[len(a.resource)-12:], "0123456789") {
 			r.inDoc(s.doc, n, "%s is a name that CloudFormation made", a.resource)
 		}

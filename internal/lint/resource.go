@@ -336,14 +336,7 @@ func checkPartition(r *run, s *statement) {
 	default:
 		return
 	}
-	nodes := slices.Clone(s.resources)
-	for _, p := range s.principals {
-		nodes = append(nodes, p.node)
-	}
-	for _, c := range s.conditions {
-		nodes = append(nodes, c.values...)
-	}
-	for _, n := range nodes {
+	for _, n := range s.values() {
 		if a, ok := splitARN(n.Str()); ok && strings.HasPrefix(a.partition, "aws") && a.partition != partition {
 			r.inDoc(s.doc, n, "%s is of partition %s; this goes to %s", n.Str(), a.partition, partition)
 		}
