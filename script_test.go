@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 //	sandbox [-org FILE] [-kind] [-stack-seconds S] [-latency D] [-faults FILE] [-accounts N]
 //	        serves one and sets the AWS variables; unkind unless told otherwise
 //	exits CODE COMMAND...    runs a command and checks its exit code
-//	calls SERVICE:OP N    the sandbox has served exactly that many
+//	calls SERVICE:OP N    the sandbox has served exactly that many; N may be a sum: $CALLS+12
 //	remember SERVICE:OP   puts how many those are into $CALLS
 //	waitcalls SERVICE:OP N    waits until it has served that many
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
@@ -137,8 +137,12 @@ func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: calls SERVICE:OP N")
 	}
 	calls := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Calls()
-	want, err := strconv.Atoi(args[1])
-	ts.Check(err)
+	want := 0
+	for part := range strings.SplitSeq(args[1], "+") {
+		n, err := strconv.Atoi(part)
+		ts.Check(err)
+		want += n
+	}
 	if got := calls[args[0]]; (got == want) == neg {
 		var all []string
 		for k, n := range calls {

@@ -118,10 +118,14 @@ func causes(steps []RunStep) []Cause {
 			g.names[name] = true
 			g.Accounts = append(g.Accounts, name)
 		}
+		if s.Region != "" && !slices.Contains(g.Regions, s.Region) {
+			g.Regions = append(g.Regions, s.Region)
+		}
 	}
 	out := make([]Cause, 0, len(groups))
 	for _, g := range groups {
 		slices.Sort(g.Accounts)
+		slices.Sort(g.Regions)
 		g.Cause.Cause, g.Hint = oneAccount(g.Cause.Cause), oneAccount(g.Hint)
 		out = append(out, g.Cause)
 	}
@@ -143,14 +147,22 @@ func failureText(f *axle.Failure) string {
 }
 
 func (r *Run) causesText(w io.Writer, st Style) {
-	for _, c := range r.Causes {
-		where := strings.Join(c.Accounts, ", ")
-		if len(c.Accounts) > 5 {
-			where = strings.Join(c.Accounts[:4], ", ") + fmt.Sprintf(" and %d more", len(c.Accounts)-4)
-		}
-		fmt.Fprintf(w, "%s %s in %s: %s\n", st.bad.Render("✗"), plural(c.Count, "step"), where, c.Cause)
+	for i := range r.Causes {
+		c := &r.Causes[i]
+		fmt.Fprintf(w, "%s %s in %s: %s\n", st.bad.Render("✗"), plural(c.Count, "step"), r.where(c, few(c.Accounts)), c.Cause)
 		if c.Hint != "" {
 			fmt.Fprintf(w, "  hint: %s\n", c.Hint)
 		}
 	}
+}
+
+// where is the place of a cause: the accounts, and the regions too when the run
+// is in several.
+func (r *Run) where(c *Cause, accounts string) string {
+	for i := range r.Steps {
+		if region := r.Steps[i].Region; region != "" && len(c.Regions) > 0 && region != c.Regions[0] {
+			return accounts + " (" + few(c.Regions) + ")"
+		}
+	}
+	return accounts
 }

@@ -67,6 +67,7 @@ type Cause struct {
 	Cause    string   `json:"cause"`
 	Count    int      `json:"count"`
 	Accounts []string `json:"accounts"`
+	Regions  []string `json:"regions,omitempty"`
 	Hint     string   `json:"hint,omitempty"`
 }
 

@@ -16,7 +16,7 @@ func (r *Run) Markdown(w io.Writer) {
 	m := &limited{out: &b, left: maxMarkdown - 400}
 	m.section("causes", len(r.Causes), func(i int) string {
 		c := &r.Causes[i]
-		text := fmt.Sprintf("- **%s** in %s: %s", plural(c.Count, "step"), plainText(strings.Join(c.Accounts, ", ")), plainText(c.Cause))
+		text := fmt.Sprintf("- **%s** in %s: %s", plural(c.Count, "step"), plainText(r.where(c, strings.Join(c.Accounts, ", "))), plainText(c.Cause))
 		if c.Hint != "" {
 			text += " — " + plainText(c.Hint)
 		}
