@@ -9,6 +9,7 @@ import (
 // dynamoState is what DynamoDB keeps of one account and region.
 type dynamoState struct {
 	Tables map[string]*dynamoTable `json:"tables,omitempty"` // by name
+	Tokens map[string]dynamoToken  `json:"tokens,omitempty"` // of transactions
 }
 
 // dynamoTable is a table with its items.
@@ -111,6 +112,7 @@ func (s *Sandbox) dynamodbOps() map[string]operation {
 		"Scan":                      onItems(scanItems),
 		"BatchGetItem":              {run: batchGetItem, access: batchAccess},
 		"BatchWriteItem":            {run: batchWriteItem, access: batchAccess},
+		"TransactWriteItems":        {run: transactWriteItems, access: transactAccess},
 	}
 }
 

@@ -107,6 +107,24 @@ func (c *call) itemConditions(t *dynamoTable) map[string][]string {
 // writeItem writes or deletes (nil) the item under a key if the request's
 // condition holds, and says what was there.
 func (c *call) writeItem(t *dynamoTable, x *expressions, key, item dynamoItem) (old dynamoItem, err error) {
+	old, err = c.checkWrite(t, x, key, item)
+	if err == nil {
+		t.keep(t.keyOfItem(key), item)
+	}
+	return old, err
+}
+
+// keep writes or deletes (nil) an item.
+func (t *dynamoTable) keep(id string, item dynamoItem) {
+	if item == nil {
+		delete(t.Items, id)
+		return
+	}
+	put(&t.Items, id, item)
+}
+
+// checkWrite is writeItem without writing.
+func (c *call) checkWrite(t *dynamoTable, x *expressions, key, item dynamoItem) (old dynamoItem, err error) {
 	condition, err := x.condition("ConditionExpression")
 	if err == nil {
 		err = x.finish()
@@ -114,8 +132,7 @@ func (c *call) writeItem(t *dynamoTable, x *expressions, key, item dynamoItem) (
 	if err != nil {
 		return nil, err
 	}
-	id := t.keyOfItem(key)
-	old = t.Items[id]
+	old = t.Items[t.keyOfItem(key)]
 	if !condition.holds(old) {
 		e := fail("ConditionalCheckFailedException", "The conditional request failed")
 		if c.In.str("ReturnValuesOnConditionCheckFailure") == "ALL_OLD" && old != nil {
@@ -124,7 +141,6 @@ func (c *call) writeItem(t *dynamoTable, x *expressions, key, item dynamoItem) (
 		return nil, e
 	}
 	if item == nil {
-		delete(t.Items, id)
 		return old, nil
 	}
 	if err := t.checkKeys(item); err != nil {
@@ -133,7 +149,6 @@ func (c *call) writeItem(t *dynamoTable, x *expressions, key, item dynamoItem) (
 	if itemSize(item) > 400<<10 {
 		return nil, fail("ValidationException", "Item size has exceeded the maximum allowed size")
 	}
-	put(&t.Items, id, item)
 	return old, nil
 }
 
@@ -202,40 +217,17 @@ func getItem(c *call, t *dynamoTable) (obj, error) {
 }
 
 func updateItem(c *call, t *dynamoTable) (obj, error) {
-	key, err := t.readKey(c.In.obj("Key"))
-	if err != nil {
-		return nil, err
-	}
-	x := newExpressions(c.In)
-	updates, err := x.updates()
-	if err != nil {
-		return nil, err
-	}
-	touched := map[string]bool{}
-	for _, u := range updates {
-		if slices.Contains(t.Keys.names(), u.path.top()) {
-			return nil, invalidTable("Cannot update attribute %s. This attribute is part of the key", u.path.top())
-		}
-		touched[u.path.top()] = true
-	}
 	returns := c.In.or("ReturnValues", "NONE")
 	if !slices.Contains([]string{"NONE", "ALL_OLD", "UPDATED_OLD", "ALL_NEW", "UPDATED_NEW"}, returns) {
 		return nil, fail("ValidationException", "1 validation error detected: Value '%s' at 'returnValues' failed to satisfy constraint", returns)
 	}
-	was := t.Items[t.keyOfItem(key)]
-	base := was
-	if base == nil {
-		base = key
+	x := newExpressions(c.In)
+	key, item, touched, err := c.updated(t, x)
+	if err != nil {
+		return nil, err
 	}
-	// What the updates refer to may be missing only if the condition holds.
-	item, failed := applyUpdates(base, updates)
-	if failed != nil {
-		item = base
-	}
-	if condition, err := newExpressions(c.In).condition("ConditionExpression"); failed != nil && err == nil && condition.holds(was) {
-		return nil, failed
-	}
-	if _, err := c.writeItem(t, x, key, item); err != nil {
+	was, err := c.writeItem(t, x, key, item)
+	if err != nil {
 		return nil, err
 	}
 	shown := map[string]dynamoItem{"ALL_OLD": was, "UPDATED_OLD": was, "ALL_NEW": item, "UPDATED_NEW": item}[returns]
@@ -252,6 +244,39 @@ func updateItem(c *call, t *dynamoTable) (obj, error) {
 		return obj{}, nil
 	}
 	return obj{"Attributes": shown}, nil
+}
+
+// updated is what the request makes of the item under its key, and which
+// attributes it touches.
+func (c *call) updated(t *dynamoTable, x *expressions) (key, item dynamoItem, touched map[string]bool, err error) {
+	if key, err = t.readKey(c.In.obj("Key")); err != nil {
+		return nil, nil, nil, err
+	}
+	updates, err := x.updates()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	touched = map[string]bool{}
+	for _, u := range updates {
+		if slices.Contains(t.Keys.names(), u.path.top()) {
+			return nil, nil, nil, invalidTable("Cannot update attribute %s. This attribute is part of the key", u.path.top())
+		}
+		touched[u.path.top()] = true
+	}
+	was := t.Items[t.keyOfItem(key)]
+	base := was
+	if base == nil {
+		base = key
+	}
+	// What the updates refer to may be missing only if the condition holds.
+	item, failed := applyUpdates(base, updates)
+	if failed != nil {
+		item = base
+	}
+	if condition, err := newExpressions(c.In).condition("ConditionExpression"); failed != nil && err == nil && condition.holds(was) {
+		return nil, nil, nil, failed
+	}
+	return key, item, touched, nil
 }
 
 // batchAccess needs the operation on each table.
@@ -382,11 +407,7 @@ func batchWriteItem(c *call) (obj, error) {
 		return nil, fail("ValidationException", "Too many items requested for the BatchWriteItem call")
 	}
 	for _, w := range writes {
-		if w.item == nil {
-			delete(w.table.Items, w.id)
-		} else {
-			put(&w.table.Items, w.id, w.item)
-		}
+		w.table.keep(w.id, w.item)
 	}
 	return c.batchCapacity(obj{"UnprocessedItems": obj{}}, tables), nil
 }

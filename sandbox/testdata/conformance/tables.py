@@ -74,6 +74,25 @@ def items(me):
     puts = [{"PutRequest": {"Item": {"pk": {"S": "a"}, "sk": {"N": str(i)}, "name": {"S": f"n{i}"}}}} for i in range(6)]
     me.do(d, "BatchWriteItem", RequestItems={"conformance": puts}, ReturnConsumedCapacity="TOTAL")
     me.do(d, "BatchGetItem", RequestItems={"conformance": {"Keys": [key]}}, ReturnConsumedCapacity="TOTAL")
+    transactions(me)
+
+
+def transactions(me):
+    d = "dynamodb"
+    at = lambda n: {"pk": {"S": "t"}, "sk": {"N": n}}
+    update = {**TABLE, "Key": at("2"), "UpdateExpression": "ADD n :one", "ExpressionAttributeValues": {":one": {"N": "1"}}}
+    new = {"Put": {**TABLE, "Item": at("1"), "ConditionExpression": "attribute_not_exists(pk)"}}
+    check = {"ConditionCheck": {**TABLE, "Key": at("1"), "ConditionExpression": "attribute_exists(pk)"}}
+    for _ in range(2):  # the second with the same token is the first
+        me.do(d, "TransactWriteItems", TransactItems=[new, {"Update": update}], ClientRequestToken="once")
+    me.fails("IdempotentParameterMismatchException", d, "TransactWriteItems", TransactItems=[check], ClientRequestToken="once")
+    me.fails("TransactionCanceledException", d, "TransactWriteItems", TransactItems=[{"Update": update}, new])
+    n = me.do(d, "GetItem", **TABLE, Key=at("2"))["Item"]["n"]["N"]
+    if n != "1":
+        me.world.checker.note("dynamodb:TransactWriteItems", f"not all or nothing, or not once: {n}")
+    me.fails("ValidationException", d, "TransactWriteItems", TransactItems=[check, {"Delete": {**TABLE, "Key": at("1")}}])
+    me.do(d, "TransactWriteItems", TransactItems=[check, {"Delete": {**TABLE, "Key": at("2")}}])
+    me.do(d, "TransactWriteItems", TransactItems=[{"Delete": {**TABLE, "Key": at("1")}}])
 
 
 def queries(me):
