@@ -129,7 +129,7 @@ func (p *place) resource(d *template.Declared, schemas map[string]Schema, into g
 	case name == "AWS::CDK::Metadata":
 		return Gap{}
 	case strings.HasPrefix(name, "AWS::Serverless::"):
-		return Gap{Type: name, Why: "a transform makes other types of it: run it through sam build or aws cloudformation package, or allow their actions"}
+		return Gap{Type: name, Why: "what AWS SAM makes of it isn't computed: allow the actions with --allow"}
 	case schemas != nil:
 		return Gap{Type: name, Why: "neither Axle's table nor the type's schema has its permissions"}
 	}

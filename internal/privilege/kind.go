@@ -34,9 +34,14 @@ type when struct{ properties, actions string }
 // pass is a property with a role that is handed to a service.
 type pass struct{ property, service string }
 
+// kindTables are all tables of types.
+func kindTables() []map[string]kind {
+	return []map[string]kind{networkKinds, dataKinds, identityKinds, computeKinds, serverlessKinds}
+}
+
 // kindOf finds a type in the table.
 func kindOf(name string) (kind, bool) {
-	for _, table := range []map[string]kind{networkKinds, dataKinds, identityKinds, computeKinds} {
+	for _, table := range kindTables() {
 		if k, ok := table[name]; ok {
 			return k, true
 		}

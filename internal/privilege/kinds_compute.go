@@ -1,73 +1,7 @@
 package privilege
 
-// API Gateway names its resources by the paths of its own API.
-const (
-	restAPI     = "apigateway:{r}::/restapis/*"
-	restAPITags = "apigateway:PUT@apigateway:{r}::/tags/* apigateway:DELETE@apigateway:{r}::/tags/*"
-	httpAPI     = "apigateway:{r}::/apis/*"
-	httpRoot    = "apigateway:{r}::/apis"
-)
-
-// computeKinds are the types that run something or let it be called.
+// computeKinds are the types that run something on machines.
 var computeKinds = map[string]kind{
-	"AWS::Lambda::Function": {self: "lambda:{r}:{a}:function:{n}", name: "FunctionName", limit: 64,
-		create: "lambda:CreateFunction", read: "lambda:GetFunction lambda:GetFunctionCodeSigningConfig lambda:GetRuntimeManagementConfig lambda:GetFunctionRecursionConfig",
-		update: "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", delete: "lambda:DeleteFunction",
-		tag: "lambda:TagResource lambda:UntagResource lambda:ListTags",
-		when: []when{
-			{"VpcConfig", "ec2:DescribeSecurityGroups@* ec2:DescribeSubnets@* ec2:DescribeVpcs@*"},
-			{"KmsKeyArn", "kms:DescribeKey@kms:{r}:{a}:key/{KmsKeyArn} kms:GenerateDataKey@kms:{r}:{a}:key/{KmsKeyArn} kms:CreateGrant@kms:{r}:{a}:key/{KmsKeyArn} kms:Encrypt@kms:{r}:{a}:key/{KmsKeyArn} kms:Decrypt@kms:{r}:{a}:key/{KmsKeyArn}"},
-			{"Code.S3Bucket", "s3:GetObject@s3:::{Code.S3Bucket}/*"},
-			{"Code.S3ObjectVersion", "s3:GetObjectVersion@s3:::{Code.S3Bucket}/*"},
-			{"Code.ImageUri", "ecr:BatchGetImage@ecr:{r}:{a}:repository/* ecr:GetDownloadUrlForLayer@ecr:{r}:{a}:repository/* ecr:GetRepositoryPolicy@ecr:{r}:{a}:repository/* ecr:SetRepositoryPolicy@ecr:{r}:{a}:repository/*"},
-			{"Layers", "lambda:GetLayerVersion@lambda:{r}:*:layer:*:*"},
-			{"FileSystemConfigs", "elasticfilesystem:DescribeMountTargets@*"},
-			{"ReservedConcurrentExecutions", "lambda:PutFunctionConcurrency lambda:DeleteFunctionConcurrency"},
-			{"CodeSigningConfigArn", "lambda:PutFunctionCodeSigningConfig lambda:DeleteFunctionCodeSigningConfig"},
-			{"RuntimeManagementConfig", "lambda:PutRuntimeManagementConfig"},
-			{"RecursiveLoop", "lambda:PutFunctionRecursionConfig"},
-			{"SnapStart", "lambda:PublishVersion"}},
-		pass: []pass{{"Role", "lambda.amazonaws.com"}}},
-	"AWS::Lambda::Permission": {self: "lambda:{r}:{a}:function:{FunctionName}",
-		create: "lambda:AddPermission", read: "lambda:GetPolicy", delete: "lambda:RemovePermission"},
-	"AWS::Lambda::Version": {self: "lambda:{r}:{a}:function:{FunctionName} lambda:{r}:{a}:function:{FunctionName}:*",
-		create: "lambda:PublishVersion", read: "lambda:ListVersionsByFunction lambda:GetFunctionConfiguration", delete: "lambda:DeleteFunction",
-		when: []when{{"ProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig lambda:GetProvisionedConcurrencyConfig lambda:DeleteProvisionedConcurrencyConfig"}}},
-	"AWS::Lambda::Alias": {self: "lambda:{r}:{a}:function:{FunctionName} lambda:{r}:{a}:function:{FunctionName}:*",
-		create: "lambda:CreateAlias", read: "lambda:GetAlias", update: "lambda:UpdateAlias", delete: "lambda:DeleteAlias",
-		when: []when{{"ProvisionedConcurrencyConfig", "lambda:PutProvisionedConcurrencyConfig lambda:GetProvisionedConcurrencyConfig lambda:DeleteProvisionedConcurrencyConfig"}}},
-	"AWS::Lambda::Url": {self: "lambda:{r}:{a}:function:{TargetFunctionArn}",
-		create: "lambda:CreateFunctionUrlConfig", read: "lambda:GetFunctionUrlConfig", update: "lambda:UpdateFunctionUrlConfig", delete: "lambda:DeleteFunctionUrlConfig"},
-	"AWS::Lambda::EventSourceMapping": {self: "lambda:{r}:{a}:event-source-mapping:*",
-		create: "lambda:CreateEventSourceMapping@*", read: "lambda:GetEventSourceMapping", update: "lambda:UpdateEventSourceMapping",
-		delete: "lambda:DeleteEventSourceMapping", tag: "lambda:TagResource lambda:UntagResource lambda:ListTags",
-		when: []when{{"KmsKeyArn", "kms:DescribeKey@kms:{r}:{a}:key/{KmsKeyArn} kms:GenerateDataKey@kms:{r}:{a}:key/{KmsKeyArn} kms:Decrypt@kms:{r}:{a}:key/{KmsKeyArn}"}}},
-	"AWS::Lambda::LayerVersion": {self: "lambda:{r}:{a}:layer:{n} lambda:{r}:{a}:layer:{n}:*", name: "LayerName", made: "{L}*",
-		create: "lambda:PublishLayerVersion", read: "lambda:GetLayerVersion", delete: "lambda:DeleteLayerVersion",
-		when: []when{{"Content.S3Bucket", "s3:GetObject@s3:::{Content.S3Bucket}/*"}}},
-	"AWS::StepFunctions::StateMachine": {self: "states:{r}:{a}:stateMachine:{n}", name: "StateMachineName", made: "{L}-*",
-		create: "states:CreateStateMachine", read: "states:DescribeStateMachine states:ListTagsForResource", update: "states:UpdateStateMachine",
-		delete: "states:DeleteStateMachine", tag: "states:TagResource states:UntagResource",
-		when: []when{{"DefinitionS3Location", "s3:GetObject@s3:::{DefinitionS3Location.Bucket}/*"},
-			{"EncryptionConfiguration.KmsKeyId", "kms:DescribeKey@kms:{r}:{a}:key/{EncryptionConfiguration.KmsKeyId} kms:GenerateDataKey@kms:{r}:{a}:key/{EncryptionConfiguration.KmsKeyId} kms:Decrypt@kms:{r}:{a}:key/{EncryptionConfiguration.KmsKeyId}"}},
-		pass: []pass{{"RoleArn", "states.amazonaws.com"}}},
-
-	"AWS::ApiGateway::RestApi": {self: restAPI,
-		create: "apigateway:POST@apigateway:{r}::/restapis", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE", tag: restAPITags,
-		when: []when{{"Body BodyS3Location", "apigateway:PUT"}, {"BodyS3Location.Bucket", "s3:GetObject@s3:::{BodyS3Location.Bucket}/*"}, {"Policy", "apigateway:UpdateRestApiPolicy"}}},
-	"AWS::ApiGateway::Resource": {self: restAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE"},
-	"AWS::ApiGateway::Method": {self: restAPI, create: "apigateway:PUT", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE",
-		pass: []pass{{"Integration.Credentials", "apigateway.amazonaws.com"}}},
-	"AWS::ApiGateway::Deployment": {self: restAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH",
-		delete: "apigateway:DELETE"},
-	"AWS::ApiGateway::Stage": {self: restAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE", tag: restAPITags},
-	"AWS::ApiGatewayV2::Api": {self: httpAPI, create: "apigateway:POST@" + httpRoot, read: "apigateway:GET", update: "apigateway:PATCH",
-		delete: "apigateway:DELETE", tag: restAPITags, when: []when{{"Body BodyS3Location", "apigateway:PUT apigateway:PUT@" + httpRoot}, {"BodyS3Location.Bucket", "s3:GetObject@s3:::{BodyS3Location.Bucket}/*"}}},
-	"AWS::ApiGatewayV2::Integration": {self: httpAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE",
-		pass: []pass{{"CredentialsArn", "apigateway.amazonaws.com"}}},
-	"AWS::ApiGatewayV2::Route": {self: httpAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE"},
-	"AWS::ApiGatewayV2::Stage": {self: httpAPI, create: "apigateway:POST", read: "apigateway:GET", update: "apigateway:PATCH", delete: "apigateway:DELETE", tag: restAPITags},
-
 	"AWS::ECS::Cluster": {self: "ecs:{r}:{a}:cluster/{n}", name: "ClusterName", limit: 255,
 		create: "ecs:CreateCluster@* iam:CreateServiceLinkedRole@iam::{a}:role/aws-service-role/ecs.amazonaws.com/*", read: "ecs:DescribeClusters", update: "ecs:UpdateCluster", delete: "ecs:DeleteCluster",
 		tag: "ecs:TagResource ecs:UntagResource ecs:ListTagsForResource",

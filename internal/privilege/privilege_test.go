@@ -27,7 +27,7 @@ func TestTable(t *testing.T) {
 	action := regexp.MustCompile(`^[a-z0-9-]+:[A-Za-z0-9]+$`)
 	target := regexp.MustCompile(`^(\*|[a-z-]+|\{[A-Za-z.]+\}|[a-z0-9-]+:(\{r\}|\*)?:(\{a\}|\*)?:[^ ]+)$`)
 	count := 0
-	for _, table := range []map[string]kind{networkKinds, dataKinds, identityKinds, computeKinds} {
+	for _, table := range kindTables() {
 		for name, k := range table {
 			count++
 			lists := k.lists()

@@ -30,9 +30,12 @@ type place struct {
 
 func newPlace(t *template.Template, w template.World) (*place, []*template.Declared) {
 	p := &place{world: w, all: map[string]*template.Declared{}}
-	list := t.Resolve(w)
+	list := t.Expanded(w)
 	for _, d := range list {
 		p.all[d.Name] = d
+		if d.As != "" {
+			p.all[d.As] = d
+		}
 	}
 	return p, list
 }

@@ -45,7 +45,11 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		r.Gaps = g.resources(schemas, own, all)
 		g.dynamicReads(own, all)
 		for _, s := range g.Stacks {
-			all.on("cloudformation:DescribeStacks cloudformation:DescribeChangeSet "+execute, g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")...)
+			on := g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")
+			all.on("cloudformation:DescribeStacks cloudformation:DescribeChangeSet "+execute, on...)
+			if s.Protect { // set once the stack is there
+				all.on("cloudformation:UpdateTerminationProtection", on...)
+			}
 		}
 		all.on("cloudformation:ListStacks", "*")
 	}

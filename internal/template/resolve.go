@@ -21,6 +21,12 @@ type World struct {
 type Declared struct {
 	Resource
 	Properties, Metadata *Node
+	// Of is the resource of AWS SAM that a transform makes this of, and As how the
+	// template refers to it, where that isn't its name: Function.Alias.
+	Of, As string
+
+	ignored    []string // IgnoreGlobals
+	connectors bool
 }
 
 // Emitted is an output with its value.
@@ -47,6 +53,8 @@ func (t *Template) Resolve(w World) []*Declared {
 				d.Properties = r.value(body.Content[i+1], 0)
 			case "Metadata":
 				d.Metadata = r.value(body.Content[i+1], 0)
+			default:
+				d.serverlessAttributes(body.Content[i], body.Content[i+1])
 			}
 		}
 		out = append(out, d)
