@@ -39,7 +39,7 @@ func TestMain(m *testing.M) {
 //	exits CODE COMMAND...    runs a command and checks its exit code
 //	calls SERVICE:OP N    the sandbox has served exactly that many; N may be a sum: $CALLS+12
 //	remember SERVICE:OP   puts how many those are into $CALLS
-//	waitcalls SERVICE:OP N    waits until it has served that many
+//	waitcalls SERVICE:OP N    waits until it has served that many; N may be a sum too
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
 //	waitfor FILE PATTERN  waits until a file that is being written has it
 //	look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets    prints what is there, through the SDK
@@ -137,12 +137,7 @@ func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: calls SERVICE:OP N")
 	}
 	calls := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Calls()
-	want := 0
-	for part := range strings.SplitSeq(args[1], "+") {
-		n, err := strconv.Atoi(part)
-		ts.Check(err)
-		want += n
-	}
+	want := sum(ts, args[1])
 	if got := calls[args[0]]; (got == want) == neg {
 		var all []string
 		for k, n := range calls {
@@ -153,12 +148,22 @@ func cmdCalls(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// sum is a number, or several with + between them.
+func sum(ts *testscript.TestScript, text string) int {
+	total := 0
+	for part := range strings.SplitSeq(text, "+") {
+		n, err := strconv.Atoi(part)
+		ts.Check(err)
+		total += n
+	}
+	return total
+}
+
 func cmdWaitCalls(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: waitcalls SERVICE:OP N")
 	}
-	want, err := strconv.Atoi(args[1])
-	ts.Check(err)
+	want := sum(ts, args[1])
 	box := boxes.get(ts.Getenv("AWS_ENDPOINT_URL"))
 	deadline := time.Now().Add(60 * time.Second)
 	for time.Now().Before(deadline) {

@@ -256,6 +256,7 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 	case "resource policy", "trust policy":
 		f.Hint = fmt.Sprintf("the role's side refuses: its trust policy doesn't let %s in (%s); run axle bootstrap", caller, sent)
 	}
+	explainState(f, account)
 	return f
 }
 

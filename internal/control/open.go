@@ -215,10 +215,6 @@ func (w *Work) Account(idOrName string) (axle.Account, error) {
 // Credentials are temporary credentials for an account, by the access rules.
 func (w *Work) Credentials(ctx context.Context, account axle.Account) (Credentials, error) {
 	c, err := w.cloud.Credentials(ctx, account)
-	var f *axle.Failure
-	if errors.As(err, &f) && !account.Active() {
-		f.Hint = "the account is " + account.Status + ": nobody can enter it"
-	}
 	if err != nil {
 		return Credentials{}, err
 	}
