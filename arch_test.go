@@ -46,7 +46,7 @@ var imports = map[string][]string{
 }
 
 // sdk are the packages that may import the AWS SDK.
-var sdk = []string{"internal/cloud", "internal/cfn", "internal/action", "internal/apps/access", "internal/apps/doctor", "bench"}
+var sdk = []string{"internal/cloud", "internal/cfn", "internal/action", "internal/apps/access", "internal/apps/doctor", "internal/store", "internal/store/storetest", "bench"}
 
 const module = "axle"
 

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"axle"
+	"axle/internal/store"
 )
 
 // child is this test binary, started again to run TestHelper.
@@ -59,7 +60,7 @@ func TestHelper(t *testing.T) {
 	default:
 		t.Skip("runs only as the other process of TestKill and TestLockOfTheDead")
 	case "append":
-		s := open(t, path)
+		s := openEither(t, path)
 		for g := range 8 {
 			go func() {
 				for i := 0; ; i++ {
@@ -78,7 +79,7 @@ func TestHelper(t *testing.T) {
 		}
 		select {}
 	case "lock":
-		s := open(t, path)
+		s := openEither(t, path)
 		if _, err := s.Lock(t.Context(), "p", axle.Holder{Run: "dead", Who: "them", Host: "here", PID: os.Getpid()}); err != nil {
 			t.Fatal(err)
 		}
@@ -87,11 +88,27 @@ func TestHelper(t *testing.T) {
 	}
 }
 
+// openEither opens the store in a file, or in a table of AWS at an address.
+func openEither(t *testing.T, path string) store.Store {
+	t.Helper()
+	if strings.HasPrefix(path, "http://") {
+		return openServed(t, path)
+	}
+	return open(t, path)
+}
+
+// eitherStore runs a test with a store in a file, and one in a table.
+func eitherStore(t *testing.T, test func(t *testing.T, path string)) {
+	t.Run("file", func(t *testing.T) { test(t, filepath.Join(t.TempDir(), "axle.db")) })
+	t.Run("table", func(t *testing.T) { test(t, serveTable(t)) })
+}
+
 // A process that is killed amid its writes loses nothing of what it was told
 // is durable, and the store is as good as before.
-func TestKill(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "axle.db")
-	s := open(t, path)
+func TestKill(t *testing.T) { eitherStore(t, testKill) }
+
+func testKill(t *testing.T, path string) {
+	s := openEither(t, path)
 	if err := s.CreateRun(t.Context(), axle.Run{ID: "r", Status: axle.RunRunning}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -130,9 +147,10 @@ func TestKill(t *testing.T) {
 
 // The lock of a process that was killed is free at once, and its run is known
 // to be interrupted.
-func TestLockOfTheDead(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "axle.db")
-	s := open(t, path)
+func TestLockOfTheDead(t *testing.T) { eitherStore(t, testLockOfTheDead) }
+
+func testLockOfTheDead(t *testing.T, path string) {
+	s := openEither(t, path)
 	for _, id := range []string{"dead", "mine"} {
 		if err := s.CreateRun(t.Context(), axle.Run{ID: id, Project: "p", Status: axle.RunRunning}, nil); err != nil {
 			t.Fatal(err)

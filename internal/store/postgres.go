@@ -78,7 +78,8 @@ func IsPostgres(address string) bool {
 	return strings.HasPrefix(address, "postgres://") || strings.HasPrefix(address, "postgresql://")
 }
 
-// patience bounds how long a connection may take to be made.
+// patience bounds how long a connection may take to be made, and a lock to be
+// given back.
 const patience = 15 * time.Second
 
 // OpenPostgres opens the store at postgres://user@host:port/database?options,

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"axle"
@@ -16,7 +15,7 @@ import (
 // clock is the database's: machines that share a store needn't agree on the time.
 const clock = "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint * 1000"
 
-// Lock is part of Store, with the same rules as SQLite's.
+// Lock is part of Store.
 func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (func() error, error) {
 	mine := held{Holder: by, process: look(by.PID)}
 	err := s.write(ctx, fmt.Sprintf("lock project %q", project), func(tx pgx.Tx) error {
@@ -30,8 +29,8 @@ func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (fu
 			return err
 		}
 		if found {
-			if other.alive(now) {
-				return &axle.LockedError{Project: project, Holder: other.Holder}
+			if err := other.refuses(project, now); err != nil {
+				return err
 			}
 			if _, err := tx.Exec(ctx, "UPDATE axle.run SET status = $1 WHERE id = $2 AND status = $3", string(axle.RunInterrupted), other.Run, string(axle.RunRunning)); err != nil {
 				return err
@@ -52,35 +51,10 @@ func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (fu
 
 // hold keeps a lock alive until the returned function gives it back.
 func (s *Postgres) hold(ctx context.Context, project string, mine held) func() error {
-	ctx = context.WithoutCancel(ctx) // the lock ends with unlock, not before
-	given := make(chan struct{})
-	s.tasks.Go(func() {
-		tick := time.NewTicker(heartbeat)
-		defer tick.Stop()
-		for {
-			select {
-			case <-tick.C:
-				// A beat that can't be written is followed by another; unlock
-				// tells whether the lock was lost meanwhile.
-				beat, cancel := context.WithTimeout(ctx, heartbeat)
-				_ = s.whileHeld(beat, project, mine, "UPDATE axle.lock SET seen = "+clock)
-				cancel()
-			case <-given:
-				return
-			case <-s.closing:
-				return
-			}
-		}
-	})
-	return sync.OnceValue(func() error {
-		close(given)
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
-		err := s.whileHeld(ctx, project, mine, "DELETE FROM axle.lock")
-		if errors.Is(err, axle.ErrNotFound) {
-			return fmt.Errorf("the lock of project %q was taken over while run %s held it", project, mine.Run)
-		}
-		return err
+	return keep(ctx, &s.tasks, s.closing, project, mine, func(ctx context.Context) error {
+		return s.whileHeld(ctx, project, mine, "UPDATE axle.lock SET seen = "+clock)
+	}, func(ctx context.Context) error {
+		return s.whileHeld(ctx, project, mine, "DELETE FROM axle.lock")
 	})
 }
 

@@ -1,8 +1,9 @@
 // Package store keeps what Axle records of its work: runs with their plans, the
 // journal of their steps, the lock of a project, and digests of the templates
 // last deployed. All of it is a record, never the truth about AWS; nothing in
-// it is a resolved input or a credential. SQLite is the embedded store; what
-// every store must do is said by Store and proved by storetest.
+// it is a resolved input or a credential. SQLite is the embedded store, PostgreSQL
+// and DynamoDB with S3 are for teams; what every store must do is said by Store
+// and proved by storetest.
 package store
 
 import (
@@ -55,14 +56,6 @@ type Store interface {
 
 	Close() error
 }
-
-// The life of a lock.
-const (
-	heartbeat = 5 * time.Second
-	// stale is how old the last heartbeat of a holder is that can't be looked
-	// at (it runs on another machine) and counts as dead.
-	stale = 60 * time.Second
-)
 
 // AmbiguousError says that several runs have an id that begins so.
 type AmbiguousError struct {
