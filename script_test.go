@@ -34,7 +34,7 @@ func TestMain(m *testing.M) {
 //
 // Beside testscript's own commands they have:
 //
-//	sandbox [-org FILE] [-kind] [-stack-seconds S] [-latency D] [-faults FILE] [-accounts N]
+//	sandbox [-org FILE] [-kind] [-stack-seconds S] [-latency D] [-limits aws] [-faults FILE] [-accounts N]
 //	        serves one and sets the AWS variables; unkind unless told otherwise
 //	exits CODE COMMAND...    runs a command and checks its exit code
 //	calls SERVICE:OP N    the sandbox has served exactly that many; N may be a sum: $CALLS+12
@@ -102,6 +102,8 @@ func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
 		switch flag {
 		case "-org":
 			o.Organization, err = sandbox.ParseOrgFile(value, []byte(ts.ReadFile(value)))
+		case "-limits":
+			o.Limits = value
 		case "-faults":
 			o.Faults, err = sandbox.ParseFaults(value, []byte(ts.ReadFile(value)))
 		case "-accounts":

@@ -267,7 +267,8 @@ func (s *StackSet) explain(what string, err error) error {
 		f.Err = err
 	case noSetAdministrator(err):
 		f.Code = "NotAdministrator"
-		f.Hint = "use credentials of the management account, or make account " + s.at.Account + " a delegated administrator there: aws organizations register-delegated-administrator --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id " + s.at.Account
+		f.Hint = "use credentials of the management account, or make account " + s.at.Account + " a delegated administrator there: aws organizations register-delegated-administrator --service-principal member.org.stacksets.cloudformation.amazonaws.com --account-id " + s.at.Account +
+			"; if it is one already, allow the caller organizations:ListDelegatedAdministrators: without it CloudFormation says the same"
 	default:
 		return refused(what, err)
 	}
