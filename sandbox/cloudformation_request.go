@@ -57,6 +57,9 @@ func (c *call) readRequest(old *stack) (*request, error) {
 	if err := as.resolveSSM(t, r.next.Parameters); err != nil {
 		return nil, err
 	}
+	if err := as.evaluation(&stack{Name: c.In.str("StackName")}, t, r.next).checkRules(); err != nil {
+		return nil, err
+	}
 	return r, as.checkExisting(t, r.next.Parameters)
 }
 

@@ -50,6 +50,9 @@ func alarmProvider() provider {
 		if err != nil {
 			return nil, err
 		}
+		if _, err := rc.do("monitoring", "ListTagsForResource", params{"ResourceARN": attrs["Arn"]}); err != nil {
+			return nil, err
+		}
 		return attrs, rc.retagBy("monitoring", "TagResource", "UntagResource", params{"ResourceARN": attrs["Arn"]}, attrs)
 	}
 	p.remove = func(rc *resourceCall) error {

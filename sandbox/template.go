@@ -22,6 +22,7 @@ type template struct {
 	parameters   map[string]*templateParameter
 	mappings     map[string]any
 	conditions   map[string]any
+	rules        []*templateRule
 	resources    map[string]*templateResource
 	outputs      map[string]*templateOutput
 	order        []string // logical ids, each after what it depends on
@@ -109,13 +110,10 @@ func (t *template) read(root any) error {
 	if err := t.readTransforms(top["Transform"]); err != nil {
 		return err
 	}
-	if _, has := top["Rules"]; has {
-		return invalid("Template format error: the Rules section is not supported by this version of the sandbox")
-	}
 	for _, section := range []struct {
 		name string
 		read func(name string, v any) error
-	}{{"Parameters", t.readParameter}, {"Mappings", t.readMapping}, {"Conditions", t.readCondition},
+	}{{"Parameters", t.readParameter}, {"Rules", t.readRule}, {"Mappings", t.readMapping}, {"Conditions", t.readCondition},
 		{"Resources", t.readResource}, {"Outputs", t.readOutput}} {
 		members, ok := top[section.name].(map[string]any)
 		if !ok && top[section.name] != nil {

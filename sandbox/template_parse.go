@@ -142,7 +142,8 @@ func longForm(n *yaml.Node, v any) (any, error) {
 			v = []any{id, attr}
 		}
 	case "Sub", "Join", "Select", "Split", "If", "Equals", "And", "Or", "Not", "FindInMap", "ImportValue", "Base64",
-		"Cidr", "GetAZs", "Length", "ToJsonString", "Transform", "GetStackOutput", "ForEach":
+		"Cidr", "GetAZs", "Length", "ToJsonString", "Transform", "GetStackOutput", "ForEach",
+		"Contains", "EachMemberEquals", "EachMemberIn", "RefAll", "ValueOf", "ValueOfAll":
 	default:
 		return nil, invalid("Template format error: YAML not well-formed. (line %d, column %d)", n.Line, n.Column)
 	}

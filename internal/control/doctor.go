@@ -178,6 +178,7 @@ func (w *Work) patients(p *plan.Plan) []doctor.Target {
 		}
 		known := map[string]string{}
 		for k, v := range s.Input {
+			known[k] = template.Unknown(k)
 			if len(v.Refs) == 0 && v.Expr == "" && !v.Secret {
 				known[k] = v.Literal
 			}

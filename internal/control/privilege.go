@@ -15,6 +15,7 @@ import (
 	"axle/internal/expr"
 	"axle/internal/plan"
 	"axle/internal/privilege"
+	"axle/internal/template"
 )
 
 // PrivilegeOptions say what to compute permissions for.
@@ -188,13 +189,14 @@ func (w *Work) regionsOf(s *config.Stack) []string {
 	return out
 }
 
-// sameValues are the parameters of a stack, by region, that are known before a
-// deploy and the same in all accounts.
+// sameValues are the parameters of a stack, by region: their values where these
+// are known before a deploy and the same in all accounts.
 func (w *Work) sameValues(s *config.Stack, accounts []axle.Account, regions []string) map[string]map[string]string {
 	out := map[string]map[string]string{}
 	for _, region := range regions {
 		values := map[string]string{}
 		for _, p := range s.Parameters {
+			values[p.Name] = template.Unknown(p.Name)
 			if v, ok := w.sameValue(p.Value, accounts, region); ok {
 				values[p.Name] = v
 			}

@@ -100,7 +100,7 @@ var dataKinds = map[string]kind{
 		create: "logs:PutMetricFilter", read: "logs:DescribeMetricFilters", delete: "logs:DeleteMetricFilter"},
 
 	"AWS::CloudWatch::Alarm": {self: "cloudwatch:{r}:{a}:alarm:{n}", name: "AlarmName", limit: 255,
-		create: "cloudwatch:PutMetricAlarm", read: "cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource", delete: "cloudwatch:DeleteAlarms",
+		create: "cloudwatch:PutMetricAlarm", read: "cloudwatch:DescribeAlarms@cloudwatch:{r}:{a}:alarm:* cloudwatch:ListTagsForResource", delete: "cloudwatch:DeleteAlarms",
 		tag: "cloudwatch:TagResource cloudwatch:UntagResource"},
 	"AWS::CloudWatch::Dashboard": {self: "cloudwatch::{a}:dashboard/{n}", name: "DashboardName", limit: 255,
 		create: "cloudwatch:PutDashboard", read: "cloudwatch:GetDashboard", delete: "cloudwatch:DeleteDashboards"},

@@ -209,14 +209,16 @@ func follow(text, tail string) string {
 // names are what a resource may be called.
 func (p *place) names(k *kind, d *template.Declared) []string {
 	var out []string
+	named := false
 	if k.name != "" {
 		for _, v := range values(d.Properties, k.name) {
+			named = !v.Optional
 			if n := p.fill(v.Str()); n != "" {
 				out = append(out, n)
 			}
 		}
 	}
-	if len(out) == 0 {
+	if !named || len(out) == 0 {
 		out = append(out, p.made(k, d.Name))
 	}
 	return out

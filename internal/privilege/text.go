@@ -42,7 +42,7 @@ func (p *place) text(t *template.Template, into grants) {
 			if !ok && parameter.Default != nil {
 				value, ok = *parameter.Default, true
 			}
-			if !ok {
+			if !ok || value == template.Unknown(name) {
 				value = "*"
 			}
 			into.on("ssm:GetParameters", p.parameter(value))

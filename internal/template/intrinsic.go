@@ -114,7 +114,7 @@ func (r *resolver) ref(name string) *Node {
 func (r *resolver) parameter(p *Parameter) (string, bool) {
 	if !p.NoEcho && !p.SSM() {
 		if v, ok := r.w.Parameters[p.Name]; ok {
-			return v, true
+			return v, v != Unknown(p.Name)
 		}
 		if p.Default != nil {
 			return *p.Default, true
@@ -201,7 +201,7 @@ func (r *resolver) choose(arg *yaml.Node, depth int) *Node {
 		return nil
 	}
 	out := *then
-	out.Known, out.Else = false, other
+	out.Known, out.Else, out.Optional = false, other, other == nil || then.Optional || other.Optional
 	return &out
 }
 

@@ -36,7 +36,9 @@ type Node struct {
 	// Else is the other branch of an Fn::If whose condition isn't known. In a
 	// list both branches are items.
 	Else *Node
-	Pos  diag.Pos
+	// Optional: the other branch, or one below it, is AWS::NoValue.
+	Optional bool
+	Pos      diag.Pos
 	// Func is the outermost intrinsic that it was written with, such as "Sub".
 	Func string
 }

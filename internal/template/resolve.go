@@ -12,10 +12,15 @@ import (
 // isn't known.
 type World struct {
 	Partition, Account, Region, Stack string
-	// Parameters are the values that are known. Others take their defaults.
-	// NoEcho parameters and those read from SSM are never known.
+	// Parameters are the values that are known, and Unknown for those that are
+	// given and not known. Others take their defaults. NoEcho parameters and those
+	// read from SSM are never known.
 	Parameters map[string]string
 }
+
+// Unknown stands in a World for the value of a parameter that is given and isn't
+// known: not its default.
+func Unknown(parameter string) string { return "${" + parameter + "}" }
 
 // Declared is a resource with its properties.
 type Declared struct {

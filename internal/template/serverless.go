@@ -120,8 +120,10 @@ func (s *serverless) once(name, kind string, p *Node) {
 func (s *serverless) function(name string, p *Node) {
 	events := p.Get("Events")
 	made := p
-	if p.Get("Role") == nil {
+	if given := p.Get("Role"); given == nil {
 		made = made.with("Role", s.role(name, p))
+	} else if given.Optional {
+		made = made.with("Role", either(given, s.role(name, p)))
 	}
 	code := location(p.Get("CodeUri"), "S3Bucket", "S3Key", "S3ObjectVersion")
 	if image := p.Get("ImageUri"); image != nil {
@@ -248,8 +250,10 @@ func (s *serverless) domain(api string, d *Node, name, mapping string) {
 func (s *serverless) stateMachine(name string, p *Node) {
 	made := fields("RoleArn", p.Get("Role"), "StateMachineName", p.Get("Name"), "EncryptionConfiguration", p.Get("EncryptionConfiguration"),
 		"DefinitionS3Location", location(p.Get("DefinitionUri"), "Bucket", "Key", "Version"))
-	if p.Get("Role") == nil {
+	if given := p.Get("Role"); given == nil {
 		made = made.with("RoleArn", s.role(name, p))
+	} else if given.Optional {
+		made = made.with("RoleArn", either(given, s.role(name, p)))
 	}
 	s.add(name, "AWS::StepFunctions::StateMachine", made)
 	if p.Get("AutoPublishAlias") != nil {
@@ -336,6 +340,18 @@ func fields(pairs ...any) *Node {
 		}
 	}
 	return out
+}
+
+// either is a value that depends on a condition, or another one.
+func either(given, other *Node) *Node {
+	out := *given
+	out.Optional = false
+	if out.Else == nil {
+		out.Else = other
+	} else {
+		out.Else = either(out.Else, other)
+	}
+	return &out
 }
 
 // some is a value of which only counts that it is there.
