@@ -210,7 +210,7 @@ func (p *planning) after(tr *templateResource) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	props, _ := foretold(asText(v)).(map[string]any)
+	props, _ := foretold(p.types()[tr.typ].handed(v)).(map[string]any)
 	if secret := p.types()[tr.typ].secret; props[secret] != nil {
 		props[secret] = "****"
 	}
@@ -273,7 +273,7 @@ func (p *planning) property(kind provider, tr *templateResource, before params, 
 			return nil, err
 		}
 		if _, none := v.(noValue); !none {
-			after = asText(v)
+			after = kind.handedAs(name, v)
 		}
 	}
 	base := changeDetail{Attribute: "Properties", Name: name, Recreation: "Never", Evaluation: "Static", Source: "DirectModification"}

@@ -99,6 +99,8 @@ func (rc *resourceCall) reads() []look {
 		return rc.kmsReads(of)
 	case "DynamoDB":
 		return rc.dynamoReads(of)
+	case "Events":
+		return rc.eventReads(of)
 	}
 	id := rc.PhysicalID
 	switch rc.Type {

@@ -120,7 +120,7 @@ func (w *work) desired(e *evaluation, tr *templateResource) (*stackResource, err
 	if err != nil {
 		return r, err
 	}
-	r.Props = encode(asText(props))
+	r.Props = encode(w.types()[tr.typ].handed(props))
 	meta, err := e.value(tr.metadata)
 	if err != nil {
 		return r, err

@@ -16,6 +16,7 @@ import (
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -86,7 +87,8 @@ func TestProviders(t *testing.T) {
 		"Association": `^rtbassoc-`, "Peering": `^pcx-`, "Topic": `^arn:aws:sns:eu-west-1:222222222222:Everything-Topic-[A-Z0-9]{12}$`,
 		"TopicName": `^Everything-Topic-`, "Parameter": `^CFN-Parameter-`, "ParameterValue": `^1$`, "Role": `^Everything-Role-[A-Z0-9]{12}$`,
 		"RoleArn": `^arn:aws:iam::222222222222:role/Everything-Role-`, "Managed": `^arn:aws:iam::222222222222:policy/Everything-Managed-`,
-		"Oidc":   `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
+		"Oidc":    `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
+		"BusRule": `^everything\|Everything-BusRule-[A-Z0-9]{12}$`, "BusRuleArn": `^arn:aws:events:eu-west-1:222222222222:rule/everything/Everything-BusRule-`, "Timer": `^Everything-Timer-[A-Z0-9]{12}$`,
 		"Bucket": `^everything-bucket-[a-z0-9]{12}$`, "BucketDomain": `\.s3\.eu-west-1\.amazonaws\.com$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(first[k]) {
@@ -174,6 +176,9 @@ func (c *cloud) left(account, region string) string {
 	count("parameters", len(must[*ssm.DescribeParametersOutput](c.t)(ssm.NewFromConfig(cfg).DescribeParameters(ctx, nil)).Parameters))
 	count("buckets", len(must[*s3.ListBucketsOutput](c.t)(s3.NewFromConfig(cfg).ListBuckets(ctx, nil)).Buckets))
 	count("identity providers", len(must[*iam.ListOpenIDConnectProvidersOutput](c.t)(iam.NewFromConfig(cfg).ListOpenIDConnectProviders(ctx, nil)).OpenIDConnectProviderList))
+	bridge := eventbridge.NewFromConfig(cfg)
+	count("rules", len(must[*eventbridge.ListRulesOutput](c.t)(bridge.ListRules(ctx, &eventbridge.ListRulesInput{})).Rules))
+	count("buses", len(must[*eventbridge.ListEventBusesOutput](c.t)(bridge.ListEventBuses(ctx, &eventbridge.ListEventBusesInput{})).EventBuses)-1)
 	roles := must[*iam.ListRolesOutput](c.t)(iam.NewFromConfig(cfg).ListRoles(ctx, nil)).Roles
 	for _, r := range roles {
 		if *r.RoleName != "OrganizationAccountAccessRole" {

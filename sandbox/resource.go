@@ -44,8 +44,32 @@ type provider struct {
 	// iam is the capability that a template with this type needs: "" or
 	// CAPABILITY_IAM (with name set by the template: CAPABILITY_NAMED_IAM).
 	iam string
+	// documents are properties that are JSON documents of the service: their
+	// numbers and booleans stay what they are, all other scalars become text.
+	documents []string
 	// secret is a property whose value no event shows.
 	secret string
+}
+
+// handed is how the properties of a resource reach the service.
+func (p provider) handed(props any) any {
+	given, ok := props.(map[string]any)
+	if !ok {
+		return asText(props)
+	}
+	out := make(map[string]any, len(given))
+	for name, v := range given {
+		out[name] = p.handedAs(name, v)
+	}
+	return out
+}
+
+// handedAs is handed for one property.
+func (p provider) handedAs(name string, v any) any {
+	if slices.Contains(p.documents, name) {
+		return v
+	}
+	return asText(v)
 }
 
 // property says how a property behaves. Flags are or-ed.
@@ -195,7 +219,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), kmsProviders(), dynamodbProviders(), sqsProviders(), secretsProviders(), cloudwatchProviders(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), kmsProviders(), dynamodbProviders(), sqsProviders(), secretsProviders(), cloudwatchProviders(), eventsProviders(),
 	} {
 		maps.Copy(all, some)
 	}

@@ -156,12 +156,13 @@ func (s *Sandbox) register() {
 		"servicequotas":  s.quotaOps(),
 		"lambda":         s.lambdaOps(),
 		"monitoring":     s.cloudwatchOps(),
+		"events":         s.eventsOps(),
 	}
 }
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets}
+	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets, s.resumeEvents}
 }
 
 // state is everything that --state keeps: plain data, no pointers to elsewhere.
@@ -204,6 +205,7 @@ type region struct {
 
 	Alarms  alarmState  `json:"alarms"`
 	Dynamo  dynamoState `json:"dynamodb"`
+	Events  eventState  `json:"events"`
 	Secrets secretState `json:"secrets"`
 }
 

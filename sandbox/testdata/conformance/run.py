@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import alarms
+import events
 import federation
 import keys
 import messages
@@ -94,7 +95,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, alarms, networks, storage, keys, tables, messages, stacks, stacksets, federation):
+    for part in (people, alarms, events, networks, storage, keys, tables, messages, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already
