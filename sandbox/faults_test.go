@@ -89,6 +89,21 @@ func TestSessionExpires(t *testing.T) {
 	b.in(firstAccount)
 }
 
+// A part of AWS's rates is a part of what is let through at once, and at least
+// one call.
+func TestPartOfRates(t *testing.T) {
+	for limits, want := range map[string][2]float64{"aws": {600, 600}, "aws/10": {60, 60}, "aws/1000": {0.6, 1}} {
+		if perSecond, atOnce, ok := sandbox.Rate(limits, "sts:AssumeRole"); !ok || perSecond != want[0] || atOnce != want[1] {
+			t.Errorf("%s: %v a second, %v at once, %v", limits, perSecond, atOnce, ok)
+		}
+	}
+	for _, limits := range []string{"azure", "aws/", "aws/0", "aws/-1", "aws/x", "/2"} {
+		if _, err := sandbox.New(sandbox.Options{Limits: limits}); err == nil {
+			t.Errorf("limits %q are taken", limits)
+		}
+	}
+}
+
 // With AWS's rates, a burst is let through up to the bucket's size.
 func TestRequestRates(t *testing.T) {
 	b := newBox(t, sandbox.Options{Limits: "aws"})

@@ -1,14 +1,17 @@
 package sandbox
 
 import (
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 )
 
-// limiter holds the request rates of AWS: a token bucket for each account,
-// region and API.
+// limiter holds the request rates of AWS, or a part of them: a token bucket for
+// each account, region and API.
 type limiter struct {
 	on      bool
+	part    float64 // 1 is AWS's rates
 	buckets map[bucketKey]*tokenBucket
 }
 
@@ -66,8 +69,47 @@ var rates = map[string]rate{
 	"lambda":                             {15, 15},
 }
 
-func newLimiter(kind string) *limiter {
-	return &limiter{on: kind == "aws", buckets: map[bucketKey]*tokenBucket{}}
+// newLimiter takes "" for none, "aws" for AWS's rates and "aws/10" for a tenth
+// of them.
+func newLimiter(limits string) (*limiter, error) {
+	l := &limiter{on: limits != "", part: 1, buckets: map[bucketKey]*tokenBucket{}}
+	kind, divisor, divided := strings.Cut(limits, "/")
+	if divided {
+		n, err := strconv.Atoi(divisor)
+		if err != nil || n < 1 {
+			kind = ""
+		}
+		l.part = 1 / float64(n)
+	}
+	if l.on && kind != "aws" {
+		return nil, fmt.Errorf(`limits %q: want "aws", a part of its rates such as "aws/10", or nothing`, limits)
+	}
+	return l, nil
+}
+
+// Rate is how many calls of an API ("sts:AssumeRole") one account may make in a
+// second and region, and how many at once, under limits as in Options; false
+// where there is no limit. Benchmarks work out from it what can't be beaten.
+func Rate(limits, api string) (perSecond, atOnce float64, ok bool) {
+	l, err := newLimiter(limits)
+	if err != nil || !l.on {
+		return 0, 0, false
+	}
+	r, ok := l.rate(api)
+	return r.refill, r.size, ok
+}
+
+// rate is that of "service:Operation"; a bucket holds one token at least.
+func (l *limiter) rate(api string) (rate, bool) {
+	service, op, _ := strings.Cut(api, ":")
+	r, ok := rates[api]
+	if !ok && service == "ec2" && (strings.HasPrefix(op, "Describe") || strings.HasPrefix(op, "Get")) {
+		r, ok = rates["ec2:Describe"], true
+	}
+	if !ok {
+		r, ok = rates[service]
+	}
+	return rate{r.refill * l.part, max(r.size*l.part, 1)}, ok
 }
 
 // take lets a request through, or says that it comes too soon.
@@ -76,13 +118,7 @@ func (l *limiter) take(c *call, now time.Time) bool {
 		return true
 	}
 	key := bucketKey{c.Account.ID, c.Region, c.Service + ":" + c.Op}
-	r, ok := rates[key.api]
-	if !ok && c.Service == "ec2" && (strings.HasPrefix(c.Op, "Describe") || strings.HasPrefix(c.Op, "Get")) {
-		r, ok = rates["ec2:Describe"], true
-	}
-	if !ok {
-		r, ok = rates[c.Service]
-	}
+	r, ok := l.rate(key.api)
 	if !ok {
 		return true
 	}

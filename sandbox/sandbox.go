@@ -51,7 +51,7 @@ type Options struct {
 	State        string        // file that keeps the state; read by New if it is there
 	Latency      time.Duration // added to every response
 	StackTime    time.Duration // how long a stack operation takes in all
-	Limits       string        // "" or "aws": request rates per account, region and API
+	Limits       string        // "", or request rates per account, region and API: "aws", or a part of AWS's such as "aws/10"
 	Faults       []Fault       // scheduled faults
 	Unkind       bool          // propagation delays, stale describes, pages of two, an occasional throttle
 	Seed         int64         // of everything random
@@ -60,8 +60,9 @@ type Options struct {
 
 // New makes the organization, or loads it from Options.State.
 func New(opts Options) (*Sandbox, error) {
-	if opts.Limits != "" && opts.Limits != "aws" {
-		return nil, fmt.Errorf("limits %q: want \"aws\" or nothing", opts.Limits)
+	limits, err := newLimiter(opts.Limits)
+	if err != nil {
+		return nil, err
 	}
 	s := &Sandbox{
 		opts:   opts,
@@ -75,7 +76,7 @@ func New(opts Options) (*Sandbox, error) {
 		s.log = slog.New(slog.DiscardHandler)
 	}
 	s.guard = newGuard()
-	s.limits = newLimiter(opts.Limits)
+	s.limits = limits
 	for _, f := range opts.Faults {
 		s.faults = append(s.faults, &faultState{Fault: f})
 	}

@@ -32,7 +32,8 @@ type emulator struct {
 
 // startSandbox serves a sandbox from this process.
 func startSandbox(s *setting) (*emulator, error) {
-	box, err := sandbox.New(sandbox.Options{Accounts: s.accounts, Latency: s.latency, StackTime: s.stackTime, Seed: 1, Log: slog.New(slog.DiscardHandler)})
+	box, err := sandbox.New(sandbox.Options{Accounts: s.accounts, Latency: s.latency, StackTime: s.stackTime,
+		Limits: s.limits, Faults: s.faults, Seed: 1, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

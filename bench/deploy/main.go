@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"axle/bench/process"
+	"axle/sandbox"
 )
 
 //go:embed stack.yaml
@@ -39,7 +40,7 @@ func main() {
 	flag.StringVar(&b.moto, "moto", "test/witness/moto_start.py", "script that serves moto")
 	flag.StringVar(&b.boto3, "boto3", "bench/boto3_loop.py", "the boto3 script")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often everything is done; medians are shown")
-	suite := flag.String("suite", "moto", "moto, sandbox, latency or regions")
+	suite := flag.String("suite", "moto", "moto, sandbox, latency, regions, fleet, fleet-small or storm")
 	accounts := flag.Int("accounts", 0, "how many accounts (default: the suite's)")
 	stack := flag.Duration("stack-time", 0, "how long a stack takes on the sandbox (default: the suite's)")
 	only := flag.String("tool", "", "measure this one alone, such as axle")
@@ -61,6 +62,8 @@ type setting struct {
 	onMoto             bool
 	accounts           int
 	latency, stackTime time.Duration
+	limits             string          // of the sandbox's rates
+	faults             []sandbox.Fault // of the sandbox
 	regions            []string
 	tools              []tool
 	goals              []goal

@@ -52,6 +52,12 @@ func (b *bench) suite(name string) (*setting, error) {
 			goals: append(calls,
 				goal{"again", 20, " s", func(_ *setting, r results) float64 { return r.wall(axle.name, again).Seconds() }},
 				goal{"again, memory", 500, " MiB", func(_ *setting, r results) float64 { return float64(r.peak(axle.name, again) >> 20) }})}, nil
+	case "fleet":
+		return b.fleet("sandbox with AWS's rates", "aws", 1000, 30*time.Second), nil
+	case "fleet-small":
+		return b.fleet("sandbox with AWS's rates", "aws", 100, 10*time.Second), nil
+	case "storm":
+		return b.storm(), nil
 	}
 	return nil, fmt.Errorf("no suite is called %q", name)
 }

@@ -116,12 +116,26 @@ func (s *setting) print(out io.Writer, r results, rounds int) {
 		}
 		fmt.Fprintf(out, "%s, %s: %s\n", s.tools[0].name, ph, strings.Join(list, ", "))
 	}
+	if s.limits != "" {
+		for _, ph := range s.tools[0].phases {
+			least, why := s.least(ph.name)
+			fmt.Fprintf(out, "%s can't take less than %.2f s: %s\n", ph.name, least.Seconds(), why)
+		}
+	}
 	fmt.Fprintln(out)
 	for _, g := range s.goals {
-		got, word := g.of(s, r), "pass"
-		if got > g.bound {
-			word = "FAIL"
-		}
-		fmt.Fprintf(out, "%s  %s: %.2f%s (goal: at most %g%s)\n", word, g.text, got, g.unit, g.bound, g.unit)
+		fmt.Fprintln(out, g.verdict(s, r))
 	}
+}
+
+// verdict says how a goal was met; one without a bound is a figure only.
+func (g goal) verdict(s *setting, r results) string {
+	got := g.of(s, r)
+	switch {
+	case g.bound == 0:
+		return fmt.Sprintf("      %s: %.2f%s", g.text, got, g.unit)
+	case got > g.bound:
+		return fmt.Sprintf("FAIL  %s: %.2f%s (goal: at most %g%s)", g.text, got, g.unit, g.bound, g.unit)
+	}
+	return fmt.Sprintf("pass  %s: %.2f%s (goal: at most %g%s)", g.text, got, g.unit, g.bound, g.unit)
 }

@@ -95,7 +95,7 @@ folder of your templates.`,
 	f.StringVar(&a.flags.output, "output", "text", "text or json")
 	f.StringVar(&a.flags.where, "where", "", `only accounts that match this expression, such as 'account.tags["env"] == "dev"'`)
 	f.StringSliceVar(&a.flags.regions, "region", nil, "only these regions")
-	f.IntVar(&a.flags.maxConcurrent, "max-concurrent", 0, "steps at work at once (default 256)")
+	f.IntVar(&a.flags.maxConcurrent, "max-concurrent", 0, "steps at work at once (default 1024)")
 	f.BoolVar(&a.flags.noColor, "no-color", false, "no colours (also: NO_COLOR)")
 	f.BoolVar(&a.flags.quiet, "quiet", false, "no progress, only results and errors")
 	f.BoolVar(&a.flags.debug, "debug", false, "log what happens underneath to stderr")

@@ -53,7 +53,7 @@ that point an AWS tool at it, and runs until it is stopped.`,
 	fl.StringVar(&f.state, "state", "", "file that keeps everything from one start to the next")
 	fl.DurationVar(&f.latency, "latency", 0, "time that every response takes longer")
 	fl.Float64Var(&f.stackSeconds, "stack-seconds", 0, "seconds that a stack operation takes")
-	fl.StringVar(&f.limits, "limits", "", `"aws": request rates like AWS's`)
+	fl.StringVar(&f.limits, "limits", "", `"aws": request rates like AWS's; "aws/10": a tenth of them`)
 	fl.StringVar(&f.faults, "faults", "", "file with faults: throttle, deny, drop, fail a resource, expire credentials")
 	fl.BoolVar(&f.unkind, "unkind", false, "propagation delays, stale answers, small pages, an occasional throttle")
 	fl.Int64Var(&f.seed, "seed", 1, "seed of everything random")

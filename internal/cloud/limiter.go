@@ -14,8 +14,14 @@ import (
 type stack = middleware.Stack
 
 const (
-	// shrinkTo is what a throttle leaves of the rate that was under way.
+	// shrinkTo is what the first throttle leaves of the rate that was under way.
 	shrinkTo = 0.7
+	// heed is how much of the part that was throttled the rate loses, once in
+	// each look: a rate that is too high comes down in a few looks, and
+	// throttles that have nothing to do with our rate don't bring it to a halt.
+	heed = 0.7
+	// look is the time after which the rate is judged again.
+	look = time.Second
 	// growth is what each second without a throttle adds, as a part of the
 	// rate that was throttled last: back in some ten seconds, then probing.
 	growth = 0.05
@@ -69,6 +75,8 @@ type limit struct {
 	grown   time.Time // when growth was last added
 	next    time.Time // when the next call may go
 	shrunk  time.Time
+	// Calls that ended since the rate shrank last, for the next look.
+	ended, refused int
 }
 
 func newLimit() *limit { return &limit{turn: newGate()} }
@@ -145,13 +153,20 @@ func (l *limit) grow(now time.Time) {
 }
 
 // throttled shrinks the rate for a call that was sent at sent. Calls that were
-// on their way when it shrank last tell nothing new.
+// on their way when it shrank last tell nothing new, and a look takes its time:
+// of many throttles at once each would shrink the rate otherwise.
 func (l *limit) throttled(sent, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !sent.After(l.shrunk) && !l.shrunk.IsZero() {
 		return
 	}
+	l.ended++
+	l.refused++
+	if l.rate != 0 && now.Sub(l.shrunk) < look {
+		return
+	}
+	keep := shrinkTo
 	if l.rate == 0 {
 		l.rate = max(float64(l.calls), float64(l.prior), first/shrinkTo)
 	} else {
@@ -159,10 +174,21 @@ func (l *limit) throttled(sent, now time.Time) {
 		if l.rate == 0 {
 			l.rate = freeAt * l.ceiling
 		}
+		keep = 1 - heed*float64(l.refused)/float64(l.ended)
 	}
 	l.ceiling = max(l.rate, slowest)
-	l.rate = max(l.rate*shrinkTo, slowest)
+	l.rate = max(l.rate*keep, slowest)
 	l.grown, l.shrunk = now, now
+	l.ended, l.refused = 0, 0
+}
+
+// passed notes a call that wasn't throttled.
+func (l *limit) passed(sent time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.rate != 0 && sent.After(l.shrunk) {
+		l.ended++
+	}
 }
 
 // watch puts a watcher under the SDK's retries of one call, so that it sees
@@ -199,13 +225,13 @@ func (w *watcher) HandleFinalize(ctx context.Context, in middleware.FinalizeInpu
 		log.Debug("called", "api", api, "account", w.pair.target.Account, "region", w.pair.target.Region,
 			"took", time.Since(sent).Round(time.Millisecond), "error", err)
 	}
-	if err == nil {
-		return out, meta, nil
+	if isThrottle(err) {
+		limit.throttled(sent, time.Now())
+	} else {
+		limit.passed(sent)
 	}
 	switch {
-	case isCredential(err): // no call was made
-	case isThrottle(err):
-		limit.throttled(sent, time.Now())
+	case err == nil, isCredential(err): // or no call was made
 	case isExpired(err) && w.renewed < maxRenewals:
 		// A revoked or expired session: with new credentials it may go. A call
 		// that waits out throttles may see more than one come and go.

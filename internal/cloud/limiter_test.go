@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync"
@@ -23,6 +24,7 @@ type bucket struct {
 	tokens     float64
 	size, rate float64
 	filled     time.Time
+	lost       float64 // this part is throttled whatever the rate
 }
 
 func (b *bucket) take(now time.Time) bool {
@@ -51,7 +53,8 @@ func load(t *testing.T, l *limit, b *bucket, workers int, d time.Duration) (good
 				}
 				sent := time.Now()
 				time.Sleep(50 * time.Millisecond) // the call
-				if b.take(time.Now()) {
+				if b.take(time.Now()) && rand.Float64() >= b.lost {
+					l.passed(sent)
 					ok.Add(1)
 					attempt = 0
 					continue
@@ -77,6 +80,17 @@ func TestLimitFindsTheRate(t *testing.T) {
 		}
 		if refused*10 > good {
 			t.Errorf("%d of %d calls refused", refused, good+refused)
+		}
+	})
+}
+
+// Throttles that have nothing to do with the rate slow calls down, and don't
+// bring them to a halt.
+func TestLimitOutlastsAStorm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &bucket{tokens: 600, size: 600, rate: 600, filled: time.Now(), lost: 0.3} // STS's
+		if good, _ := load(t, newLimit(), b, 256, 10*time.Second); good < 600 {
+			t.Errorf("%d calls in ten seconds", good)
 		}
 	})
 }

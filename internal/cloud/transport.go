@@ -10,7 +10,13 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-const defaultConcurrent = 64
+const (
+	defaultConcurrent = 64
+	// mostConnections is how many calls to one host may be in flight, however
+	// many steps there are. More gain nothing: at 60 ms a call these make 4,000
+	// calls a second.
+	mostConnections = 256
+)
 
 // newTransport makes a client whose pool keeps as many connections to a host
 // as there may be calls in flight: with the default of 10, most calls of a wide
@@ -20,11 +26,13 @@ func newTransport(concurrent int) *awshttp.BuildableClient {
 	if concurrent <= 0 {
 		concurrent = defaultConcurrent
 	}
+	concurrent = min(concurrent, mostConnections)
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = 10 * time.Second }).
 		WithTransportOptions(func(t *http.Transport) {
 			t.MaxIdleConns = 0 // no limit over all hosts
 			t.MaxIdleConnsPerHost = concurrent
+			t.MaxConnsPerHost = mostConnections
 			t.ForceAttemptHTTP2 = false
 			t.ResponseHeaderTimeout = 60 * time.Second
 		})

@@ -66,9 +66,10 @@ type Outcome struct {
 	Records []axle.Record
 }
 
-// Defaults of Options.
+// Defaults of Options. Most steps at work wait for AWS: an organization of a
+// thousand accounts is done in the time of one stack, not of four.
 const (
-	DefaultGlobal = 256
+	DefaultGlobal = 1024
 	defaultGrace  = 5 * time.Second
 	defaultLinger = time.Second
 )
