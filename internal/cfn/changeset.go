@@ -187,6 +187,9 @@ func (d *Driver) changeSetInput(ctx context.Context, t axle.Target, w Want, st *
 	}
 	slices.SortFunc(in.Tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
 	slices.SortFunc(in.Parameters, func(a, b types.Parameter) int { return strings.Compare(*a.ParameterKey, *b.ParameterKey) })
+	if err := d.templates.Store(ctx, w.Spec, t); err != nil {
+		return nil, err
+	}
 	in.TemplateBody, in.TemplateURL, err = d.template(ctx, t, w.Spec.Template)
 	return in, err
 }

@@ -28,6 +28,9 @@ type Clients interface {
 type Templates interface {
 	Body(digest string) ([]byte, error)
 	URL(ctx context.Context, digest string, t axle.Target) (string, error)
+	// Store makes sure that what a stack's template refers to in the hub's buckets
+	// is there, as far as it is needed.
+	Store(ctx context.Context, spec *axle.StackSpec, t axle.Target) error
 }
 
 // Memory is our record of which template a stack has. It holds as long as the

@@ -1,28 +1,25 @@
 package cloud
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"path"
-	"reflect"
+	"io"
 	"slices"
+	"strings"
 	"sync"
+	"sync/atomic"
 
 	"axle"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
-	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/smithy-go"
 )
 
-// maxBucketPolicy is S3's limit, in bytes.
-const maxBucketPolicy = 20 * 1024
+// ArtifactAlias is the name of the key in each region that artifacts are
+// encrypted with.
+const ArtifactAlias = "alias/axle-artifacts"
 
 // Readers are who may read artifacts: the organization when its id is known,
 // else the listed accounts.
@@ -31,192 +28,135 @@ type Readers struct {
 	Accounts     []string
 }
 
-// Artifacts is the bucket of the hub for what is too large to be sent along:
-// private, encrypted, owned by the hub, readable by the accounts that are
-// deployed to.
+// Artifacts is the hub's bucket of one region for what stacks are made of: code,
+// nested templates, templates that are too large to be sent along. It is
+// private, encrypted with a key of the hub, and readable by the accounts that are
+// deployed to. What is in it is never deleted: a rollback may need it.
 type Artifacts struct {
 	cloud   *Cloud
 	hub     axle.Target
 	bucket  string
 	readers Readers
 	ready   *once[struct{}]
+	changed atomic.Bool // a policy, just now: it takes a moment until AWS knows
 
-	mu  sync.Mutex
-	put map[string]*once[string] // by key
+	mu    sync.Mutex
+	put   map[string]*once[struct{}] // by key
+	proof map[string]*once[struct{}] // by the account that can read
 }
 
-// Artifacts returns the bucket of a hub, axle-artifacts-<account>-<region>;
-// nothing is called before the first Put.
+// ArtifactBucket is the name of the bucket of a hub account in a region.
+func ArtifactBucket(account, region string) string { return "axle-artifacts-" + account + "-" + region }
+
+// Artifacts returns the bucket of a hub; nothing is called before the first Put.
 func (c *Cloud) Artifacts(hub axle.Target, readers Readers) *Artifacts {
-	return &Artifacts{cloud: c, hub: hub, bucket: "axle-artifacts-" + hub.Account + "-" + hub.Region, readers: readers,
-		ready: newOnce[struct{}](), put: map[string]*once[string]{}}
+	return &Artifacts{cloud: c, hub: hub, bucket: ArtifactBucket(hub.Account, hub.Region), readers: readers,
+		ready: newOnce[struct{}](), put: map[string]*once[struct{}]{}, proof: map[string]*once[struct{}]{}}
 }
 
 // Bucket is the bucket's name.
 func (a *Artifacts) Bucket() string { return a.bucket }
 
-// Put stores content once, under a key made of its digest and the extension of
-// name, and returns its https URL for CloudFormation's TemplateURL. The bucket
-// is made when it doesn't exist.
-func (a *Artifacts) Put(ctx context.Context, name string, body []byte) (string, error) {
-	digest := sha256.Sum256(body)
-	key := "templates/" + hex.EncodeToString(digest[:]) + path.Ext(name)
+func (a *Artifacts) once(of map[string]*once[struct{}], name string) *once[struct{}] {
 	a.mu.Lock()
-	o := a.put[key]
-	if o == nil {
-		o = newOnce[string]()
-		a.put[key] = o
+	defer a.mu.Unlock()
+	if of[name] == nil {
+		of[name] = newOnce[struct{}]()
 	}
-	a.mu.Unlock()
-	return o.get(ctx, func(ctx context.Context) (string, error) {
+	return of[name]
+}
+
+// Put stores content under a key that is made of its digest, unless it is there
+// already; open is called only when it isn't. Bucket and key are made, and their
+// policies kept, when they aren't as they must be.
+func (a *Artifacts) Put(ctx context.Context, key string, open func() (io.ReadSeekCloser, error)) error {
+	_, err := a.once(a.put, key).get(ctx, func(ctx context.Context) (struct{}, error) {
 		if _, err := a.ready.get(ctx, a.ensure); err != nil {
-			return "", a.explain(err, "prepare bucket "+a.bucket)
+			return struct{}{}, a.explain(err, "prepare bucket "+a.bucket)
 		}
-		if err := a.upload(ctx, key, body); err != nil {
-			return "", a.explain(err, "store "+key+" in bucket "+a.bucket)
-		}
-		return a.url(ctx, key)
+		return struct{}{}, a.explain(a.upload(ctx, key, open), "store "+key+" in bucket "+a.bucket)
 	})
+	return err
 }
 
 func (a *Artifacts) explain(err error, what string) error {
 	return Translate(err, what, a.cloud.account(a.hub.Account), a.hub.Region)
 }
 
-func (a *Artifacts) upload(ctx context.Context, key string, body []byte) error {
+func (a *Artifacts) upload(ctx context.Context, key string, open func() (io.ReadSeekCloser, error)) error {
 	client, opt := a.cloud.S3(a.hub)
 	_, err := client.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &a.bucket, Key: &key, ExpectedBucketOwner: &a.hub.Account}, opt)
 	if err == nil || !isMissing(err) {
 		return err
 	}
-	_, err = client.PutObject(ctx, &s3.PutObjectInput{Bucket: &a.bucket, Key: &key, Body: bytes.NewReader(body), ExpectedBucketOwner: &a.hub.Account}, opt)
-	return err
-}
-
-// url is in the form of the region's partition, or under AWS_ENDPOINT_URL.
-func (a *Artifacts) url(ctx context.Context, key string) (string, error) {
-	client, _ := a.cloud.S3(a.hub)
-	o := client.Options()
-	endpoint, err := s3.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, s3.EndpointParameters{
-		Bucket: &a.bucket, Region: &a.hub.Region, Endpoint: o.BaseEndpoint, ForcePathStyle: &o.UsePathStyle,
-	})
+	body, err := open()
 	if err != nil {
-		return "", fmt.Errorf("find the address of bucket %s: %w", a.bucket, err)
-	}
-	return endpoint.URI.JoinPath(key).String(), nil
-}
-
-// ensure makes the bucket what it must be. The policy is put last, so that its
-// presence says that the rest has been done.
-func (a *Artifacts) ensure(ctx context.Context) (struct{}, error) {
-	var done struct{}
-	client, opt := a.cloud.S3(a.hub)
-	_, err := client.HeadBucket(ctx, &s3.HeadBucketInput{Bucket: &a.bucket, ExpectedBucketOwner: &a.hub.Account}, opt)
-	switch {
-	case isMissing(err):
-		in := &s3.CreateBucketInput{Bucket: &a.bucket, ObjectOwnership: types.ObjectOwnershipBucketOwnerEnforced}
-		if a.hub.Region != "us-east-1" { // which has no name there
-			in.CreateBucketConfiguration = &types.CreateBucketConfiguration{LocationConstraint: types.BucketLocationConstraint(a.hub.Region)}
-		}
-		var ours *types.BucketAlreadyOwnedByYou // somebody was faster
-		if _, err := client.CreateBucket(ctx, in, opt); err != nil && !errors.As(err, &ours) {
-			return done, err
-		}
-	case err != nil:
-		return done, err
-	}
-	current, err := a.policy(ctx)
-	if err != nil {
-		return done, err
-	}
-	wanted, changed, err := a.readable(ctx, current)
-	if err != nil || !changed {
-		return done, err
-	}
-	if err := a.harden(ctx); err != nil {
-		return done, err
-	}
-	_, err = client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &a.bucket, Policy: &wanted, ExpectedBucketOwner: &a.hub.Account}, opt)
-	return done, err
-}
-
-func (a *Artifacts) harden(ctx context.Context) error {
-	client, opt := a.cloud.S3(a.hub)
-	yes := aws.Bool(true)
-	if _, err := client.PutPublicAccessBlock(ctx, &s3.PutPublicAccessBlockInput{Bucket: &a.bucket, ExpectedBucketOwner: &a.hub.Account,
-		PublicAccessBlockConfiguration: &types.PublicAccessBlockConfiguration{
-			BlockPublicAcls: yes, BlockPublicPolicy: yes, IgnorePublicAcls: yes, RestrictPublicBuckets: yes,
-		}}, opt); err != nil {
 		return err
 	}
-	// Not with a KMS key: its default can't be used by other accounts.
-	_, err := client.PutBucketEncryption(ctx, &s3.PutBucketEncryptionInput{Bucket: &a.bucket, ExpectedBucketOwner: &a.hub.Account,
-		ServerSideEncryptionConfiguration: &types.ServerSideEncryptionConfiguration{Rules: []types.ServerSideEncryptionRule{{
-			ApplyServerSideEncryptionByDefault: &types.ServerSideEncryptionByDefault{SSEAlgorithm: types.ServerSideEncryptionAes256},
-		}}}}, opt)
+	_, err = client.PutObject(ctx, &s3.PutObjectInput{Bucket: &a.bucket, Key: &key, Body: body, ExpectedBucketOwner: &a.hub.Account}, opt)
+	return errors.Join(err, body.Close())
+}
+
+// Prove makes sure that an account can read the bucket, by reading from it. A
+// policy that was changed just now takes a moment: until then the failure is
+// transient.
+func (a *Artifacts) Prove(ctx context.Context, key string, by axle.Account) error {
+	if by.ID == a.hub.Account {
+		return nil
+	}
+	_, err := a.once(a.proof, by.ID).get(ctx, func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, a.prove(ctx, key, by)
+	})
 	return err
 }
 
-// policy reads the bucket's policy; "" when it has none.
-func (a *Artifacts) policy(ctx context.Context) (string, error) {
-	client, opt := a.cloud.S3(a.hub)
-	out, err := client.GetBucketPolicy(ctx, &s3.GetBucketPolicyInput{Bucket: &a.bucket, ExpectedBucketOwner: &a.hub.Account}, opt)
-	if err != nil {
-		if code(err) == "NoSuchBucketPolicy" {
-			return "", nil
-		}
-		return "", err
+func (a *Artifacts) prove(ctx context.Context, key string, by axle.Account) error {
+	client, opt := a.cloud.S3(axle.Target{Account: by.ID, Region: a.hub.Region})
+	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &a.bucket, Key: &key, Range: aws.String("bytes=0-0"), ExpectedBucketOwner: &a.hub.Account}, opt)
+	if err == nil {
+		return out.Body.Close()
 	}
-	return aws.ToString(out.Policy), nil
+	if code(err) == "InvalidRange" { // it is empty, and may be read
+		return nil
+	}
+	failure := Translate(err, "read "+key+" in the artifact bucket "+a.bucket, by, a.hub.Region)
+	var f *axle.Failure
+	if !isDenied(err) || isCredential(err) || !errors.As(failure, &f) {
+		return failure
+	}
+	if a.changed.Load() {
+		f.Err = &transientError{f.Err}
+	}
+	f.Resource = a.bucket
+	var api smithy.APIError
+	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "kms:") {
+		f.Hint = "kms:Decrypt on the key " + ArtifactAlias + " of the hub is needed: axle bootstrap gives it to the role, and the key's policy must let the account in; " + denied(api.ErrorMessage())
+	} else {
+		f.Hint = "s3:GetObject on the bucket is needed: axle bootstrap gives it to the role, and the bucket's policy must let the account in; " + denied(api.ErrorMessage())
+	}
+	return failure
 }
 
-// readSid marks our statement of the policy; others stay as they are.
-const readSid = "AxleRead"
+// URL is a key's address for CloudFormation's TemplateURL.
+func (a *Artifacts) URL(ctx context.Context, key string) (string, error) {
+	return a.cloud.ArtifactURL(ctx, a.hub.Account, a.hub.Region, a.hub.Region, key)
+}
 
-// readable puts our statement into a policy.
-func (a *Artifacts) readable(ctx context.Context, current string) (policy string, changed bool, err error) {
-	id, err := a.cloud.Identity(ctx)
+// ArtifactURL is the address of a key in the bucket of a hub account: in the form
+// of region's partition, or under AWS_ENDPOINT_URL. The region in it is written as
+// given, which may be a pseudo parameter of templates.
+func (c *Cloud) ArtifactURL(ctx context.Context, account, region, written, key string) (string, error) {
+	client, _ := c.S3(axle.Target{Account: account, Region: region})
+	o := client.Options()
+	if o.BaseEndpoint != nil {
+		return strings.TrimSuffix(*o.BaseEndpoint, "/") + "/" + ArtifactBucket(account, written) + "/" + key, nil
+	}
+	bucket := ArtifactBucket(account, region)
+	endpoint, err := s3.NewDefaultEndpointResolverV2().ResolveEndpoint(ctx, s3.EndpointParameters{Bucket: &bucket, Region: &region, ForcePathStyle: &o.UsePathStyle})
 	if err != nil {
-		return "", false, err
+		return "", fmt.Errorf("find the address of bucket %s: %w", bucket, err)
 	}
-	statement := map[string]any{"Sid": readSid, "Effect": "Allow", "Action": "s3:GetObject",
-		"Resource": "arn:" + id.Partition + ":s3:::" + a.bucket + "/*"}
-	if a.readers.Organization != "" {
-		statement["Principal"] = "*"
-		statement["Condition"] = map[string]any{"StringEquals": map[string]any{"aws:PrincipalOrgID": a.readers.Organization}}
-	} else {
-		var principals []any
-		for _, account := range slices.Sorted(slices.Values(append([]string{a.hub.Account}, a.readers.Accounts...))) {
-			principals = append(principals, "arn:"+id.Partition+":iam::"+account+":root")
-		}
-		statement["Principal"] = map[string]any{"AWS": slices.CompactFunc(principals, func(a, b any) bool { return a == b })}
-	}
-	document := map[string]any{"Version": "2012-10-17"}
-	if current != "" {
-		document = map[string]any{}
-		if err := json.Unmarshal([]byte(current), &document); err != nil {
-			return "", false, fmt.Errorf("read the policy of bucket %s: %w", a.bucket, err)
-		}
-	}
-	var others []any
-	statements, ok := document["Statement"].([]any)
-	if one := document["Statement"]; !ok && one != nil {
-		statements = []any{one}
-	}
-	for _, s := range statements {
-		m, _ := s.(map[string]any)
-		if m["Sid"] != readSid {
-			others = append(others, s)
-		} else if reflect.DeepEqual(m, statement) {
-			return current, false, nil
-		}
-	}
-	document["Statement"] = append(others, statement)
-	body, err := json.Marshal(document)
-	if err == nil && len(body) > maxBucketPolicy {
-		err = fmt.Errorf("the policy of bucket %s would be %d bytes, S3 allows %d: so many accounts can be let in only by the organization's id (organization.source: aws)", a.bucket, len(body), maxBucketPolicy)
-	}
-	return string(body), true, err
+	return strings.ReplaceAll(strings.TrimSuffix(endpoint.URI.String(), "/"), region, written) + "/" + key, nil
 }
 
 // isMissing matches what HEAD answers, which has no body to read a code from.

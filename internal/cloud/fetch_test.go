@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -16,7 +17,11 @@ func TestFetch(t *testing.T) {
 	ctx := context.Background()
 	hub := axle.Target{Account: "222222222222", Region: "eu-west-1"}
 	a := c.Artifacts(hub, Readers{Accounts: []string{"333333333333"}})
-	address, err := a.Put(ctx, "x.yaml", []byte("Resources: {}"))
+	const key = "templates/x.yaml"
+	if err := a.Put(ctx, key, func() (io.ReadSeekCloser, error) { return noClose{strings.NewReader("Resources: {}")}, nil }); err != nil {
+		t.Fatal(err)
+	}
+	address, err := a.URL(ctx, key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,6 +43,10 @@ func TestFetch(t *testing.T) {
 	}
 }
 
+type noClose struct{ io.ReadSeeker }
+
+func (noClose) Close() error { return nil }
+
 func TestArtifactAddresses(t *testing.T) {
 	newWire(t)
 	t.Setenv("AWS_ENDPOINT_URL", "")
@@ -50,7 +59,7 @@ func TestArtifactAddresses(t *testing.T) {
 		"cn-north-1":    "https://axle-artifacts-222222222222-cn-north-1.s3.cn-north-1.amazonaws.com.cn/templates/x.yaml",
 		"us-gov-west-1": "https://axle-artifacts-222222222222-us-gov-west-1.s3.us-gov-west-1.amazonaws.com/templates/x.yaml",
 	} {
-		got, err := c.Artifacts(axle.Target{Account: "222222222222", Region: region}, Readers{}).url(context.Background(), "templates/x.yaml")
+		got, err := c.Artifacts(axle.Target{Account: "222222222222", Region: region}, Readers{}).URL(context.Background(), "templates/x.yaml")
 		if err != nil || got != want {
 			t.Errorf("%s: %s, %v", region, got, err)
 		}

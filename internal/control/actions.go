@@ -1,9 +1,11 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"fmt"
-	"sync"
+	"io"
+	"strings"
 	"time"
 
 	"axle"
@@ -84,8 +86,9 @@ func (w *Work) driverWith(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db 
 	if db != nil {
 		memory = &digests{ctx, db}
 	}
-	hub := axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region}
-	d := cfn.New(c, &templates{plan: p, more: more, cloud: c, hub: hub, readers: w.readers(p)}, memory)
+	t := w.templatesOf(c, p, more)
+	t.all = db != nil
+	d := cfn.New(c, t, memory)
 	d.Reverts = p.Command == "revert"
 	d.Adopts = p.Command == "adopt"
 	d.Verify, d.Continues = w.opts.Verify, w.opts.Recovery.Continue
@@ -103,16 +106,19 @@ func (w *Work) readers(p *plan.Plan) cloud.Readers {
 }
 
 // templates gives the plan's templates to the driver; the large ones through a
-// bucket of the hub account in the target's region.
+// bucket of the hub account in the target's region, where what they refer to is
+// too.
 type templates struct {
-	plan    *plan.Plan
-	more    func(digest string) ([]byte, bool) // may be nil
-	cloud   *cloud.Cloud
-	hub     axle.Target
-	readers cloud.Readers
-
-	mu      sync.Mutex
-	buckets map[string]*cloud.Artifacts // by region
+	plan       *plan.Plan
+	more       func(digest string) ([]byte, bool) // may be nil
+	cloud      *cloud.Cloud
+	hub        axle.Target
+	readers    cloud.Readers
+	readersKey string
+	buckets    *buckets
+	contents   func(key string) (io.ReadSeekCloser, error) // may be nil
+	// all: what is read when a change set is executed is stored too.
+	all bool
 }
 
 // Body implements cfn.Templates.
@@ -137,18 +143,21 @@ func (t *templates) URL(ctx context.Context, digest string, at axle.Target) (str
 		return "", &axle.Failure{Code: "NoHub", Blocked: true, Message: fmt.Sprintf("a template of %d bytes is too large to be sent along (%d), and there is no hub whose bucket could hold it", len(body), inlineTemplate),
 			Hint: "add hub: {account: ..., region: ...} to axle.yaml"}
 	}
-	t.mu.Lock()
-	if t.buckets == nil {
-		t.buckets = map[string]*cloud.Artifacts{}
+	bucket, key := t.bucket(at.Region), axle.ArtifactTemplates+"/"+strings.TrimPrefix(digest, "sha256:")+".yaml"
+	if err := bucket.Put(ctx, key, func() (io.ReadSeekCloser, error) { return inMemory{bytes.NewReader(body)}, nil }); err != nil {
+		return "", err
 	}
-	bucket := t.buckets[at.Region]
-	if bucket == nil {
-		bucket = t.cloud.Artifacts(axle.Target{Account: t.hub.Account, Region: at.Region}, t.readers)
-		t.buckets[at.Region] = bucket
+	if err := bucket.Prove(ctx, key, t.account(at)); err != nil {
+		return "", err
 	}
-	t.mu.Unlock()
-	return bucket.Put(ctx, "template.yaml", body)
+	return bucket.URL(ctx, key)
 }
+
+// inMemory is content that needs no closing.
+type inMemory struct{ io.ReadSeeker }
+
+// Close implements io.Closer.
+func (inMemory) Close() error { return nil }
 
 // digests is the store as the driver's memory. What can't be read or written is
 // as if it had never been recorded: a call more, nothing wrong.

@@ -16,6 +16,7 @@ import (
 
 	"axle"
 	"axle/internal/action"
+	"axle/internal/artifact"
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/diag"
@@ -80,6 +81,12 @@ type Work struct {
 	began     time.Time
 	run       string // id, also for use cases that keep no record
 	asked     *projectReads
+	// packed are the templates with local paths packaged, refers what they
+	// refer to by their digest; nil before.
+	packed   map[string]*template.Template
+	refers   map[string][]axle.Artifact
+	packager *artifact.Packager
+	buckets  *buckets
 	// Warnings are what the user should be told, in order.
 	Warnings []string
 }

@@ -76,6 +76,9 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		if err := w.validate(ctx, p, db); err != nil {
 			return nil, err
 		}
+		if err := w.stock(ctx, p, db); err != nil {
+			return nil, err
+		}
 	}
 	body, err := p.Encode()
 	if err != nil {
@@ -184,7 +187,7 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	if p.Project != w.Project() {
 		return nil, w, &axle.Failure{Code: "OtherProject", Blocked: true, Message: fmt.Sprintf("run %s is of project %q, and %s is of %q", run.ID, p.Project, o.File, w.Project())}
 	}
-	w.warnChanged(p)
+	w.warnChanged(ctx, p)
 	if p.MissingSecrets() {
 		fresh, err := w.build(ctx, p.Command == "destroy")
 		if err != nil {
@@ -211,11 +214,16 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 
 // warnChanged tells of stacks that axle.yaml or their templates say something
 // else of now: a run goes on as it was planned.
-func (w *Work) warnChanged(p *plan.Plan) {
+func (w *Work) warnChanged(ctx context.Context, p *plan.Plan) {
+	templates, err := w.pack(ctx)
+	if err != nil { // what the run needs was stored when it began
+		w.warn("what the templates refer to can't be packaged now: %v", err)
+		templates = nil
+	}
 	var changed []string
 	for i := range w.project.Stacks {
 		s := &w.project.Stacks[i]
-		spec, t := p.Specs["stack/"+s.Name], w.templates[s.Name]
+		spec, t := p.Specs["stack/"+s.Name], templates[s.Name]
 		if spec == nil || spec.Stack == nil || p.Command == "destroy" || p.Command == "prune" {
 			continue
 		}

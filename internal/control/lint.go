@@ -111,6 +111,7 @@ func Lint(ctx context.Context, o Options) (*LintResult, error) {
 	out := &LintResult{Files: 1}
 	templates := out.readTemplates(project)
 	problems = append(problems, plan.Check(project, templates)...)
+	problems = append(problems, missingLocals(templates)...)
 	var org *axle.Organization
 	if problems.Err() == nil {
 		var err error

@@ -41,7 +41,7 @@ func (w *Work) connect(ctx context.Context, tags, hub bool) error {
 	if err != nil {
 		return err
 	}
-	w.cloud = c
+	w.cloud, w.buckets = c, &buckets{open: map[bucketKey]*cloud.Artifacts{}}
 	if w.identity, err = c.Identity(ctx); err != nil {
 		return err
 	}

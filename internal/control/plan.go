@@ -43,12 +43,19 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 			return nil, err
 		}
 	}
-	p, problems := plan.Build(plan.Input{Exactly: exactly, Project: w.project, Templates: w.templates, Org: w.org, Enabled: enabled,
+	templates := w.templates
+	if !destroy {
+		if templates, err = w.pack(ctx); err != nil {
+			return nil, err
+		}
+	}
+	p, problems := plan.Build(plan.Input{Exactly: exactly, Project: w.project, Templates: templates, Org: w.org, Enabled: enabled,
 		Where: w.where, Regions: w.opts.Regions, NoPeering: w.opts.NoPeering, Destroy: destroy, Only: w.opts.Adopt})
 	if err := problems.Err(); err != nil {
 		return nil, err
 	}
 	p.Narrowed = w.narrowing()
+	p.Refer(w.refers)
 	if w.opts.RevertDrift {
 		p.Command = "revert"
 	}

@@ -266,7 +266,7 @@ func OpenPlan(ctx context.Context, o Options, path string) (*Work, *Preview, err
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
-	w, err := load(o, p.MissingSecrets())
+	w, err := load(o, p.MissingSecrets() || len(p.Artifacts) > 0)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -282,6 +282,9 @@ func OpenPlan(ctx context.Context, o Options, path string) (*Work, *Preview, err
 			return nil, nil, &axle.Failure{Code: "OtherPlace", Blocked: true, Message: fmt.Sprintf("%s was made in another %s: %q, and this is %q", path, c.what, c.planned, c.now),
 				Hint: "use the credentials and the AWS_ENDPOINT_URL that it was planned with"}
 		}
+	}
+	if err := w.sameCode(ctx, p); err != nil {
+		return nil, nil, err
 	}
 	if p.MissingSecrets() {
 		if err := w.fetchTemplates(ctx); err != nil {

@@ -50,6 +50,9 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 		return nil, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
+	if err := w.stock(ctx, p, nil); err != nil { // who executes reads it then, and can't store it
+		return nil, err
+	}
 	out := &Prepared{Expires: time.Now().UTC().Add(validFor).Truncate(time.Second)}
 	driver := w.driver(ctx, w.cloud, p, nil)
 	driver.Description = cfn.Prepared(w.run, out.Expires)

@@ -99,7 +99,7 @@ func (w *Work) groups() ([]*privilege.Group, error) {
 	var keys []string
 	for _, a := range accounts {
 		key := fmt.Sprint(in[a.ID])
-		if a.ID == w.hub.Account.ID && probe.Artifacts != "" { // it keeps the large templates
+		if a.ID == w.hub.Account.ID && probe.Artifacts != "" { // it keeps the artifacts
 			key += " hub"
 		}
 		if members[key] == nil {
@@ -134,7 +134,7 @@ func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
 		g.AnyRegion = g.AnyRegion || s.Regions.Kind == config.RegionsEnabled
 		g.Stacks = append(g.Stacks, privilege.Stack{Name: s.StackName.Value, Template: t, Regions: regions[s.Name],
 			Parameters: w.sameValues(s, accounts, regions[s.Name]), ExecutionRole: s.ExecutionRole.Value,
-			Dynamic: readsFor(reads.dynamic[s.Name], accounts), Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate})
+			Dynamic: readsFor(reads.dynamic[s.Name], accounts), Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate, Stored: storedKinds(t)})
 	}
 	for i := range w.project.Peerings {
 		p := &w.project.Peerings[i]
@@ -149,25 +149,6 @@ func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
 	slices.Sort(g.Peering.Regions)
 	g.Peering.Regions = slices.Compact(g.Peering.Regions)
 	return g
-}
-
-// artifacts says which buckets the project's large templates go to.
-func (w *Work) artifacts(g *privilege.Group) {
-	anywhere := false
-	for i := range w.project.Stacks {
-		s := &w.project.Stacks[i]
-		if t := w.templates[s.Name]; t == nil || len(t.Body) <= inlineTemplate || w.hub.Account.ID == "" {
-			continue
-		}
-		g.Artifacts = "axle-artifacts-" + w.hub.Account.ID + "-"
-		regions := w.regionsOf(s)
-		anywhere = anywhere || regions == nil
-		g.ArtifactRegions = append(g.ArtifactRegions, regions...)
-	}
-	slices.Sort(g.ArtifactRegions)
-	if g.ArtifactRegions = slices.Compact(g.ArtifactRegions); anywhere {
-		g.ArtifactRegions = nil
-	}
 }
 
 // regionsOf are the regions of a stack; none when they are those that an

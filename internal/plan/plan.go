@@ -39,6 +39,8 @@ type Plan struct {
 	Specs map[string]*axle.Spec `json:"specs"`
 	// Templates are the bodies by digest.
 	Templates map[string][]byte `json:"templates,omitempty"`
+	// Artifacts are what the templates refer to, by the templates' digests.
+	Artifacts map[string][]axle.Artifact `json:"artifacts,omitempty"`
 	// Steps are in topological order; equal ranks by name, account and region.
 	Steps []axle.Step `json:"steps"`
 	// Rollouts are those of the stacks that have one, in the order of axle.yaml.
@@ -76,6 +78,19 @@ func outputsStep(stack string, t axle.Target) string {
 
 func peeringStep(name string, requester axle.Target, part string) string {
 	return "peering/" + name + "/" + requester.String() + "/" + part
+}
+
+// Refer notes which artifacts the plan's templates refer to.
+func (p *Plan) Refer(artifacts map[string][]axle.Artifact) {
+	for digest := range p.Templates {
+		if len(artifacts[digest]) == 0 {
+			continue
+		}
+		if p.Artifacts == nil {
+			p.Artifacts = map[string][]axle.Artifact{}
+		}
+		p.Artifacts[digest] = artifacts[digest]
+	}
 }
 
 func specKey(s *axle.Step) string {
@@ -140,7 +155,7 @@ func Unmarshal(body []byte) (*Plan, error) {
 // them is made of.
 func redacted(p *Plan) *Plan {
 	out := &Plan{Project: p.Project, Command: p.Command, Env: p.Env, Narrowed: p.Narrowed, Hub: p.Hub, Vars: p.Vars, NoVars: p.NoVars,
-		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Expires: p.Expires, Steps: p.Steps, Rollouts: p.Rollouts}
+		Accounts: p.Accounts, Specs: p.Specs, Templates: p.Templates, Artifacts: p.Artifacts, Expires: p.Expires, Steps: p.Steps, Rollouts: p.Rollouts}
 	if p.secretVars {
 		out.Vars, out.NoVars = nil, true
 	}

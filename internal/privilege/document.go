@@ -22,15 +22,27 @@ type Statement struct {
 	Actions   []string
 	Resources []string
 	Passed    []string // iam:PassedToService
+	When      Condition
+}
+
+// Condition is the condition of a statement: keys and values by operator.
+type Condition map[string]map[string][]string
+
+// condition is that of the statement, nil when it has none.
+func (s *Statement) condition() Condition {
+	if len(s.Passed) > 0 {
+		return Condition{"StringEquals": {"iam:PassedToService": s.Passed}}
+	}
+	return s.When
 }
 
 // statements makes as few statements as say the same: the actions of each
 // resource together, and resources with the same actions together.
 func statements(g grants) []Statement {
-	type on struct{ resource, passed string }
+	type on struct{ resource, passed, when string }
 	actions := map[on][]string{}
 	for one := range g {
-		k := on{one.resource, one.passed}
+		k := on{one.resource, one.passed, one.when}
 		actions[k] = append(actions[k], one.action)
 	}
 	// Roles that go to several services have one statement.
@@ -48,7 +60,10 @@ func statements(g grants) []Statement {
 			slices.Sort(passed[k.resource])
 			s.Passed = passed[k.resource]
 		}
-		key := service(k.resource) + strings.Join(list, " ") + "|" + strings.Join(s.Passed, " ")
+		if k.when != "" {
+			_ = json.Unmarshal([]byte(k.when), &s.When) // onlyIf wrote it
+		}
+		key := service(k.resource) + strings.Join(list, " ") + "|" + strings.Join(s.Passed, " ") + k.when
 		if merged[key] == nil {
 			merged[key] = &s
 		}
@@ -91,6 +106,9 @@ func (s *Statement) about() string {
 	if len(s.Passed) > 0 {
 		return "PassRoles"
 	}
+	if s.Resources[0] == "*" && len(s.When) > 0 {
+		return titled(strings.Split(s.Actions[0], ":")[0])
+	}
 	if s.Resources[0] == "*" {
 		return "Look"
 	}
@@ -131,7 +149,7 @@ type wire struct {
 	Effect    string
 	Action    []string
 	Resource  []string
-	Condition map[string]map[string][]string `json:",omitempty"`
+	Condition Condition `json:",omitempty"`
 }
 
 func document(list []Statement, fill func(string) string) []byte {
@@ -144,9 +162,7 @@ func document(list []Statement, fill func(string) string) []byte {
 		for _, r := range s.Resources {
 			w.Resource = append(w.Resource, fill(r))
 		}
-		if len(s.Passed) > 0 {
-			w.Condition = map[string]map[string][]string{"StringEquals": {"iam:PassedToService": s.Passed}}
-		}
+		w.Condition = s.condition()
 		out.Statement = append(out.Statement, w)
 	}
 	text, err := json.Marshal(out)
@@ -220,10 +236,16 @@ func YAML(list []Statement, indent int) string {
 		b.WriteString(in + "- Sid: " + s.Sid + "\n" + in + "  Effect: Allow\n")
 		items("Action", s.Actions)
 		items("Resource", s.Resources)
-		if len(s.Passed) > 0 {
-			b.WriteString(in + "  Condition:\n" + in + "    StringEquals:\n" + in + "      iam:PassedToService:\n")
-			for _, p := range s.Passed {
-				b.WriteString(in + "        - " + p + "\n")
+		if c := s.condition(); len(c) > 0 {
+			b.WriteString(in + "  Condition:\n")
+			for _, operator := range slices.Sorted(maps.Keys(c)) {
+				b.WriteString(in + "    " + operator + ":\n")
+				for _, key := range slices.Sorted(maps.Keys(c[operator])) {
+					b.WriteString(in + "      " + key + ":\n")
+					for _, v := range c[operator][key] {
+						b.WriteString(in + "        - " + quoted(v) + "\n")
+					}
+				}
 			}
 		}
 	}
@@ -248,8 +270,8 @@ func quoted(s string) string {
 }
 
 // ParseDocument reads statements back from a policy that this package wrote and
-// somebody may have edited: Allow statements, whose only condition is on the
-// service that a role is passed to.
+// somebody may have edited: Allow statements, whose only conditions are on the
+// service that a role is passed to, and on what a key is used for.
 func ParseDocument(text []byte) ([]Statement, error) {
 	var doc struct{ Statement []wire }
 	if err := json.Unmarshal(text, &doc); err != nil {
@@ -258,10 +280,15 @@ func ParseDocument(text []byte) ([]Statement, error) {
 	var out []Statement
 	for _, w := range doc.Statement {
 		passed := w.Condition["StringEquals"]["iam:PassedToService"]
-		if w.Effect != "Allow" || len(w.Action) == 0 || len(w.Resource) == 0 || len(w.Condition) > 0 && len(passed) == 0 {
+		key := len(w.Condition) > 0 && !slices.ContainsFunc(w.Action, func(a string) bool { return !strings.HasPrefix(a, "kms:") })
+		if w.Effect != "Allow" || len(w.Action) == 0 || len(w.Resource) == 0 || len(w.Condition) > 0 && len(passed) == 0 && !key {
 			return nil, fmt.Errorf("statement %s isn't one that axle access least-privilege writes", w.Sid)
 		}
-		out = append(out, Statement{Sid: w.Sid, Actions: w.Action, Resources: w.Resource, Passed: passed})
+		s := Statement{Sid: w.Sid, Actions: w.Action, Resources: w.Resource, Passed: passed}
+		if len(passed) == 0 {
+			s.When = w.Condition
+		}
+		out = append(out, s)
 	}
 	return out, nil
 }

@@ -24,6 +24,9 @@ type Stack struct {
 	Dynamic []Read
 	// Large: the template goes by way of the hub's bucket.
 	Large bool
+	// Stored are the kinds of artifacts in the hub's buckets that the template
+	// refers to, by local paths.
+	Stored []string
 }
 
 // Group are accounts with the same stacks, which share a policy.
@@ -32,11 +35,14 @@ type Group struct {
 	Accounts  []string // ids
 	Stacks    []Stack
 	Peering   Peering
-	// Artifacts are the hub's buckets of large templates, without the region at
-	// the end of their names; "" when the project has none. Hub says that they
-	// are in this account, which has to make and fill them.
+	// Artifacts are the hub's buckets, without the region at the end of their
+	// names; "" when the project needs none. Hub says that they are in this
+	// account, which has to make and fill them.
 	Artifacts       string
 	ArtifactRegions []string // none: any region
+	ArtifactKinds   []string // what is in them
+	ArtifactHub     string   // the hub's account
+	ArtifactHome    string   // the hub's region, where some are whatever the stack's is
 	Hub             bool
 	// Room leaves room for changes: resources may get any property that takes
 	// nothing but actions on themselves.

@@ -29,7 +29,7 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		g.stacks(all, true)
 		g.passRoles(all)
 		g.peering(all)
-		g.artifacts(all)
+		g.artifacts(role, all)
 	case Plan:
 		g.texts(all)
 		g.stacks(all, false)
@@ -37,10 +37,11 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		if g.Peering.Requests || g.Peering.Accepts {
 			all.on("ec2:DescribeRouteTables ec2:DescribeVpcPeeringConnections", "*")
 		}
-		g.artifacts(all)
+		g.artifacts(role, all)
 	case Execution:
 		r.Gaps = g.resources(schemas, func(*Stack) bool { return true }, all)
 		g.dynamicReads(func(*Stack) bool { return true }, all)
+		g.artifacts(role, all)
 	case Execute:
 		r.Gaps = g.resources(schemas, own, all)
 		g.dynamicReads(own, all)
@@ -52,6 +53,7 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 			}
 		}
 		all.on("cloudformation:ListStacks", "*")
+		g.artifacts(role, all)
 	}
 	if role == Deploy || role == Plan {
 		g.reads(g.Reads, all)
@@ -169,35 +171,5 @@ func (g *Group) peering(into grants) {
 	}
 	if p.DNS {
 		into.on("ec2:ModifyVpcPeeringConnectionOptions", connection...)
-	}
-}
-
-// artifacts adds what large templates take: CloudFormation reads them with the
-// caller's permissions, and the hub's account makes and fills the buckets, one
-// for each region that such a template goes to.
-func (g *Group) artifacts(into grants) {
-	if g.Artifacts == "" {
-		return
-	}
-	buckets := func(regions []string) []string {
-		var out []string
-		for _, r := range regionsOf(regions) {
-			out = append(out, "arn:"+orElse(g.Partition, partition)+":s3:::"+g.Artifacts+orElse(r, "*"))
-		}
-		return out
-	}
-	for _, s := range g.Stacks {
-		for _, bucket := range buckets(s.Regions) {
-			if s.Large {
-				into.on("s3:GetObject", bucket+"/templates/*")
-			}
-		}
-	}
-	if !g.Hub {
-		return
-	}
-	for _, bucket := range buckets(g.ArtifactRegions) {
-		into.on("s3:CreateBucket s3:GetBucketPolicy s3:ListBucket s3:PutBucketOwnershipControls s3:PutBucketPolicy s3:PutBucketPublicAccessBlock s3:PutEncryptionConfiguration", bucket)
-		into.on("s3:GetObject s3:PutObject", bucket+"/templates/*")
 	}
 }
