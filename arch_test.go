@@ -20,7 +20,8 @@ import (
 var imports = map[string][]string{
 	".":                          {},
 	"policy":                     {},
-	"sandbox":                    {"policy"},
+	"sandbox":                    {"policy", "sandbox/sam"},
+	"sandbox/sam":                {},
 	"internal/diag":              {},
 	"internal/expr":              {},
 	"internal/config":            {"internal/expr"},
