@@ -106,6 +106,7 @@ func bootstrapFlags(cmd *cobra.Command, o *control.BootstrapOptions) {
 	cmd.Flags().BoolVar(&o.StackSet, "stackset", false, "make the spoke roles by way of a service-managed stack set")
 	cmd.Flags().BoolVar(&o.NoAutoDeployment, "no-auto-deployment", false, "with --stackset: accounts that come into the OUs don't get the role by themselves")
 	cmd.Flags().BoolVar(&o.EnableTrustedAccess, "enable-trusted-access", false, "with --stackset: let StackSets into the organization, if it isn't yet")
+	cmd.Flags().BoolVar(&o.NoStore, "no-store", false, "leave the table and the bucket of a journal in DynamoDB to somebody else")
 	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
 }
 
@@ -136,7 +137,11 @@ func bootstrapText(out io.Writer, b *control.Bootstrap) {
 		if n := len(p.Accounts); n != 1 {
 			accounts = fmt.Sprintf("%d accounts", n)
 		}
-		fmt.Fprintf(out, "# Phase %d: role %s as stack %s in %s, in %s:\n", phase, p.Role, p.StackName, p.Region, accounts)
+		what := "role " + p.Role
+		if p.Role == "" {
+			what = "table " + p.Parameters["Table"] + " and bucket " + p.Parameters["Bucket"] + " of the journal"
+		}
+		fmt.Fprintf(out, "# Phase %d: %s as stack %s in %s, in %s:\n", phase, what, p.StackName, p.Region, accounts)
 		for _, account := range p.Accounts {
 			fmt.Fprintf(out, "#   %s\n", account.Label())
 		}

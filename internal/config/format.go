@@ -38,8 +38,8 @@ var (
 		"write 10 or 25%"}
 	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
 		"write 45m, 1h or 1h30m"}
-	storeAddress = &match{regexp.MustCompile(`^postgres(ql)?://([^/@:]+@)?[^/@]*(/.*)?$`), 0, "the address of a store",
-		"write postgres://user@host:5432/database; the password isn't for this file, but for PGPASSWORD, ~/.pgpass or AXLE_STORE"}
+	storeAddress = &match{regexp.MustCompile(`^(postgres(ql)?://([^/@:]+@)?[^/@]*(/.*)?|dynamodb://[a-zA-Z0-9_.-]{3,}(\?(region|bucket)=[a-z0-9.-]+(&(region|bucket)=[a-z0-9.-]+)*)?)$`), 0, "the address of a store",
+		"write postgres://user@host:5432/database (the password isn't for this file, but for PGPASSWORD, ~/.pgpass or AXLE_STORE), or dynamodb://axle-journal for a table in the hub account"}
 	notEmpty = &match{regexp.MustCompile(`\S`), 0, "text", "it must not be empty"}
 )
 
@@ -57,7 +57,7 @@ var file = form{is: object, doc: "An Axle project: what is deployed to which acc
 			match: source, example: "source: aws", deflt: "aws"}, false},
 	}}, false},
 	{"access", accessForm, false},
-	{"store", form{doc: "Where runs and the project's lock are recorded: postgres://USER@HOST:PORT/DATABASE, for teams. Without it, in .axle beside this file. AXLE_STORE overrides it.",
+	{"store", form{doc: "Where runs and the project's lock are recorded, for teams: postgres://USER@HOST:PORT/DATABASE, or dynamodb://TABLE?region=REGION&bucket=BUCKET for a table and a bucket of the hub account (region and bucket may be left out). Without it, in .axle beside this file. AXLE_STORE overrides it.",
 		match: storeAddress, example: "store: postgres://axle@db.example.com:5432/axle"}, false},
 	{"hub", form{is: object, doc: "The account that everything is worked from.",
 		example: `hub: {account: account.name == "tools", region: eu-west-1}`, keys: []key{

@@ -37,6 +37,8 @@ type BootstrapOptions struct {
 	NoAutoDeployment bool
 	// EnableTrustedAccess lets StackSets into the organization, if it isn't yet.
 	EnableTrustedAccess bool
+	// NoStore leaves the table and bucket of the journal to somebody else.
+	NoStore bool
 	// Policies, if given, are what the spoke role gets instead of what is
 	// computed: as axle access least-privilege --format bootstrap writes them.
 	Policies []byte
@@ -59,8 +61,8 @@ const (
 
 // Phase is one phase of a bootstrap: a stack in accounts.
 type Phase struct {
-	Name       string            `json:"name"` // spoke | hub
-	Role       string            `json:"role"`
+	Name       string            `json:"name"`           // spoke | hub | store
+	Role       string            `json:"role,omitempty"` // "": the store makes none
 	StackName  string            `json:"stack_name"`
 	Region     string            `json:"region"`
 	Accounts   []axle.Account    `json:"accounts"`
@@ -85,7 +87,8 @@ type Bootstrap struct {
 
 // PlanBootstrap computes the roles and where they go: the spoke role in every
 // account of the project, the management and hub accounts included; then the
-// hub role in the hub account, when access.via names one.
+// hub role in the hub account, when access.via names one; then the table and
+// bucket of the journal, when store names one in DynamoDB.
 func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstrap, error) {
 	id := w.identity
 	for _, arn := range o.Trust {
@@ -146,8 +149,17 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 			accounts = append(accounts, root)
 		}
 		slices.Sort(accounts)
-		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, hubBody(w.project, w.hub),
+		body, err := w.hubBody()
+		if err != nil {
+			return nil, err
+		}
+		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, body,
 			map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
+	}
+	if journal, err := b.storePhase(); err != nil {
+		return nil, err
+	} else if journal != nil && !o.NoStore {
+		b.Phases = append(b.Phases, *journal)
 	}
 	if b.Set != nil {
 		return b, b.Set.look(ctx, b)
@@ -306,8 +318,11 @@ func (b *Bootstrap) explainEntry(records []axle.Record) {
 }
 
 func (b *Bootstrap) steps(whole *plan.Plan, p *Phase) []axle.Step {
-	name := "bootstrap-" + p.Name
-	spec := &axle.Spec{Stack: &axle.StackSpec{Project: b.Project, Stack: name, StackName: p.StackName, Template: p.digest,
+	name, project := "bootstrap-"+p.Name, b.Project
+	if p.Role == "" {
+		project = storeOwner
+	}
+	spec := &axle.Spec{Stack: &axle.StackSpec{Project: project, Stack: name, StackName: p.StackName, Template: p.digest,
 		Capabilities: []string{"CAPABILITY_NAMED_IAM"}}}
 	whole.Specs["stack/"+name+"/"+p.digest] = spec
 	whole.Templates[p.digest] = []byte(p.Template)

@@ -63,6 +63,8 @@ type Options struct {
 	Version       string
 	// run is the id of the run that is resumed; empty for a new one.
 	run string
+	// opened is the project, once it is: a journal in the hub is opened through it.
+	opened *Work
 	// wrap, for tests, stands between a run and its journal.
 	wrap func(store.Store) store.Store
 }

@@ -145,6 +145,7 @@ type universe struct {
 	t        *testing.T
 	accounts string // an organization's file
 	unkind   bool
+	prepare  func(*world) // makes what a world has from the start; may be nil
 	mu       sync.Mutex
 	last     int
 	live     map[string]http.Handler // by version
@@ -228,7 +229,11 @@ func (u *universe) world(state string, files map[string]string) (*world, error) 
 			return nil, err
 		}
 	}
-	return &world{universe: u, box: box, file: filepath.Join(dir, "axle.yaml"), keys: map[string]string{key: "management"}}, nil
+	w := &world{universe: u, box: box, file: filepath.Join(dir, "axle.yaml"), keys: map[string]string{key: "management"}}
+	if u.prepare != nil {
+		u.prepare(w)
+	}
+	return w, nil
 }
 
 func (w *world) close() {
@@ -239,6 +244,7 @@ func (w *world) close() {
 
 var (
 	signedBy   = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/`)
+	forJournal = regexp.MustCompile(`Credential=[^/]+/[0-9]+/[^/]+/(dynamodb|s3)/`)
 	sessionOf  = regexp.MustCompile(`arn:aws:sts::([0-9]{12}):assumed-role/`)
 	newPeering = regexp.MustCompile(`<vpcPeeringConnectionId>(pcx-[0-9a-f]+)<`)
 	newKey     = regexp.MustCompile(`<AccessKeyId>([^<]+)</AccessKeyId>`)
@@ -247,6 +253,10 @@ var (
 // gate is AWS as a process sees it.
 func (w *world) gate(p *process) http.Handler {
 	return http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if forJournal.MatchString(r.Header.Get("Authorization")) { // of which doomed decides
+			w.box.ServeHTTP(out, r)
+			return
+		}
 		body, err := readForm(r)
 		if err != nil || p.killed() {
 			panic(http.ErrAbortHandler)

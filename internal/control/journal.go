@@ -17,16 +17,13 @@ import (
 // a machine's own affair, or has a password.
 const storeEnv = "AXLE_STORE"
 
-// journalAt is where the project's journal is: an address of PostgreSQL, or
-// empty for the file beside axle.yaml. Mistakes in axle.yaml are for others to
+// journalAt is where the project's journal is: an address of PostgreSQL or
+// DynamoDB, or empty for the file beside axle.yaml. Mistakes in axle.yaml are for others to
 // report, but a store that it names wrongly is none: a run must not be recorded,
 // or locked, in another place than the team's.
 func journalAt(o Options) (string, error) {
-	if address := os.Getenv(storeEnv); address != "" {
-		if !store.IsPostgres(address) {
-			return "", &store.Error{Path: storeEnv, Summary: "isn't the address of a PostgreSQL database", Hint: "postgres://user@host:5432/database"}
-		}
-		return address, nil
+	if address, err := journalInstead(); address != "" || err != nil {
+		return address, err
 	}
 	project, problems := config.Load(o.File, "")
 	if project == nil {
@@ -41,6 +38,15 @@ func journalAt(o Options) (string, error) {
 	return project.Store.Address.Value, nil
 }
 
+// journalInstead is what AXLE_STORE says in place of axle.yaml.
+func journalInstead() (string, error) {
+	address := os.Getenv(storeEnv)
+	if address != "" && !store.IsPostgres(address) && !store.IsDynamoDB(address) {
+		return "", &store.Error{Path: storeEnv, Summary: "isn't the address of a store", Hint: "postgres://user@host:5432/database or dynamodb://TABLE"}
+	}
+	return address, nil
+}
+
 // openStore opens the project's journal.
 func openStore(ctx context.Context, o Options) (store.Store, error) {
 	address, err := journalAt(o)
@@ -48,9 +54,12 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 		return nil, err
 	}
 	var db store.Store
-	if address == "" {
+	switch {
+	case address == "":
 		db, err = store.Open(ctx, filepath.Join(stateDir(o.File), "axle.db"))
-	} else {
+	case store.IsDynamoDB(address):
+		db, err = openTable(ctx, o, address)
+	default:
 		db, err = store.OpenPostgres(ctx, address)
 	}
 	if err != nil {
@@ -60,6 +69,30 @@ func openStore(ctx context.Context, o Options) (store.Store, error) {
 		return o.wrap(db), nil
 	}
 	return db, nil
+}
+
+// openTable opens a journal in DynamoDB and S3, in the hub account: what only
+// reads the journal knows no account yet.
+func openTable(ctx context.Context, o Options, address string) (store.Store, error) {
+	at, err := store.ParseTableAddress(address)
+	if err != nil {
+		return nil, err
+	}
+	w := o.opened
+	if w == nil {
+		if w, err = load(o, false); err != nil {
+			return nil, err
+		}
+		if err := w.enterHub(ctx); err != nil {
+			return nil, err
+		}
+	}
+	region := at.In("", w.Region()).Region
+	account, table, bucket, err := w.cloud.TableAndBucket(ctx, w.hub.Account.ID, region)
+	if err != nil {
+		return nil, err
+	}
+	return store.OpenDynamoDB(ctx, at.In(account, region), account, table, bucket)
 }
 
 // readStore opens the journal to look something up: where there is none, none

@@ -18,20 +18,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// A journal in PostgreSQL is the team's: a run that was killed on one machine is
+// A journal in PostgreSQL or DynamoDB is the team's: a run that was killed on one machine is
 // seen and resumed from another folder, and two at once are refused, with who
 // is at work, where and since when. In a file the latter is the same.
 func TestTwoAtOnce(t *testing.T) {
-	for _, kind := range []string{"file", "postgres"} {
+	for _, kind := range []string{"file", "postgres", "dynamodb"} {
 		t.Run(kind, func(t *testing.T) {
 			address := ""
-			if kind == "postgres" {
+			switch kind {
+			case "postgres":
 				address = storetest.Database(t, storetest.Postgres(t), "axle_team")
+			case "dynamodb":
+				address = "dynamodb://axle-team"
 			}
 			t.Setenv(storeEnv, address)
 			u := newUniverse(t, netAccounts(1))
+			if kind == "dynamodb" {
+				u.prepare = makeTable
+			}
 			want := u.unkilled(t, crash{})
-			if address != "" {
+			if kind == "postgres" {
 				address = storetest.Database(t, address, "axle_team_2")
 				t.Setenv(storeEnv, address)
 			}
@@ -63,10 +69,34 @@ func TestTwoAtOnce(t *testing.T) {
 	}
 }
 
+// makeTable makes the table and bucket that the world's journal is in.
+func makeTable(w *world) {
+	err := w.live(&process{}, func(ctx context.Context, o Options) error {
+		work, err := Open(ctx, o)
+		if err != nil {
+			return err
+		}
+		at, _, err := work.tableStore()
+		if err != nil {
+			return err
+		}
+		_, db, bucket, err := work.cloud.TableAndBucket(ctx, work.hub.Account.ID, at.Region)
+		if err == nil {
+			storetest.Table(w.t, at, db, bucket)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // refused has somebody else hold the project's lock meanwhile.
 func refused(t *testing.T, w *world) {
 	t.Helper()
-	db, err := openStore(t.Context(), Options{File: w.file})
+	version, leave := w.enter(w.gate(&process{}))
+	defer leave()
+	db, err := openStore(t.Context(), Options{File: w.file, Version: version})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,15 +36,11 @@ func Open(ctx context.Context, o Options) (*Work, error) {
 // connect opens the door to AWS and discovers the organization. The hub must be
 // there, but for those that only look at the organization.
 func (w *Work) connect(ctx context.Context, tags, hub bool) error {
-	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
-		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
-	if err != nil {
+	if err := w.door(ctx); err != nil {
 		return err
 	}
-	w.cloud, w.buckets = c, &buckets{open: map[bucketKey]*cloud.Artifacts{}}
-	if w.identity, err = c.Identity(ctx); err != nil {
-		return err
-	}
+	c := w.cloud
+	var err error
 	if w.org, err = w.discover(ctx, tags); err != nil {
 		return err
 	}
@@ -58,7 +54,31 @@ func (w *Work) connect(ctx context.Context, tags, hub bool) error {
 	if w.hub.Account.ID != "" {
 		c.UseHub(w.hub.Account.ID)
 	}
+	w.opts.opened = w
 	return nil
+}
+
+// door opens the door to AWS, and finds out who we are.
+func (w *Work) door(ctx context.Context) error {
+	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
+		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
+	if err != nil {
+		return err
+	}
+	w.cloud, w.buckets = c, &buckets{open: map[bucketKey]*cloud.Artifacts{}}
+	w.identity, err = c.Identity(ctx)
+	return err
+}
+
+// enterHub opens the door for calls to the hub account alone. A hub that is told
+// by an expression, and overrides, need the organization for that.
+func (w *Work) enterHub(ctx context.Context) error {
+	hub := &w.project.Hub
+	if hub.AccountID == "" || len(w.project.Access.Overrides) > 0 {
+		return w.connect(ctx, w.needsTags(), true)
+	}
+	w.hub = plan.Hub{Account: axle.Account{ID: hub.AccountID}, Region: hub.Region.Value}
+	return w.door(ctx)
 }
 
 // access turns the configuration's access rules into the cloud's.

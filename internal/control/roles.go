@@ -138,11 +138,15 @@ func (g *writtenPolicies) statements(accounts []string) ([]privilege.Statement, 
 		Hint: "write it anew with axle access least-privilege --format bootstrap, or narrow with --where"}
 }
 
-// hubBody is the template of the hub role: it enters the accounts, and reads
-// the organization from where the project has it.
-func hubBody(p *config.Project, hub plan.Hub) []byte {
-	text := strings.NewReplacer("<project>", p.Name.Value, "# <statements>\n", privilege.YAML(hubStatements(p, hub), 14)).Replace(hubFrame)
-	return []byte(text)
+// hubBody is the template of the hub role: it enters the accounts, reads the
+// organization from where the project has it, and uses its journal.
+func (w *Work) hubBody() ([]byte, error) {
+	journal, err := w.storeStatements()
+	if err != nil {
+		return nil, err
+	}
+	statements := append(hubStatements(w.project, w.hub), journal...)
+	return []byte(strings.NewReplacer("<project>", w.Project(), "# <statements>\n", privilege.YAML(statements, 14)).Replace(hubFrame)), nil
 }
 
 // organizationActions are what discovering an organization takes; it has no

@@ -149,7 +149,12 @@ func TestPrincipalARN(t *testing.T) {
 func TestHubBody(t *testing.T) {
 	for source, want := range map[string]string{"aws": "organizations:ListAccounts", "ssm:/axle/accounts": "- !Sub arn:${AWS::Partition}:ssm:eu-west-1:${AWS::AccountId}:parameter/axle/accounts", "file:x.yaml": ""} {
 		w := opened(t, "name: p\norganization: {source: '"+source+"'}\naccess:\n  via: axle-hub\n  role: axle-spoke\n  overrides:\n    - {where: account.management, role: path/special}\n    - {where: account.name == \"x\", role: none}\nhub: {account: \"111111111111\", region: eu-west-1}\nregions: [eu-west-1]\n", nil)
-		body := string(hubBody(w.project, plan.Hub{Region: "eu-west-1"}))
+		w.hub = plan.Hub{Region: "eu-west-1"}
+		made, err := w.hubBody()
+		if err != nil {
+			t.Fatal(err)
+		}
+		body := string(made)
 		for _, part := range []string{"iam::*:role/axle-spoke\n", "iam::*:role/path/special\n", want} {
 			if !strings.Contains(body, part) {
 				t.Errorf("%s: nothing of %q in\n%s", source, part, body)

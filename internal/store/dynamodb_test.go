@@ -110,7 +110,8 @@ func (s *shop) at(name string) store.TableAddress {
 // table makes the table and bucket of a name.
 func (s *shop) table(t *testing.T, name string) {
 	t.Helper()
-	storetest.Table(t, s.config(), s.at(name))
+	db, bucket := storetest.Clients(s.config())
+	storetest.Table(t, s.at(name), db, bucket)
 }
 
 func (s *shop) open(t *testing.T, name string) *store.DynamoDB {

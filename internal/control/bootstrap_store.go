@@ -1,0 +1,63 @@
+package control
+
+import (
+	_ "embed"
+	"regexp"
+
+	"axle"
+	"axle/internal/privilege"
+	"axle/internal/store"
+	"axle/internal/template"
+)
+
+// storeTemplate makes the table and the bucket of a journal in DynamoDB. It says
+// nothing of a project: several may share one.
+//
+//go:embed roles/store.yaml
+var storeTemplate string
+
+// storeOwner is the project of the journal's stack.
+const storeOwner = "axle"
+
+var notInStackName = regexp.MustCompile(`[^a-zA-Z0-9]+`)
+
+// tableStore is where the project's journal is, if it is in DynamoDB: in the hub
+// account, by the rules of openTable.
+func (w *Work) tableStore() (at store.TableAddress, ok bool, err error) {
+	address, err := journalInstead()
+	if address == "" {
+		address = w.project.Store.Address.Value
+	}
+	if err != nil || !store.IsDynamoDB(address) {
+		return at, false, err
+	}
+	at, err = store.ParseTableAddress(address)
+	return at.In(w.hub.Account.ID, w.Region()), err == nil, err
+}
+
+// storePhase makes the table and the bucket; nil when the project's journal is
+// elsewhere.
+func (b *Bootstrap) storePhase() (*Phase, error) {
+	at, ok, err := b.w.tableStore()
+	if err != nil || !ok {
+		return nil, err
+	}
+	return &Phase{Name: "store", StackName: "axle-store-" + notInStackName.ReplaceAllString(at.Table, "-"), Region: at.Region,
+		Accounts: []axle.Account{b.w.hub.Account}, Parameters: map[string]string{"Table": at.Table, "Bucket": at.Bucket},
+		Template: storeTemplate, digest: template.Digest([]byte(storeTemplate))}, nil
+}
+
+// storeStatements are what using the journal takes.
+func (w *Work) storeStatements() ([]privilege.Statement, error) {
+	at, ok, err := w.tableStore()
+	if err != nil || !ok {
+		return nil, err
+	}
+	bucket := "arn:${AWS::Partition}:s3:::" + at.Bucket
+	return []privilege.Statement{
+		{Sid: "UseTheJournal", Actions: []string{"dynamodb:ConditionCheckItem", "dynamodb:DescribeTable", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+			Resources: []string{"arn:${AWS::Partition}:dynamodb:" + at.Region + ":" + w.hub.Account.ID + ":table/" + at.Table}},
+		{Sid: "FindThePlans", Actions: []string{"s3:ListBucket"}, Resources: []string{bucket}},
+		{Sid: "UseThePlans", Actions: []string{"s3:GetObject", "s3:PutObject"}, Resources: []string{bucket + "/*"}},
+	}, nil
+}
