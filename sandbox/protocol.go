@@ -190,6 +190,9 @@ func writeError(w http.ResponseWriter, svc service, e *apiError, id string) {
 		if svc.name == "organizations" {
 			out = obj{"Message": e.Message}
 		}
+		if svc.name == "lambda" {
+			out = lambdaError(e, status)
+		}
 		for k, v := range e.Extra {
 			out[k] = v
 		}

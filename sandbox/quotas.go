@@ -216,17 +216,3 @@ func raiseQuota(c *call) (obj, error) {
 		"Requester": `{"accountId":"` + c.Account.ID + `","callerArn":"` + c.Who.ARN + `"}`,
 		"QuotaArn":  shown["QuotaArn"], "GlobalQuota": shown["GlobalQuota"], "Unit": shown["Unit"]}}, nil
 }
-
-func (s *Sandbox) lambdaOps() map[string]operation {
-	return map[string]operation{"GetAccountSettings": {run: lambdaSettings}}
-}
-
-// lambdaSettings are the limits of Lambda, of which the sandbox has no functions.
-func lambdaSettings(c *call) (obj, error) {
-	n := int(c.quota(quotaConcurrency))
-	return obj{
-		"AccountLimit": obj{"TotalCodeSize": 80530636800, "CodeSizeUnzipped": 262144000, "CodeSizeZipped": 52428800,
-			"ConcurrentExecutions": n, "UnreservedConcurrentExecutions": n},
-		"AccountUsage": obj{"TotalCodeSize": 0, "FunctionCount": 0},
-	}, nil
-}

@@ -39,6 +39,7 @@ type Sandbox struct {
 	// endpoint is where the last request came to: what queue URLs begin with.
 	endpoint string
 	arrivals map[string]chan struct{} // closed when a queue, by ARN, gets a message
+	lambdas  *lambdas                 // processes of functions
 	stop     chan struct{}
 	done     sync.WaitGroup
 }
@@ -77,6 +78,7 @@ func New(opts Options) (*Sandbox, error) {
 	}
 	s.guard = newGuard()
 	s.limits = limits
+	s.lambdas = newLambdas()
 	for _, f := range opts.Faults {
 		s.faults = append(s.faults, &faultState{Fault: f})
 	}
@@ -100,7 +102,7 @@ func New(opts Options) (*Sandbox, error) {
 	return s, nil
 }
 
-// Close stops scheduled work and, with Options.State, writes the state.
+// Close stops scheduled work, ends the functions' processes and, with Options.State, writes the state.
 func (s *Sandbox) Close() error {
 	s.lock()
 	if s.closed {
@@ -114,7 +116,7 @@ func (s *Sandbox) Close() error {
 	s.unlock()
 	close(s.stop)
 	s.done.Wait()
-	return s.Save()
+	return errors.Join(s.endLambdas(), s.Save())
 }
 
 // Credentials are those of an administrator of the management account.
@@ -176,6 +178,8 @@ type state struct {
 	Admin    string               `json:"admin"`             // access key id of the management account's administrator
 	// Templates are CloudFormation's template bodies by digest, shared by all stacks.
 	Templates map[string]string `json:"templates,omitempty"`
+	// Layers are packages of layers that were deleted while functions have them, by ARN.
+	Layers map[string][]byte `json:"layers,omitempty"`
 	// Clusters are the fake Kubernetes clusters, by name.
 	Clusters map[string]*cluster `json:"clusters,omitempty"`
 	Changes  int64               `json:"-"` // counts requests that may have changed something
@@ -207,6 +211,7 @@ type region struct {
 	Alarms  alarmState  `json:"alarms"`
 	Dynamo  dynamoState `json:"dynamodb"`
 	Events  eventState  `json:"events"`
+	Lambda  lambdaState `json:"lambda"`
 	Secrets secretState `json:"secrets"`
 }
 
@@ -264,6 +269,8 @@ type call struct {
 	// may be put off in all.
 	pause *pause
 	until time.Time
+	// running is the invocation of a function that the call waits for.
+	running *lambdaRun
 }
 
 // obj is an output: field name on the wire -> string, bool, int, float64,

@@ -104,6 +104,9 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 	if !signed && strings.HasPrefix(r.URL.Path, issuerPath) {
 		return s.serveIssuer(r, body)
 	}
+	if !signed && strings.HasPrefix(r.URL.Path, downloadPath) {
+		return s.serveDownload(r)
+	}
 	svc, known := services[sig.service]
 	if !signed {
 		svc = guessService(r)

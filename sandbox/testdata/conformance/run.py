@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 import alarms
 import events
 import federation
+import functions
 import keys
 import messages
 import networks
@@ -95,7 +96,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, alarms, events, networks, storage, keys, tables, messages, stacks, stacksets, federation):
+    for part in (people, alarms, events, networks, storage, keys, tables, messages, functions, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already

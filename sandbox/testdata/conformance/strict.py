@@ -217,6 +217,10 @@ class Checker:
             if response["body"] not in (b"", b"{}", b"\xa0"):
                 self.note(where, f"no output is known, got {response['body'][:80]!r}")
             return
+        payload = model.output_shape.serialization.get("payload")
+        if payload and model.output_shape.members[payload].type_name == "blob":
+            self.headers(where, model.output_shape, response["headers"])
+            return
         try:
             value = self.decoded(model.service_model.resolved_protocol, response["body"])
         except ValueError as e:
