@@ -127,7 +127,7 @@ func scalarSize(text []byte, value string) int {
 			}
 		}
 		var is string
-		if size == 0 || yaml.Unmarshal(text[:size], &is) != nil || is != value {
+		if size == 0 || yaml.Unmarshal(text[:size], &is) != nil && json.Unmarshal(text[:size], &is) != nil || is != value {
 			return 0
 		}
 	default:
