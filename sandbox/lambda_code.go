@@ -16,9 +16,9 @@ import (
 
 // The sizes of packages that Lambda takes.
 const (
-	maxZipped   = 50 << 20  // in a request
-	maxUnzipped = 250 << 20 // with all layers
-	maxEntries  = 100_000
+	maxZipped     = 50 << 20  // in a request
+	maxUnzipped   = 250 << 20 // with all layers
+	maxZipEntries = 100_000
 )
 
 // codeDigest is what Lambda shows of a package.
@@ -97,7 +97,7 @@ func unzippedSize(z *zip.Reader) (int64, error) {
 		if f.UncompressedSize64 > maxUnzipped {
 			total = maxUnzipped
 		}
-		if total += int64(min(f.UncompressedSize64, maxUnzipped)); total > maxUnzipped || len(z.File) > maxEntries {
+		if total += int64(min(f.UncompressedSize64, maxUnzipped)); total > maxUnzipped || len(z.File) > maxZipEntries {
 			return 0, invalidLambda("Unzipped size must be smaller than %d bytes", maxUnzipped)
 		}
 	}

@@ -117,7 +117,7 @@ func (c *call) configure(v *functionVersion) error {
 	}
 	if c.In.has("DeadLetterConfig") {
 		cfg.DeadLetter = c.In.obj("DeadLetterConfig").str("TargetArn")
-		if err := c.checkTarget(cfg.Role, cfg.DeadLetter); err != nil {
+		if err := c.checkDestination(cfg.Role, cfg.DeadLetter); err != nil {
 			return err
 		}
 	}
@@ -228,8 +228,8 @@ func (s *Sandbox) asFunction(role, session, service, region string) (*call, erro
 		ARN: "arn:aws:sts::" + m[1] + ":assumed-role/" + r.Name + "/" + session}, service, region), nil
 }
 
-// checkTarget refuses a queue or topic that the role may not send to.
-func (c *call) checkTarget(role, target string) error {
+// checkDestination refuses a queue or topic that the role may not send to.
+func (c *call) checkDestination(role, target string) error {
 	if target == "" {
 		return nil
 	}

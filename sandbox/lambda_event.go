@@ -190,7 +190,7 @@ func putAsyncConfig(c *call, f *lambdaFunction, r functionRef) (obj, error) {
 			continue
 		}
 		*target = to.obj(name).str("Destination")
-		if err := c.checkTarget(v.Role, *target); err != nil {
+		if err := c.checkDestination(v.Role, *target); err != nil {
 			return nil, err
 		}
 	}

@@ -121,12 +121,12 @@ func listFunctions(c *call) (obj, error) {
 		if i.v.Version != latest || c.In.str("FunctionVersion") == "ALL" {
 			out["FunctionArn"] = i.f.arn() + ":" + i.v.Version
 		}
-		return listed(out)
+		return withoutState(out)
 	})
 }
 
-// listed is a description without what lists leave out.
-func listed(out obj) obj {
+// withoutState is a description without what lists leave out.
+func withoutState(out obj) obj {
 	for _, k := range []string{"State", "StateReason", "StateReasonCode", "LastUpdateStatus", "LastUpdateStatusReason", "LastUpdateStatusReasonCode", "RuntimeVersionConfig"} {
 		delete(out, k)
 	}

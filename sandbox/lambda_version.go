@@ -37,7 +37,7 @@ func publishVersion(c *call, f *lambdaFunction, r functionRef) (obj, error) {
 
 func listFunctionVersions(c *call, f *lambdaFunction, _ functionRef) (obj, error) {
 	all := append([]*functionVersion{f.Latest}, f.published()...)
-	return lambdaPage(c, "Versions", all, versionOrder, func(v *functionVersion) any { return listed(v.shown(c, f, v.Version)) })
+	return lambdaPage(c, "Versions", all, versionOrder, func(v *functionVersion) any { return withoutState(v.shown(c, f, v.Version)) })
 }
 
 func (a *functionAlias) shown(f *lambdaFunction) obj {
