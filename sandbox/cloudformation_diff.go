@@ -165,6 +165,9 @@ func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 		return nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", tr.id)
 	}
 	details, err := p.details(tr, old)
+	if len(details) == 0 && tr.typ == "AWS::CloudFormation::Stack" { // its template may have changed: nobody looks before it is updated
+		details = []changeDetail{{Attribute: "Properties", Recreation: "Never", Evaluation: "Dynamic", Source: "Automatic"}}
+	}
 	if len(details) == 0 && old.failed() {
 		details = []changeDetail{{Attribute: "Properties", Recreation: "Never", Evaluation: "Static", Source: "DirectModification"}}
 	}

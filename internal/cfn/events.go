@@ -3,7 +3,9 @@ package cfn
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
 	"axle"
 
@@ -15,11 +17,12 @@ import (
 // event is what a stack's events tell of one step of an operation.
 type event struct {
 	ID, Logical, Physical, Type, Status, Reason, Token string
+	At                                                 time.Time
 }
 
 func eventOf(e *types.StackEvent) event {
 	return event{aws.ToString(e.EventId), aws.ToString(e.LogicalResourceId), aws.ToString(e.PhysicalResourceId),
-		aws.ToString(e.ResourceType), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason), aws.ToString(e.ClientRequestToken)}
+		aws.ToString(e.ResourceType), string(e.ResourceStatus), aws.ToString(e.ResourceStatusReason), aws.ToString(e.ClientRequestToken), aws.ToTime(e.Timestamp)}
 }
 
 // maxEvents bounds how far back events are read.
@@ -46,7 +49,7 @@ func (d *Driver) Failure(ctx context.Context, t axle.Target, op Operation, st *S
 	if st.Reason != "" {
 		f.Message += ": " + st.Reason
 	}
-	cause, err := d.firstFailure(ctx, t, st.ID, token(op), 0)
+	cause, err := d.firstFailure(ctx, t, st.ID, time.Time{}, 0)
 	if err != nil {
 		return err
 	}
@@ -73,8 +76,10 @@ func (d *Driver) Failure(ctx context.Context, t axle.Target, op Operation, st *S
 }
 
 // firstFailure finds the first resource that failed in the last operation, in
-// a nested stack if it is the nested stack that failed.
-func (d *Driver) firstFailure(ctx context.Context, t axle.Target, stackID, token string, depth int) (*event, error) {
+// a nested stack if it is the nested stack that failed. A nested stack may have
+// been updated again since, to what it was before: what failed in it is looked
+// for from when the outermost operation began.
+func (d *Driver) firstFailure(ctx context.Context, t axle.Target, stackID string, began time.Time, depth int) (*event, error) {
 	client, opt := d.clients.CloudFormation(t)
 	pages := cloudformation.NewDescribeStackEventsPaginator(client, &cloudformation.DescribeStackEventsInput{StackName: &stackID})
 	var events []event // newest first
@@ -86,20 +91,36 @@ func (d *Driver) firstFailure(ctx context.Context, t axle.Target, stackID, token
 		for _, e := range page.StackEvents {
 			events = append(events, eventOf(&e))
 		}
-		if n := sinceStart(events, stackID); n < len(events) {
+		if n := since(events, stackID, began); n < len(events) {
 			break
 		}
 	}
-	cause := firstCause(events[:sinceStart(events, stackID)], stackID)
+	events = events[:since(events, stackID, began)]
+	if began.IsZero() && len(events) > 0 {
+		began = events[len(events)-1].At
+	}
+	cause := firstCause(events, stackID)
 	if cause == nil || depth > 4 || cause.Type != "AWS::CloudFormation::Stack" || cause.Physical == "" || cause.Physical == stackID {
 		return cause, nil
 	}
-	inner, err := d.firstFailure(ctx, t, cause.Physical, token, depth+1)
+	inner, err := d.firstFailure(ctx, t, cause.Physical, began, depth+1)
 	if err != nil || inner == nil {
 		return cause, nil // the outer reason is better than none
 	}
 	inner.Logical = cause.Logical + "/" + inner.Logical
 	return inner, nil
+}
+
+// since is how many of the newest events are not before a time; when none is given,
+// of the last operation.
+func since(events []event, stackID string, began time.Time) int {
+	if began.IsZero() {
+		return sinceStart(events, stackID)
+	}
+	if i := slices.IndexFunc(events, func(e event) bool { return e.At.Before(began) }); i >= 0 {
+		return i
+	}
+	return len(events)
 }
 
 // sinceStart is how many of the newest events belong to the last operation: it

@@ -3,6 +3,8 @@ package privilege
 import (
 	"slices"
 	"strings"
+
+	"axle/internal/template"
 )
 
 // What the steps themselves call on a stack.
@@ -48,6 +50,7 @@ func For(role Role, g *Group, schemas map[string]Schema) *Result {
 		for _, s := range g.Stacks {
 			on := g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")
 			all.on("cloudformation:DescribeStacks cloudformation:DescribeChangeSet "+execute, on...)
+			all.on("cloudformation:DescribeStackEvents", g.nested(&s)...)
 			if s.Protect { // set once the stack is there
 				all.on("cloudformation:UpdateTerminationProtection", on...)
 			}
@@ -119,11 +122,27 @@ func (g *Group) stacks(into grants, deploy bool) {
 		into.on(lookAtStack+" "+prepare+" cloudformation:DeleteStack", on...)
 		if deploy {
 			into.on(execute+" "+mend, on...)
+			into.on("cloudformation:DescribeStackEvents", g.nested(&s)...)
 			if s.Protect {
 				into.on("cloudformation:UpdateTerminationProtection", on...)
 			}
 		}
 	}
+}
+
+// nested are the ARNs of the stacks that CloudFormation makes for a stack's nested
+// stacks, and of those in them. What failed is read from their events.
+func (g *Group) nested(s *Stack) []string {
+	if s.Template == nil {
+		return nil
+	}
+	var out []string
+	for _, d := range s.Template.Expanded(template.World{}) {
+		if d.Type == "AWS::CloudFormation::Stack" {
+			out = append(out, g.arns("cloudformation", s.Regions, "stack/"+s.Name+"-"+d.Name+"-*")...)
+		}
+	}
+	return out
 }
 
 // passRoles lets the execution roles be handed to CloudFormation.
