@@ -66,12 +66,21 @@ func (st *stack) view() stackView {
 
 // stackVersion is what a stack was last asked to be.
 type stackVersion struct {
-	Template      string                    `json:"template"` // digest
+	Template      string                    `json:"template"`           // digest
+	Original      string                    `json:"original,omitempty"` // the same before its transform, if it had one
 	Parameters    map[string]stackParameter `json:"parameters,omitempty"`
 	Tags          map[string]string         `json:"tags,omitempty"`
 	Capabilities  []string                  `json:"capabilities,omitempty"`
 	Role          string                    `json:"role,omitempty"` // ARN of the service role
 	Notifications []string                  `json:"notifications,omitempty"`
+}
+
+// original is the digest of the template as it was given.
+func (v *stackVersion) original() string {
+	if v.Original != "" {
+		return v.Original
+	}
+	return v.Template
 }
 
 // stackResource is a resource of a stack. Properties are as evaluated, with

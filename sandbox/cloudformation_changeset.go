@@ -20,6 +20,7 @@ type changeSet struct {
 	Token       string    `json:"token,omitempty"`
 	OnFailure   string    `json:"on_failure,omitempty"`
 	Revert      bool      `json:"revert,omitempty"` // compares with the live state
+	Broken      string    `json:"broken,omitempty"` // why its template couldn't be transformed
 	stackVersion
 	Imports map[string]importedResource `json:"imports,omitempty"` // by logical id
 	Who     identity                    `json:"who"`
@@ -65,7 +66,7 @@ func createChangeSet(c *call) (obj, error) {
 		}
 	}
 	var imports map[string]importedResource
-	if kind == "IMPORT" {
+	if kind == "IMPORT" && req.broken == nil {
 		if imports, err = c.requestedImports(req.t, st); err != nil {
 			return nil, err
 		}
@@ -74,7 +75,10 @@ func createChangeSet(c *call) (obj, error) {
 	if subject == nil {
 		subject = &stack{ID: c.arn("stack/" + c.In.str("StackName") + "/preview"), Name: c.In.str("StackName")}
 	}
-	if _, err := c.as(&req.who, c.Account).planChanges(subject, req.t, req.next); err != nil {
+	broken := ""
+	if req.broken != nil {
+		broken = message(req.broken)
+	} else if _, err := c.as(&req.who, c.Account).planChanges(subject, req.t, req.next); err != nil {
 		return nil, err
 	}
 	if st == nil {
@@ -87,7 +91,7 @@ func createChangeSet(c *call) (obj, error) {
 	cs := &changeSet{ID: c.arn("changeSet/" + name + "/" + c.uuid()), Name: name, Stack: st.ID, Type: kind,
 		Description: c.In.str("Description"), Status: "CREATE_PENDING", Execution: "UNAVAILABLE", Created: c.now(),
 		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who,
-		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT", Imports: imports}
+		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT", Imports: imports, Broken: broken}
 	put(&st.ChangeSets, cs.ID, cs)
 	st.bury()
 	c.prepareLater(cs, c.Account.ID, c.Region)
@@ -166,6 +170,10 @@ func (s *Sandbox) prepareLater(cs *changeSet, account, region string) {
 }
 
 func (c *call) prepare(st *stack, cs *changeSet) {
+	if cs.Broken != "" {
+		cs.Status, cs.Reason = "FAILED", cs.Broken
+		return
+	}
 	t := c.keptTemplate(cs.Template)
 	was, err := st, error(nil)
 	if cs.Revert {

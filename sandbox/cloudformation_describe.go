@@ -99,23 +99,23 @@ func getTemplate(c *call) (obj, error) {
 	if stage != "Original" && stage != "Processed" {
 		return nil, invalid("1 validation error detected: Value '%s' at 'templateStage' failed to satisfy constraint: Member must satisfy enum value set: [Original, Processed]", stage)
 	}
-	var digest string
+	var version *stackVersion
 	if c.In.str("ChangeSetName") != "" {
 		_, cs, err := c.namedChangeSet()
 		if err != nil {
 			return nil, err
 		}
-		digest = cs.Template
+		version = &cs.stackVersion
 	} else {
 		st, err := c.anyStack("Stack with id %s does not exist")
 		if err != nil {
 			return nil, err
 		}
-		digest = st.Template
+		version = &st.stackVersion
 	}
-	body := ""
-	if digest != "" {
-		body = c.st.Templates[digest]
+	body := c.st.Templates[version.original()]
+	if stage == "Processed" && version.Original != "" {
+		body = withoutTransform(c.st.Templates[version.Template])
 	}
 	return obj{"TemplateBody": body, "StagesAvailable": []string{"Original", "Processed"}}, nil
 }
@@ -133,7 +133,7 @@ func (c *call) givenTemplate() (*template, error) {
 	if st.Template == "" {
 		return nil, invalid("Stack %s has no template yet", st.Name)
 	}
-	return c.keptTemplate(st.Template), nil
+	return c.keptTemplate(st.original()), nil
 }
 
 func validateTemplate(c *call) (obj, error) {

@@ -11,6 +11,7 @@ func FuzzTemplate(f *testing.F) {
 		"Mappings: {M: {a: {b: [c]}}}\nResources: {T: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Select [0, !FindInMap [M, a, b]]}}}",
 		"Resources: {T: {Type: AWS::SNS::Topic, Properties: {DisplayName: !Select [0, !Cidr [10.0.0.0/8, 3, 8]]}}}",
 		"Transform: [AWS::LanguageExtensions]\nResources: {T: {Type: AWS::SNS::Topic, Properties: {DisplayName: !ToJsonString {a: !Length [1, !Ref AWS::NoValue]}}}}",
+		"Transform: AWS::Serverless-2016-10-31\nGlobals: {Function: {Timeout: 3}}\nResources: {F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: python3.12, InlineCode: x}}}",
 	} {
 		f.Add(seed)
 	}
@@ -31,6 +32,11 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
+		r := &request{t: parsed, next: stackVersion{Parameters: values}}
+		if c.expand(r) != nil {
+			return
+		}
+		parsed = r.t
 		_, _ = c.planChanges(&stack{ID: "arn:aws:cloudformation:eu-west-1:111111111111:stack/s/1", Name: "s"}, parsed, stackVersion{Parameters: values})
 		parsed.capabilities(types)
 	})

@@ -10,9 +10,10 @@ var stackNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
 
 // request is what a caller wants a stack to become.
 type request struct {
-	t    *template
-	next stackVersion
-	who  identity
+	t      *template // after its transforms
+	next   stackVersion
+	who    identity
+	broken error // why a transform failed, which a change set tells later
 }
 
 // readRequest reads template, parameters, tags, capabilities and role, and
@@ -47,7 +48,10 @@ func (c *call) readRequest(old *stack) (*request, error) {
 	if r.next.Tags, err = c.requestedTags(old); err != nil {
 		return nil, err
 	}
-	if err := c.checkCapabilities(t); err != nil {
+	if r.broken = c.expand(r); r.broken != nil && c.Op != "CreateChangeSet" {
+		return nil, r.broken
+	}
+	if err := c.checkCapabilities(t, r.t); err != nil {
 		return nil, err
 	}
 	if r.who, err = c.stackPrincipal(r.next.Role); err != nil {
@@ -133,7 +137,7 @@ func (c *call) requestedTemplate(old *stack) (*template, error) {
 		if old == nil || old.Template == "" {
 			return nil, invalid("Cannot use previous template: the stack has none")
 		}
-		return c.keptTemplate(old.Template), nil
+		return c.keptTemplate(old.original()), nil
 	case body != "" && url != "":
 		return nil, invalid("Specify exactly one of TemplateBody or TemplateURL")
 	case body != "":
@@ -151,21 +155,32 @@ func (c *call) requestedTemplate(old *stack) (*template, error) {
 	return nil, invalid("Either Template URL or Template Body must be specified.")
 }
 
-func (c *call) checkCapabilities(t *template) error {
+// checkCapabilities wants acknowledged what the template, as given and after its
+// transforms, asks for. Transforms needn't be for a change set: its changes are
+// reviewed.
+func (c *call) checkCapabilities(templates ...*template) error {
 	given := c.In.strs("Capabilities")
 	for _, g := range given {
 		if !slices.Contains([]string{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}, g) {
 			return invalid("1 validation error detected: Value '[%s]' at 'capabilities' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [CAPABILITY_IAM, CAPABILITY_NAMED_IAM, CAPABILITY_AUTO_EXPAND]]", strings.Join(given, ", "))
 		}
 	}
-	want, _ := t.capabilities(c.types())
 	var lacking []string
-	for _, w := range want {
-		if !slices.Contains(given, w) && !(w == "CAPABILITY_IAM" && slices.Contains(given, "CAPABILITY_NAMED_IAM")) {
-			lacking = append(lacking, w)
+	for _, t := range templates {
+		want, _ := t.capabilities(c.types())
+		for _, w := range want {
+			switch {
+			case slices.Contains(given, w) || slices.Contains(lacking, w):
+			case w == "CAPABILITY_IAM" && slices.Contains(given, "CAPABILITY_NAMED_IAM"):
+			case w == "CAPABILITY_AUTO_EXPAND" && c.Op == "CreateChangeSet":
+			default:
+				lacking = append(lacking, w)
+			}
 		}
 	}
 	if len(lacking) > 0 {
+		slices.Sort(lacking)
+		slices.Reverse(lacking) // CloudFormation names those of IAM first
 		return fail("InsufficientCapabilitiesException", "Requires capabilities : [%s]", strings.Join(lacking, ", "))
 	}
 	return nil

@@ -60,11 +60,14 @@ func nestedStackProvider() provider {
 	}
 }
 
-// nestedInput is what a nested stack is made or updated with: all that the
-// parent acknowledged holds for it too.
+// nestedInput is what a nested stack is made or updated with. Its transforms
+// must have been acknowledged for the parent, whose changes don't show them.
 func nestedInput(rc *resourceCall) params {
-	in := params{"TemplateURL": rc.Props.str("TemplateURL"),
-		"Capabilities": []any{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"}}
+	capabilities := []any{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"}
+	if slices.Contains(rc.cfn().Stacks[rc.StackID].Capabilities, "CAPABILITY_AUTO_EXPAND") {
+		capabilities = append(capabilities, "CAPABILITY_AUTO_EXPAND")
+	}
+	in := params{"TemplateURL": rc.Props.str("TemplateURL"), "Capabilities": capabilities}
 	var list []any
 	given := rc.Props.obj("Parameters")
 	for _, k := range slices.Sorted(maps.Keys(given)) {

@@ -9,6 +9,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"axle/sandbox/sam"
 )
 
 // template is a CloudFormation template, parsed and checked once for each body
@@ -51,6 +53,10 @@ const (
 	maxTemplateObject = 1_000_000
 )
 
+// languageExtensions are functions beyond those that all templates have. They
+// are evaluated with the others, so it doesn't matter before which transform.
+const languageExtensions = "AWS::LanguageExtensions"
+
 // sectionLimits are CloudFormation's quotas on a template.
 var sectionLimits = map[string]int{"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 
@@ -72,7 +78,7 @@ func parseTemplate(body string, types map[string]provider) *template {
 	if err == nil {
 		err = t.read(root)
 	}
-	if err == nil {
+	if err == nil && !t.has(sam.Name) { // else what the transform makes of it is checked
 		err = t.check(types)
 	}
 	t.err = err
@@ -109,6 +115,9 @@ func (t *template) read(root any) error {
 	}
 	if err := t.readTransforms(top["Transform"]); err != nil {
 		return err
+	}
+	if _, has := top["Globals"]; has && !t.has(sam.Name) {
+		return invalid("Invalid template property or properties [Globals]")
 	}
 	for _, section := range []struct {
 		name string
@@ -147,8 +156,8 @@ func (t *template) readTransforms(v any) error {
 		if !ok {
 			return invalid("Template format error: unsupported structure.")
 		}
-		if name != "AWS::LanguageExtensions" {
-			return invalid("No transform named %s found. (this version of the sandbox has AWS::LanguageExtensions only)", name)
+		if name != languageExtensions && name != sam.Name {
+			return invalid("No transform named %s found. (this version of the sandbox has %s and %s only)", name, languageExtensions, sam.Name)
 		}
 		t.transforms = append(t.transforms, name)
 	}
@@ -206,6 +215,10 @@ func (t *template) readResource(name string, v any) error {
 		case "UpdateReplacePolicy":
 			r.keepReplaced = scalarText(val)
 		case "Metadata", "Description":
+		case "Connectors", "IgnoreGlobals":
+			if !t.has(sam.Name) {
+				return invalid("Invalid template resource property '%s'", k)
+			}
 		case "CreationPolicy", "UpdatePolicy":
 			r.policies[k] = val
 		default:

@@ -383,7 +383,7 @@ func (e *evaluation) findInMap(arg any) (any, error) {
 			}
 		}
 	}
-	if len(list) == 4 && e.t.has("AWS::LanguageExtensions") {
+	if len(list) == 4 && e.t.has(languageExtensions) {
 		if def, isMap := list[3].(map[string]any); isMap {
 			if v, has := def["DefaultValue"]; has {
 				return e.value(v)
@@ -423,7 +423,7 @@ func (e *evaluation) textFunction(name string, arg any) (any, error) {
 
 // extension serves what AWS::LanguageExtensions adds.
 func (e *evaluation) extension(name string, arg any) (any, error) {
-	if !e.t.has("AWS::LanguageExtensions") {
+	if !e.t.has(languageExtensions) {
 		return nil, invalid("Template error: intrinsic function %s is only supported with the AWS::LanguageExtensions transform", name)
 	}
 	v, err := e.value(arg)

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"axle/sandbox/sam"
 )
 
 var (
@@ -26,7 +28,8 @@ func templateValue(body string) (any, error) {
 		}
 		// YAML's flow style begins with a brace too.
 		if v, yerr := yamlBody(body); yerr == nil {
-			return v, noNulls(v, "")
+			plain := sam.Plain(v)
+			return plain, noNulls(plain, "")
 		}
 		return nil, err
 	}
@@ -34,7 +37,22 @@ func templateValue(body string) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return v, noNulls(v, "")
+	plain := sam.Plain(v)
+	return plain, noNulls(plain, "")
+}
+
+// orderedTemplate reads a body that templateValue has read, with its maps in
+// the order of the text.
+func orderedTemplate(body string) (*sam.Dict, error) {
+	v, err := sam.ReadJSON([]byte(body))
+	if err != nil {
+		v, err = yamlBody(body)
+	}
+	d, ok := v.(*sam.Dict)
+	if err == nil && !ok {
+		err = invalid("Template format error: unsupported structure.")
+	}
+	return d, err
 }
 
 func jsonValue(body string) (any, error) {
@@ -80,7 +98,7 @@ func yamlValue(n *yaml.Node) (any, error) {
 	case yaml.AliasNode:
 		return nil, invalid("Template error: YAML aliases are not allowed in CloudFormation templates")
 	case yaml.MappingNode:
-		m := make(map[string]any, len(n.Content)/2)
+		m := sam.NewDict()
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			val, err := yamlValue(n.Content[i+1])
 			if err != nil {
@@ -89,7 +107,7 @@ func yamlValue(n *yaml.Node) (any, error) {
 			if n.Content[i].Kind != yaml.ScalarNode {
 				return nil, invalid("Template format error: unsupported structure.")
 			}
-			m[n.Content[i].Value] = val
+			m.Set(n.Content[i].Value, val)
 		}
 		v = m
 	case yaml.SequenceNode:
@@ -135,7 +153,7 @@ func longForm(n *yaml.Node, v any) (any, error) {
 	name := n.Tag[1:]
 	switch name {
 	case "Ref", "Condition":
-		return map[string]any{name: v}, nil
+		return single(name, v), nil
 	case "GetAtt":
 		if s, ok := v.(string); ok {
 			id, attr, _ := strings.Cut(s, ".")
@@ -147,7 +165,13 @@ func longForm(n *yaml.Node, v any) (any, error) {
 	default:
 		return nil, invalid("Template format error: YAML not well-formed. (line %d, column %d)", n.Line, n.Column)
 	}
-	return map[string]any{"Fn::" + name: v}, nil
+	return single("Fn::"+name, v), nil
+}
+
+func single(key string, v any) *sam.Dict {
+	d := sam.NewDict()
+	d.Set(key, v)
+	return d
 }
 
 func noNulls(v any, path string) error {
