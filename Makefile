@@ -19,7 +19,7 @@ unit: $(VENV)/ready
 
 # The same scenario on the sandbox and on emulators that nobody here wrote.
 scenarios: $(VENV)/ready build
-	$(GO) test -tags scenarios -count=1 -timeout 15m ./test/scenarios/...
+	$(GO) test -tags scenarios -count=1 -parallel 4 -timeout 15m ./test/scenarios/...
 
 $(VENV)/ready: test/requirements.txt
 	sh test/venv.sh $(VENV) test/requirements.txt

@@ -17,9 +17,7 @@ import (
 // TestAccess: who can do what is answered from what an emulator that nobody here
 // wrote says of users, roles, policies, organization and buckets.
 func TestAccess(t *testing.T) {
-	for _, w := range []witness{sandbox("--org", "testdata/alone.yaml"), unkindSandbox("--org", "testdata/alone.yaml"), moto(), ministack()} {
-		t.Run(w.name, func(t *testing.T) { access(w.start(t)) })
-	}
+	on(t, access, sandbox(alone...), unkindSandbox(alone...), moto(), ministack())
 }
 
 func access(w *world) {

@@ -116,6 +116,39 @@ func boto3(t *testing.T) {
 	}
 }
 
+// everywhere is one command of AWS's command line in every account of an
+// organization, each entered by axle credentials, in a loop of the shell.
+func everywhere(t *testing.T) {
+	aws := needVenv(t, "aws")
+	w := sandbox("--accounts", "4").start(t)
+	config := "[profile hub]\naws_access_key_id = " + w.vars["AWS_ACCESS_KEY_ID"] + "\naws_secret_access_key = " + w.vars["AWS_SECRET_ACCESS_KEY"] + "\n"
+	for file, body := range map[string]string{
+		"config":    config,
+		"axle.yaml": "name: everywhere\naccess: {role: OrganizationAccountAccessRole, overrides: [{where: account.management, role: none}]}\nstacks: {}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(w.dir, file), []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.vars["AWS_DEFAULT_REGION"] = w.vars["AWS_REGION"] // the CLI does not read the other one
+	delete(w.vars, "AWS_ACCESS_KEY_ID")
+	delete(w.vars, "AWS_SECRET_ACCESS_KEY")
+	w.vars["AWS_CONFIG_FILE"] = filepath.Join(w.dir, "config")
+	stdout, stderr, code := w.command("sh", "-ec", `
+for id in $(AWS_PROFILE=hub "$1" organizations list-accounts --query 'Accounts[].Id' --output text); do
+	printf '[profile %s]\ncredential_process = "%s" credentials %s --profile hub\n' "$id" "$2" "$id" >> config
+	echo "$id $(AWS_PROFILE=$id "$1" sts get-caller-identity --query Account --output text)"
+done`, "sh", aws, axleBinary)
+	lines := strings.Split(strings.TrimSpace(stdout), "\n")
+	if code != 0 || len(lines) != 5 {
+		t.Fatalf("exit %d\n%s%s", code, stdout, tail(stderr, 20))
+	}
+	for _, line := range lines {
+		account, entered, _ := strings.Cut(line, " ")
+		w.same("the account that was entered", account, entered)
+	}
+}
+
 const topicTemplate = `Parameters:
   Title: {Type: String}
 Resources:

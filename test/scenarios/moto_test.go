@@ -21,6 +21,7 @@ Outputs:
 
 // TestMotoNeedsMending fails when moto does by itself what moto_start.py mends.
 func TestMotoNeedsMending(t *testing.T) {
+	t.Parallel()
 	plain := moto()
 	plain.command = func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("moto_start.py"), "--plain")

@@ -3,7 +3,6 @@
 package scenarios
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -14,10 +13,7 @@ import (
 
 // TestSaved is plans that are kept: deployed as they were reviewed, or refused.
 func TestSaved(t *testing.T) {
-	alone := []string{"--org", filepath.Join("testdata", "alone.yaml")}
-	for _, w := range []witness{sandbox(alone...), ministack()} {
-		t.Run(w.name, func(t *testing.T) { saved(w.start(t)) })
-	}
+	on(t, saved, sandbox(alone...), ministack())
 }
 
 func saved(w *world) {

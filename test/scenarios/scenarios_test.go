@@ -51,22 +51,18 @@ func needVenv(t *testing.T, program string) string {
 // TestOrganization is a hub and spokes in several accounts and two regions, with
 // outputs and peering between accounts, from discovery to destruction.
 func TestOrganization(t *testing.T) {
-	alone := []string{"--org", filepath.Join("testdata", "alone.yaml")}
-	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), moto(), ministack(), ministackIAM()} {
-		t.Run(w.name, func(t *testing.T) { organization(w.start(t)) })
-	}
+	on(t, organization, sandbox(alone...), unkindSandbox(alone...), moto(), ministack(), ministackIAM())
 }
 
 // TestLifecycle is a stack's life in one account.
 func TestLifecycle(t *testing.T) {
-	alone := []string{"--org", filepath.Join("testdata", "alone.yaml")}
-	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), ministack()} {
-		t.Run(w.name, func(t *testing.T) { lifecycle(w.start(t)) })
-	}
+	on(t, lifecycle, sandbox(alone...), unkindSandbox(alone...), ministack())
 }
 
 // TestClients is AWS's own clients on the sandbox.
 func TestClients(t *testing.T) {
+	t.Parallel()
 	t.Run("awscli", awscli)
 	t.Run("boto3", boto3)
+	t.Run("everywhere", everywhere)
 }

@@ -15,10 +15,7 @@ import (
 
 // TestStackSet is bootstrap by way of a service-managed stack set.
 func TestStackSet(t *testing.T) {
-	alone := []string{"--org", "testdata/alone.yaml"}
-	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), moto()} {
-		t.Run(w.name, func(t *testing.T) { stackSet(w.start(t)) })
-	}
+	on(t, stackSet, sandbox(alone...), unkindSandbox(alone...), moto())
 }
 
 func stackSet(w *world) {

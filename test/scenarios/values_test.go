@@ -18,10 +18,7 @@ import (
 
 // TestValues is values from Parameter Store, Secrets Manager and files.
 func TestValues(t *testing.T) {
-	alone := []string{"--org", "testdata/alone.yaml"}
-	for _, w := range []witness{sandbox(alone...), unkindSandbox(alone...), moto()} {
-		t.Run(w.name, func(t *testing.T) { values(w.start(t)) })
-	}
+	on(t, values, sandbox(alone...), unkindSandbox(alone...), moto())
 }
 
 func values(w *world) {

@@ -35,6 +35,22 @@ type gaps struct {
 	noAutoDeployment bool // stack sets forget their automatic deployment and OUs
 	valuesIgnored    bool // a change of parameters alone is no change
 	rolesUnread      bool // roles with inline policies from a template can't be listed
+	noRevert         bool // change sets know no REVERT_DRIFT
+	neverFails       bool // a resource that fails doesn't fail its stack
+}
+
+// alone is an organization with nothing but its management account.
+var alone = []string{"--org", filepath.Join("testdata", "alone.yaml")}
+
+// on runs a scenario on each witness, several at once: most of the time is waiting.
+func on(t *testing.T, scenario func(*world), witnesses ...witness) {
+	t.Parallel()
+	for _, w := range witnesses {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			scenario(w.start(t))
+		})
+	}
 }
 
 func sandbox(args ...string) witness {
@@ -52,13 +68,13 @@ func unkindSandbox(args ...string) witness {
 }
 
 func moto() witness {
-	return witness{name: "moto", gaps: gaps{anyRole: true, noAutoDeployment: true, valuesIgnored: true, rolesUnread: true}, command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "moto", gaps: gaps{anyRole: true, noAutoDeployment: true, valuesIgnored: true, rolesUnread: true, neverFails: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("moto_start.py"))
 	}}
 }
 
 func ministack() witness {
-	return witness{name: "ministack", gaps: gaps{outputsIgnored: true, noPeeringDNS: true, anyRole: true}, command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "ministack", gaps: gaps{outputsIgnored: true, noPeeringDNS: true, anyRole: true, noRevert: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("ministack_start.py"))
 	}}
 }

@@ -23,15 +23,23 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec
 
 import argparse
 import os
+import random
 import re
 import socket
 import sys
 
 
 def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    # Below the ports that the system gives out by itself, so that nobody gets it
+    # before ministack has started.
+    while True:
+        port = random.randrange(20000, 32000)
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
 
 
 def mend_principal_arn():

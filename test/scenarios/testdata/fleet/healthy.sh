@@ -1,0 +1,2 @@
+# What looks after each wave whether all is well.
+test ! -e unwell
