@@ -46,7 +46,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		review(p, reviewed.Records, reviewed.States)
 	} else {
 		var err error
-		if p, err = w.build(ctx, destroy); err != nil {
+		if p, err = w.buildChecked(ctx, destroy); err != nil {
 			return nil, err
 		}
 	}

@@ -129,6 +129,7 @@ func Lint(ctx context.Context, o Options) (*LintResult, error) {
 		more := out.place(&in, project, templates, org)
 		problems = append(problems, more...)
 	}
+	problems = append(problems, plan.CheckCapabilities(project, templates)...)
 	if in.Sources == nil {
 		seen := map[*template.Template]bool{}
 		for _, s := range project.Stacks {

@@ -31,6 +31,17 @@ type Preview struct {
 	secrets *sync.Map                  // values of secret inputs that must not be saved
 }
 
+// buildChecked is build for what CloudFormation is going to be asked: it must have
+// the capabilities that the templates need.
+func (w *Work) buildChecked(ctx context.Context, destroy bool) (*plan.Plan, error) {
+	if !destroy {
+		if err := plan.CheckCapabilities(w.project, w.templates).Err(); err != nil {
+			return nil, err
+		}
+	}
+	return w.build(ctx, destroy)
+}
+
 // build makes the plan from what is known of the organization.
 func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	enabled, err := w.enabledRegions(ctx)
@@ -127,7 +138,7 @@ type Watch func(run string, steps []axle.Step) engine.Observer
 // Preview finds out what a deploy or a destroy would do, step by step, with real
 // change sets where a stack's inputs are known. It leaves nothing behind.
 func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-chan struct{}) (*Preview, error) {
-	p, err := w.build(ctx, destroy)
+	p, err := w.buildChecked(ctx, destroy)
 	if err != nil {
 		return nil, err
 	}
@@ -140,7 +151,7 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 // PreviewTarget is Preview of one target: an account by id or name, and a region
 // of it or all. What its steps need elsewhere is looked at too.
 func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, stop <-chan struct{}) (*Preview, error) {
-	p, err := w.build(ctx, false)
+	p, err := w.buildChecked(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ type Prepared struct {
 // them, and records them as a run for Execute. When it is interrupted nothing
 // is left.
 func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch, stop <-chan struct{}) (*Prepared, error) {
-	p, err := w.build(ctx, false)
+	p, err := w.buildChecked(ctx, false)
 	if err != nil {
 		return nil, err
 	}

@@ -1,7 +1,9 @@
 package lint
 
 import (
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 
 	"axle/internal/template"
@@ -25,6 +27,38 @@ func secretRules() []Rule {
 			Why:   "{{resolve:ssm:...}} is looked up in the account and region of the stack.",
 			Fix:   "Pass the value as a parameter: ${{ output(...) }} in axle.yaml; shared parameters by their full ARN.",
 			check: eachUnit(checkResolve)},
+		{ID: "AX111", Severity: Error, Where: "T", Title: "A secret in an output or in metadata",
+			Why:   "CloudFormation doesn't hide what outputs and metadata say: whoever may describe the stack reads the NoEcho parameter there.",
+			Fix:   "Give out the secret's ARN or name, and let readers fetch it with permissions of their own.",
+			check: eachUnit(checkShownSecret)},
+	}
+}
+
+// secretForm is a dynamic reference to a secret. CloudFormation leaves its text in
+// outputs and metadata as it is; somebody believes that it is resolved.
+var secretForm = regexp.MustCompile(`\{\{resolve:(ssm-secure|secretsmanager):`)
+
+func checkShownSecret(r *run, u *unit) {
+	shown := func(n *template.Node, resource, what string) {
+		walk(n, func(_ string, n *template.Node) {
+			for _, ref := range n.Refs {
+				if p, ok := u.t.Parameters[ref.Name]; ok && p.NoEcho {
+					r.at(n.Pos, resource, "%s shows the NoEcho parameter %s", what, p.Name)
+					return
+				}
+			}
+			if secretForm.MatchString(n.Text) {
+				r.at(n.Pos, resource, "%s has a dynamic reference to a secret", what)
+			}
+		})
+	}
+	for _, name := range slices.Sorted(maps.Keys(u.outputs)) {
+		for v := u.outputs[name].Value; v != nil; v = v.Else {
+			shown(v, "", "output "+name)
+		}
+	}
+	for _, d := range u.resources {
+		shown(d.Metadata, d.Name, "the metadata of "+d.Name)
 	}
 }
 

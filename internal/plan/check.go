@@ -8,6 +8,7 @@ import (
 
 	"axle/internal/config"
 	"axle/internal/diag"
+	"axle/internal/template"
 )
 
 // Check finds what is wrong with a project and its templates without knowing
@@ -67,6 +68,41 @@ func checkParameters(s *config.Stack, t *Source) diag.List {
 		if p := t.Parameters[name]; p.Default == nil && !given[name] && !p.NoEcho {
 			problems.Add(s.Pos, "set it under parameters, or give it a Default in "+p.Pos.String(),
 				"stack %q doesn't set parameter %q, which has no default", s.Name, name)
+		}
+	}
+	return problems
+}
+
+// CheckCapabilities says which capabilities CloudFormation will ask for that
+// stacks don't have.
+func CheckCapabilities(p *config.Project, templates map[string]*Source) diag.List {
+	var problems diag.List
+	for i := range p.Stacks {
+		if t := templates[p.Stacks[i].Name]; t != nil {
+			problems = append(problems, checkCapabilities(&p.Stacks[i], t)...)
+		}
+	}
+	return problems
+}
+
+// checkCapabilities is that of one stack. CAPABILITY_NAMED_IAM covers
+// CAPABILITY_IAM.
+func checkCapabilities(s *config.Stack, t *Source) diag.List {
+	var problems diag.List
+	var have []string
+	for _, c := range s.Capabilities {
+		have = append(have, c.Value)
+	}
+	want := slices.Clone(have)
+	for _, n := range t.Capabilities() {
+		if !slices.Contains(want, n.Capability) && (n.Capability != template.CapabilityIAM || !slices.Contains(want, template.CapabilityNamedIAM)) {
+			want = append(want, n.Capability)
+		}
+	}
+	for _, n := range t.Capabilities() {
+		if slices.Contains(want, n.Capability) && !slices.Contains(have, n.Capability) {
+			problems.Add(s.Pos, "write: capabilities: ["+strings.Join(want, ", ")+"]",
+				"stack %q needs %s: %s of %s %s", s.Name, n.Capability, n.Resource, n.Pos, n.Why)
 		}
 	}
 	return problems

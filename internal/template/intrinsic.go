@@ -46,7 +46,11 @@ func (r *resolver) call(name string, arg *yaml.Node, depth int) *Node {
 	case "Base64":
 		v := r.value(arg, depth)
 		if v == nil || !v.Known || v.Kind != ScalarNode {
-			return text("${Fn::Base64}", false)
+			out := text("${Fn::Base64}", false)
+			if v != nil {
+				out.Refs = v.Refs
+			}
+			return out
 		}
 		return text(base64.StdEncoding.EncodeToString([]byte(v.Text)), true)
 	case "ToJsonString":

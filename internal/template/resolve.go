@@ -177,7 +177,12 @@ func (r *resolver) value(n *yaml.Node, depth int) *Node {
 		return &Node{Kind: NullNode, Pos: pos}
 	}
 	if name, ok := shortForm(n); ok {
-		return r.called(name, n, pos, depth)
+		bare := *n
+		bare.Tag = "" // its own kind again
+		if bare.Kind == yaml.ScalarNode {
+			bare.Tag = "!!str"
+		}
+		return r.called(name, &bare, pos, depth)
 	}
 	switch n.Kind {
 	case yaml.ScalarNode:
@@ -224,16 +229,9 @@ func (r *resolver) list(items []*yaml.Node, pos diag.Pos, depth int) *Node {
 	return out
 }
 
-// called evaluates a function. arg still has the short form's tag.
+// called evaluates a function.
 func (r *resolver) called(name string, arg *yaml.Node, pos diag.Pos, depth int) *Node {
-	bare := *arg
-	if _, ok := shortForm(arg); ok {
-		bare.Tag = "" // its own kind again
-		if bare.Kind == yaml.ScalarNode {
-			bare.Tag = "!!str"
-		}
-	}
-	out := r.call(name, &bare, depth+1)
+	out := r.call(name, arg, depth+1)
 	if out == nil {
 		return nil
 	}
