@@ -124,6 +124,9 @@ func oldOrder(v any) any {
 			x[i] = oldOrder(e)
 		}
 	case *Dict:
+		if x == nil {
+			return v
+		}
 		keys := x.names()
 		x.old = newOldTable()
 		for _, k := range keys {
