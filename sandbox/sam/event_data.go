@@ -163,7 +163,7 @@ func (e *event) bucket() ([]*resource, error) {
 	if err := e.notify(id, props, condition); err != nil {
 		return nil, err
 	}
-	out := &resource{id: id, typ: "AWS::S3::Bucket", dependsOn: bucket.get("DependsOn"), attributes: attributesOf(bucket), props: props}
+	out := &resource{id: id, typ: "AWS::S3::Bucket", dependsOn: bucket.get("DependsOn"), attributes: attributesOf(bucket), props: props.shallow()}
 	return []*resource{permission, out}, nil
 }
 

@@ -31,9 +31,6 @@ func (m *macro) httpCors(d *definition, v any) error {
 				out.Set(low, given)
 			}
 		}
-		if !x.has("AllowOrigins") {
-			out.Set("allowOrigins", "*")
-		}
 		if x.get("AllowCredentials") == true && len(origins) == 1 && origins[0] == "*" {
 			return badResource(m.id, "Unable to add Cors configuration because 'AllowCredentials' can not be true when 'AllowOrigin' is \"'*'\" or not set.")
 		}
