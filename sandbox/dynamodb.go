@@ -38,6 +38,7 @@ type dynamoTable struct {
 	Doing     string                `json:"doing,omitempty"`    // CREATING, UPDATING or DELETING
 	Until     time.Time             `json:"until,omitzero"`
 	Items     map[string]dynamoItem `json:"items,omitempty"` // by key
+	Stream    *dynamoStream         `json:"stream,omitempty"`
 }
 
 // dynamoItem is an item as it is on the wire: attribute -> {type: value}.
@@ -113,6 +114,10 @@ func (s *Sandbox) dynamodbOps() map[string]operation {
 		"BatchGetItem":              {run: batchGetItem, access: batchAccess},
 		"BatchWriteItem":            {run: batchWriteItem, access: batchAccess},
 		"TransactWriteItems":        {run: transactWriteItems, access: transactAccess},
+		"ListStreams":               {run: listStreams},
+		"DescribeStream":            onStream(describeStream),
+		"GetShardIterator":          onStream(getShardIterator),
+		"GetRecords":                onStream(getRecords),
 	}
 }
 

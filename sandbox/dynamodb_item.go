@@ -116,6 +116,7 @@ func (c *call) writeItem(t *dynamoTable, x *expressions, key, item dynamoItem) (
 
 // keep writes or deletes (nil) an item.
 func (t *dynamoTable) keep(id string, item dynamoItem) {
+	t.note(t.Items[id], item)
 	if item == nil {
 		delete(t.Items, id)
 		return

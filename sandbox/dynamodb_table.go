@@ -44,9 +44,6 @@ func (c *call) refuseTableInputs() error {
 			return fail("ValidationException", "The sandbox doesn't serve %s.", name)
 		}
 	}
-	if c.In.obj("StreamSpecification").bool("StreamEnabled") {
-		return fail("ValidationException", "The sandbox has no streams of tables.")
-	}
 	return nil
 }
 
@@ -79,6 +76,9 @@ func createTable(c *call) (obj, error) {
 	}
 	if err == nil {
 		err = c.encryptTable(t)
+	}
+	if err == nil {
+		err = c.setStreamOf(t)
 	}
 	if err != nil {
 		return nil, err
@@ -263,6 +263,7 @@ func (t *dynamoTable) shown(c *call) obj {
 	if !t.OnDemand.IsZero() {
 		out["BillingModeSummary"] = obj{"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": t.OnDemand}
 	}
+	t.describeStreamOf(out)
 	if t.Class != "" {
 		out["TableClassSummary"] = obj{"TableClass": t.Class}
 	}
@@ -332,6 +333,9 @@ func updateTable(c *call, t *dynamoTable) (obj, error) {
 		}
 	}
 	if err := changed.updateIndexes(c.In); err != nil {
+		return nil, err
+	}
+	if err := c.setStreamOf(&changed); err != nil {
 		return nil, err
 	}
 	*t = changed

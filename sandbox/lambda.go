@@ -45,6 +45,7 @@ GET    /2019-09-25/functions/{FunctionName}/event-invoke-config/list         200
 type lambdaState struct {
 	Functions map[string]*lambdaFunction `json:"functions,omitempty"` // by name
 	Layers    map[string]*lambdaLayer    `json:"layers,omitempty"`    // by name
+	Mappings  map[string]*eventMapping   `json:"mappings,omitempty"`  // by id
 }
 
 // lambdaFunction is a function with its versions.
@@ -61,6 +62,7 @@ type lambdaFunction struct {
 	// versions and aliases under their names.
 	Policies map[string]*functionPolicy `json:"policies,omitempty"`
 	Async    map[string]*asyncConfig    `json:"async,omitempty"`    // by qualifier
+	URLs     map[string]*functionURL    `json:"urls,omitempty"`     // by alias; the function's under ""
 	Reserved *int                       `json:"reserved,omitempty"` // concurrency, if it has its own
 }
 
@@ -129,7 +131,7 @@ func (s *Sandbox) lambdaOps() map[string]operation {
 		"TagResource":                 {run: tagLambda, access: lambdaTagAccess},
 		"UntagResource":               {run: untagLambda, access: lambdaTagAccess},
 	}
-	for _, some := range []map[string]operation{layerOps(), asyncOps()} {
+	for _, some := range []map[string]operation{layerOps(), asyncOps(), mappingOps(), urlOps()} {
 		maps.Copy(ops, some)
 	}
 	return ops

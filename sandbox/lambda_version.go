@@ -216,9 +216,16 @@ func lambdaSettings(c *call) (obj, error) {
 // taggedByARN finds the tags that a call is about: those of a function, or of
 // what else of Lambda has them.
 func (c *call) taggedByARN(arn string) (*map[string]string, access, error) {
+	if id, is := strings.CutPrefix(arn, c.arn("event-source-mapping:")); is {
+		m := c.here().Lambda.Mappings[id]
+		if m == nil {
+			return nil, access{Action: "lambda:" + c.Op, Resource: arn, Context: map[string][]string{}}, &apiError{Status: 404, Code: "ResourceNotFoundException", Message: "The resource you requested does not exist."}
+		}
+		return &m.Tags, access{Action: "lambda:" + c.Op, Resource: arn, Context: map[string][]string{}}, nil
+	}
 	r, err := c.readFunction(arn, "")
 	if err != nil || !strings.HasPrefix(arn, "arn:") {
-		return nil, access{}, invalidLambda("The ARN %s isn't that of a function.", arn)
+		return nil, access{}, invalidLambda("The ARN %s isn't that of a function or an event source mapping.", arn)
 	}
 	if r.Qualifier != "" {
 		return nil, access{}, invalidLambda("Tags on function aliases and versions are not supported. Please specify either a function ARN.")

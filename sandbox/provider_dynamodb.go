@@ -12,15 +12,15 @@ func dynamodbProviders() map[string]provider {
 
 // unservedTableProperties are those that the sandbox refuses to pretend.
 var unservedTableProperties = []string{"ContributorInsightsSpecification", "ImportSourceSpecification", "KinesisStreamSpecification",
-	"OnDemandThroughput", "StreamSpecification", "WarmThroughput"}
+	"OnDemandThroughput", "WarmThroughput"}
 
 func tableProvider() provider {
 	p := provider{
 		properties: map[string]property{"AttributeDefinitions": mutable, "BillingMode": mutable, "DeletionProtectionEnabled": mutable,
 			"GlobalSecondaryIndexes": mutable, "KeySchema": required | replaces, "LocalSecondaryIndexes": replaces,
 			"PointInTimeRecoverySpecification": mutable, "ProvisionedThroughput": mutable, "ResourcePolicy": mutable,
-			"SSESpecification": mutable, "TableClass": mutable, "TableName": replaces, "Tags": mutable, "TimeToLiveSpecification": mutable},
-		attributes: []string{"Arn"},
+			"SSESpecification": mutable, "StreamSpecification": mutable, "TableClass": mutable, "TableName": replaces, "Tags": mutable, "TimeToLiveSpecification": mutable},
+		attributes: []string{"Arn", "StreamArn"},
 		name:       "TableName",
 		tags:       "Tags",
 		create:     createTableResource,
@@ -53,6 +53,14 @@ func encryption(props params) map[string]any {
 	return out
 }
 
+// streaming is StreamSpecification in the words of the API.
+func streaming(props params) map[string]any {
+	if !props.has("StreamSpecification") {
+		return map[string]any{"StreamEnabled": false}
+	}
+	return map[string]any{"StreamEnabled": true, "StreamViewType": props.obj("StreamSpecification").str("StreamViewType")}
+}
+
 func createTableResource(rc *resourceCall) (string, map[string]any, error) {
 	if err := rc.refuse(unservedTableProperties...); err != nil {
 		return "", nil, err
@@ -67,6 +75,9 @@ func createTableResource(rc *resourceCall) (string, map[string]any, error) {
 	if rc.Props.has("SSESpecification") {
 		in["SSESpecification"] = encryption(rc.Props)
 	}
+	if rc.Props.has("StreamSpecification") {
+		in["StreamSpecification"] = streaming(rc.Props)
+	}
 	if rc.Props.has("ResourcePolicy") {
 		in["ResourcePolicy"] = documentText(rc.Props.obj("ResourcePolicy")["PolicyDocument"])
 	}
@@ -78,6 +89,9 @@ func createTableResource(rc *resourceCall) (string, map[string]any, error) {
 
 func (rc *resourceCall) tableAttributes(name string) map[string]any {
 	attrs := map[string]any{"Arn": tableName{Account: rc.Account.ID, Name: name}.arn(rc.Region)}
+	if t := rc.here().Dynamo.Tables[name]; t != nil && t.Stream != nil && !t.Stream.Off {
+		attrs["StreamArn"] = t.streamARN()
+	}
 	rc.noteTags(attrs)
 	return attrs
 }
@@ -161,6 +175,9 @@ func updateTableResource(rc *resourceCall) (map[string]any, error) {
 	}
 	if changed("SSESpecification") {
 		in["SSESpecification"] = encryption(rc.Props)
+	}
+	if changed("StreamSpecification") {
+		in["StreamSpecification"] = streaming(rc.Props)
 	}
 	if changed("GlobalSecondaryIndexes") {
 		updates, err := rc.indexUpdates()

@@ -20,6 +20,8 @@ func lambdaProviders() map[string]provider {
 		"AWS::Lambda::LayerVersion":           layerVersionProvider(),
 		"AWS::Lambda::LayerVersionPermission": layerPermissionProvider(),
 		"AWS::Lambda::EventInvokeConfig":      eventInvokeProvider(),
+		"AWS::Lambda::EventSourceMapping":     mappingProvider(),
+		"AWS::Lambda::Url":                    urlProvider(),
 	}
 }
 
@@ -227,12 +229,11 @@ func updateFunctionResource(rc *resourceCall) (map[string]any, error) {
 			return nil, err
 		}
 	}
-	return rc.OldAttrs, rc.retagFunction()
+	return rc.OldAttrs, rc.retagLambda(functionRef{Account: rc.Account.ID, Region: rc.Region, Name: rc.PhysicalID}.arn())
 }
 
-// retagFunction brings the tags to what they should be now.
-func (rc *resourceCall) retagFunction() error {
-	arn := functionRef{Account: rc.Account.ID, Region: rc.Region, Name: rc.PhysicalID}.arn()
+// retagLambda brings the tags to what they should be now.
+func (rc *resourceCall) retagLambda(arn string) error {
 	wanted := rc.tags(rc.Props["Tags"])
 	var stale []any
 	for _, k := range listOf(rc.OldAttrs[taggedAttribute]) {

@@ -21,7 +21,7 @@ type restRoute struct {
 // restRoutes are the routes of each such service, by signing name. One that
 // isn't here has its operations' names as paths.
 var restRoutes = map[string][]restRoute{
-	"lambda": routes(lambdaRoutes + layerRoutes),
+	"lambda": routes(lambdaRoutes + layerRoutes + mappingRoutes + urlRoutes),
 }
 
 // routes reads a table with a line for each operation: method, path, status,

@@ -165,7 +165,7 @@ func (s *Sandbox) register() {
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets, s.resumeEvents}
+	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets, s.resumeEvents, s.resumeMappings}
 }
 
 // state is everything that --state keeps: plain data, no pointers to elsewhere.

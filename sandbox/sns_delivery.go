@@ -34,15 +34,57 @@ func (c *call) deliver(t *topic, s *subscription, p *publication) {
 	switch {
 	case s.Pending:
 		lost("the subscription isn't confirmed")
-	case s.Protocol != "sqs":
+	case s.Protocol != "sqs" && s.Protocol != "lambda":
 		lost("the sandbox has no " + s.Protocol)
 	case !s.wants(p):
 		c.log.Debug("SNS: message is filtered out", "topic", t.arn(), "subscription", s.ARN)
 	default:
-		if err := c.toQueue(t, s.Endpoint, c.envelope(t, s, p)); err != nil && !c.giveUpOn(t, s, p) {
+		var err error
+		if s.Protocol == "lambda" {
+			err = c.toFunction(t, s, c.published(t, s, p))
+		} else {
+			err = c.toQueue(t, s.Endpoint, c.envelope(t, s, p))
+		}
+		if err != nil && !c.giveUpOn(t, s, p) {
 			lost(err.Error())
 		}
 	}
+}
+
+// toFunction gives a notification to a function, whose policy must let SNS
+// invoke it for the topic.
+func (c *call) toFunction(t *topic, s *subscription, notification obj) error {
+	record := obj{"EventSource": "aws:sns", "EventVersion": "1.0", "EventSubscriptionArn": s.ARN, "Sns": notification}
+	payload, err := json.Marshal(obj{"Records": []obj{record}})
+	if err != nil {
+		return err
+	}
+	return c.queueLambda(invocation{Function: s.Endpoint, Payload: payload, Principal: "sns.amazonaws.com", SourceARN: t.arn(), SourceAccount: t.Owner})
+}
+
+// published is a publication as functions get it.
+func (c *call) published(t *topic, s *subscription, p *publication) obj {
+	doc := c.notification("Notification", t, p.ID, p.text("lambda"), p.At)
+	doc["Subject"], doc["MessageAttributes"] = optional(p.Subject), messageAttributes(p)
+	return c.forFunction(doc, s)
+}
+
+// forFunction names the links of a notification as functions know them.
+func (c *call) forFunction(doc obj, s *subscription) obj {
+	doc["SigningCertUrl"] = doc["SigningCertURL"]
+	doc["UnsubscribeUrl"] = c.endpoint + "/?Action=Unsubscribe&SubscriptionArn=" + s.ARN
+	delete(doc, "SigningCertURL")
+	return doc
+}
+
+// messageAttributes are a publication's attributes in a document.
+func messageAttributes(p *publication) obj {
+	out := obj{}
+	for name, v := range p.Attributes {
+		a := asParams(v)
+		out[name] = obj{"Type": a.str("DataType"), "Value": a.or("StringValue", a.str("BinaryValue"))}
+	}
+	return out
 }
 
 // giveUpOn puts what couldn't be delivered into the subscription's dead-letter
@@ -110,12 +152,7 @@ func (c *call) envelope(t *topic, s *subscription, p *publication) *queueMessage
 	if p.Subject != "" {
 		doc["Subject"] = p.Subject
 	}
-	attributes := obj{}
-	for name, v := range p.Attributes {
-		a := asParams(v)
-		attributes[name] = obj{"Type": a.str("DataType"), "Value": a.or("StringValue", a.str("BinaryValue"))}
-	}
-	if len(attributes) > 0 {
+	if attributes := messageAttributes(p); len(attributes) > 0 {
 		doc["MessageAttributes"] = attributes
 	}
 	m.Body = documentText(doc)
@@ -134,14 +171,23 @@ func (c *call) notification(kind string, t *topic, id, message string, at time.T
 		"SigningCertURL": c.endpoint + "/SimpleNotificationService-sandbox.pem"}
 }
 
-// askToConfirm sends the queue of another account the token with which its
-// owner confirms a subscription that isn't theirs.
+// askToConfirm sends the queue or function of another account the token with
+// which its owner confirms a subscription that isn't theirs.
 func (c *call) askToConfirm(t *topic, s *subscription) {
 	p := &publication{ID: c.uuid(), At: c.now()}
 	text := "You have chosen to subscribe to the topic " + t.arn() + ".\nTo confirm the subscription, visit the SubscribeURL included in this message."
 	doc := c.notification("SubscriptionConfirmation", t, p.ID, text, p.At)
 	doc["Token"] = s.Token
 	doc["SubscribeURL"] = c.endpoint + "/?Action=ConfirmSubscription&TopicArn=" + t.arn() + "&Token=" + s.Token
+	refused := func(err error) {
+		c.log.Warn("SNS: the request to confirm isn't delivered: "+err.Error(), "topic", t.arn(), "subscription", s.ARN, "endpoint", s.Endpoint)
+	}
+	if s.Protocol == "lambda" {
+		if err := c.toFunction(t, s, c.forFunction(doc, s)); err != nil {
+			refused(err)
+		}
+		return
+	}
 	body, _ := json.Marshal(doc)
 	m := c.envelope(t, s, p)
 	m.Body, m.Attributes = string(body), nil
@@ -149,7 +195,7 @@ func (c *call) askToConfirm(t *topic, s *subscription) {
 		m.System["MessageGroupId"], m.System["MessageDeduplicationId"] = "SubscriptionConfirmation", s.Token
 	}
 	if err := c.toQueue(t, s.Endpoint, m); err != nil {
-		c.log.Warn("SNS: the request to confirm isn't delivered: "+err.Error(), "topic", t.arn(), "subscription", s.ARN, "endpoint", s.Endpoint)
+		refused(err)
 	}
 }
 

@@ -71,10 +71,10 @@ func subscribe(c *call) (obj, error) {
 	put(&c.here().SNS.Subscriptions, s.ARN, s)
 	put(&t.Subs, s.ARN, place{c.Account.ID, c.Region})
 	switch {
-	case s.Pending && s.Protocol == "sqs":
+	case s.Protocol != "sqs" && s.Protocol != "lambda":
+		c.log.Warn("SNS: the sandbox delivers to SQS and Lambda only: nothing will come to this subscription", "topic", t.arn(), "protocol", s.Protocol, "endpoint", s.Endpoint)
+	case s.Pending:
 		c.askToConfirm(t, s)
-	case s.Protocol != "sqs":
-		c.log.Warn("SNS: the sandbox delivers to SQS only: nothing will come to this subscription", "topic", t.arn(), "protocol", s.Protocol, "endpoint", s.Endpoint)
 	}
 	return obj{"SubscriptionArn": c.revealed(s)}, nil
 }

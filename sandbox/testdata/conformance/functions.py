@@ -73,6 +73,13 @@ def exercise(world):
     me.do(L, "DeleteFunctionEventInvokeConfig", **name)
     me.fails("ResourceNotFoundException", L, "GetFunctionEventInvokeConfig", **name)
     layers(me, far, layer)
+    sources(me, name)
+    me.do(L, "CreateFunctionUrlConfig", **name, AuthType="NONE", Cors={"AllowOrigins": ["*"], "MaxAge": 5})
+    me.do(L, "UpdateFunctionUrlConfig", **name, AuthType="AWS_IAM")
+    me.do(L, "GetFunctionUrlConfig", **name)
+    me.do(L, "ListFunctionUrlConfigs", **name)
+    me.do(L, "DeleteFunctionUrlConfig", **name)
+    me.fails("ResourceNotFoundException", L, "GetFunctionUrlConfig", **name)
     me.do(L, "GetAccountSettings")
     me.do(L, "DeleteFunction", **name)
     me.fails("ResourceNotFoundException", L, "GetFunction", **name)
@@ -129,3 +136,24 @@ def layers(me, far, layer):
     far.do(L, "GetLayerVersion", **that)
     me.do(L, "RemoveLayerVersionPermission", **this, StatementId="far", RevisionId=revision)
     me.do(L, "DeleteLayerVersion", **this)
+
+
+def sources(me, name):
+    queue = me.do("sqs", "CreateQueue", QueueName="functions")["QueueUrl"]
+    arn = me.do("sqs", "GetQueueAttributes", QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    m = me.do(L, "CreateEventSourceMapping", **name, EventSourceArn=arn, BatchSize=5, Enabled=False, FunctionResponseTypes=["ReportBatchItemFailures"],
+              FilterCriteria={"Filters": [{"Pattern": '{"body": ["x"]}'}]}, ScalingConfig={"MaximumConcurrency": 2}, Tags={"a": "b"})
+    me.fails("ResourceConflictException", L, "CreateEventSourceMapping", **name, EventSourceArn=arn)
+    me.fails("InvalidParameterValueException", L, "CreateEventSourceMapping", **name, EventSourceArn=arn + "x")
+    me.do(L, "ListTags", Resource=m["EventSourceMappingArn"])
+    for _ in range(500):
+        if me.do(L, "GetEventSourceMapping", UUID=m["UUID"])["State"] == "Disabled":
+            break
+        time.sleep(0.02)
+    me.do(L, "ListEventSourceMappings", **name)
+    me.do(L, "UpdateEventSourceMapping", UUID=m["UUID"], BatchSize=6)
+    me.fails("ResourceInUseException", L, "DeleteEventSourceMapping", UUID=m["UUID"])
+    while me.do(L, "GetEventSourceMapping", UUID=m["UUID"])["State"] == "Updating":
+        time.sleep(0.02)
+    me.do(L, "DeleteEventSourceMapping", UUID=m["UUID"])
+    me.do("sqs", "DeleteQueue", QueueUrl=queue)

@@ -44,7 +44,7 @@ class Caller:
                 service, region_name=region, endpoint_url=self.world.endpoint, aws_access_key_id=key,
                 aws_secret_access_key=secret, aws_session_token=token,
                 config=Config(retries={"total_max_attempts": 1}, parameter_validation=True))
-            self.world.checker.attach(client, {"resourcegroupstaggingapi": "tagging", "service-quotas": "servicequotas", "cloudwatch": "monitoring"}.get(service, service))
+            self.world.checker.attach(client, {"resourcegroupstaggingapi": "tagging", "service-quotas": "servicequotas", "cloudwatch": "monitoring", "dynamodbstreams": "dynamodb"}.get(service, service))
             self.clients[service, region] = client
         return self.clients[service, region]
 

@@ -32,6 +32,7 @@ def exercise(world):
     me.do(d, "UpdateTable", **TABLE, DeletionProtectionEnabled=False, GlobalSecondaryIndexUpdates=[{"Create": index}], SSESpecification={"Enabled": True, "SSEType": "KMS"})
     me.fails("ResourceInUseException", d, "UpdateTable", **TABLE, DeletionProtectionEnabled=False)
     wait(me)
+    streams(me)
     me.do(d, "ListTables", Limit=1)
     me.do(d, "DeleteTable", **TABLE)
     me.fails("ResourceNotFoundException", d, "DescribeTable", TableName="nothing")
@@ -117,3 +118,23 @@ def policies(me, far, arn):
     me.do(d, "GetResourcePolicy", ResourceArn=arn)
     far.do(d, "Scan", TableName=arn)
     me.do(d, "DeleteResourcePolicy", ResourceArn=arn)
+
+
+def streams(me):
+    d, s = "dynamodb", "dynamodbstreams"
+    me.do(d, "UpdateTable", **TABLE, StreamSpecification={"StreamEnabled": True, "StreamViewType": "NEW_AND_OLD_IMAGES"})
+    wait(me)
+    me.fails("ValidationException", d, "UpdateTable", **TABLE, StreamSpecification={"StreamEnabled": True, "StreamViewType": "KEYS_ONLY"})
+    for n in ("1", "2"):
+        me.do(d, "PutItem", **TABLE, Item={"pk": {"S": "stream"}, "sk": {"N": "9"}, "n": {"N": n}})
+    me.do(d, "DeleteItem", **TABLE, Key={"pk": {"S": "stream"}, "sk": {"N": "9"}})
+    arn = me.do(s, "ListStreams", **TABLE)["Streams"][0]["StreamArn"]
+    shard = me.do(s, "DescribeStream", StreamArn=arn)["StreamDescription"]["Shards"][0]["ShardId"]
+    at = me.do(s, "GetShardIterator", StreamArn=arn, ShardId=shard, ShardIteratorType="TRIM_HORIZON")["ShardIterator"]
+    first = me.do(s, "GetRecords", ShardIterator=at, Limit=2)
+    rest = me.do(s, "GetRecords", ShardIterator=first["NextShardIterator"])
+    if [r["eventName"] for r in first["Records"] + rest["Records"]] != ["INSERT", "MODIFY", "REMOVE"]:
+        me.world.checker.note("dynamodb:GetRecords", f"gave {first}, {rest}")
+    me.fails("ResourceNotFoundException", s, "DescribeStream", StreamArn=arn + "x")
+    me.do(d, "UpdateTable", **TABLE, StreamSpecification={"StreamEnabled": False})
+    wait(me)

@@ -1,0 +1,220 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"axle/sandbox"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
+	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
+)
+
+// forward is a function that fails as its events say, and otherwise answers
+// with what it saw, which its destination gets.
+const forward = `
+def handler(event, context):
+    bodies = [r.get("body") or r.get("dynamodb", {}).get("Keys", {}).get("pk", {}).get("S") or r.get("Sns", {}).get("Message") for r in event.get("Records", [])]
+    if "poison" in bodies and len(bodies) == 1:
+        raise ValueError("poison")
+    if "half" in bodies:
+        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] == "half"]}
+    return {"saw": bodies, "event": event}
+`
+
+// received waits for the next message of a queue.
+func received(t *testing.T, client *sqs.Client, url string) string {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+		out := must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 5}))
+		if len(out.Messages) > 0 {
+			must[*sqs.DeleteMessageOutput](t)(client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: out.Messages[0].ReceiptHandle}))
+			return *out.Messages[0].Body
+		}
+	}
+	t.Fatalf("nothing comes to %s", url)
+	return ""
+}
+
+// empty waits until a queue has no messages, neither visible nor in flight.
+func empty(t *testing.T, client *sqs.Client, url string) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		out := must[*sqs.GetQueueAttributesOutput](t)(client.GetQueueAttributes(context.Background(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}}))
+		if out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s still has messages: %v", url, out.Attributes)
+		}
+	}
+}
+
+// A topic invokes a function of another account that lets it; a failing one is
+// tried again, and its destinations are told.
+func TestLambdaFromTopic(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, queues := c.lambda(qaAccount), c.sqs(qaAccount)
+	report, reportARN := c.queue(queues, qaAccount, "report", nil)
+	lost, lostARN := c.queue(queues, qaAccount, "lost", nil)
+	role := c.lambdaRole(qaAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"arn:aws:sqs:*:`+qaAccount+`:*"}`)
+	arn := c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward})
+	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: &arn, MaximumRetryAttempts: aws.Int32(1),
+		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &reportARN}, OnFailure: &types.OnFailure{Destination: &lostARN}}}))
+	topics := sns.NewFromConfig(c.in(devAccount, "eu-west-1"))
+	topic := must[*sns.CreateTopicOutput](t)(topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("news")})).TopicArn
+	open := document(`{"Effect":"Allow","Principal":{"AWS":"` + qaAccount + `"},"Action":"sns:Subscribe","Resource":"` + *topic + `"}`)
+	must[*sns.SetTopicAttributesOutput](t)(topics.SetTopicAttributes(ctx, &sns.SetTopicAttributesInput{TopicArn: topic, AttributeName: aws.String("Policy"), AttributeValue: &open}))
+	dead := `{"deadLetterTargetArn":"` + lostARN + `"}`
+	theirs := sns.NewFromConfig(c.in(qaAccount, "eu-west-1"))
+	must[*sns.SubscribeOutput](t)(theirs.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: aws.String("lambda"), Endpoint: &arn, Attributes: map[string]string{"RedrivePolicy": dead}}))
+	if err := setQueue(t, queues, lost, "Policy", allows(`{"Service":"sns.amazonaws.com"}`, "sqs:SendMessage", lostARN, "")); err != nil {
+		t.Fatal(err)
+	}
+	publish := func(text string) {
+		must[*sns.PublishOutput](t)(topics.Publish(ctx, &sns.PublishInput{TopicArn: topic, Message: &text}))
+	}
+	publish("not let in")
+	if got := received(t, queues, lost); !strings.Contains(got, "not let in") {
+		t.Errorf("the dead-letter queue of the subscription got %s", got)
+	}
+	must[*lambda.AddPermissionOutput](t)(client.AddPermission(ctx, &lambda.AddPermissionInput{FunctionName: &arn, StatementId: aws.String("topic"), Action: aws.String("lambda:InvokeFunction"),
+		Principal: aws.String("sns.amazonaws.com"), SourceArn: topic}))
+	publish("hello")
+	if got := received(t, queues, report); !strings.Contains(got, `"saw":["hello"]`) || !strings.Contains(got, `"EventSource":"aws:sns"`) {
+		t.Errorf("the function saw %s", got)
+	}
+	publish("poison")
+	if got := received(t, queues, lost); !strings.Contains(got, `"condition":"RetriesExhausted"`) || !strings.Contains(got, `"approximateInvokeCount":2`) || !strings.Contains(got, `"errorMessage":"poison"`) {
+		t.Errorf("the destination of failures got %s", got)
+	}
+}
+
+// A mapping invokes a function with the messages of a queue, deletes those that
+// it dealt with, and leaves the others to come back.
+func TestLambdaFromQueue(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, queues := c.lambda(devAccount), c.sqs(devAccount)
+	dead, deadARN := c.queue(queues, devAccount, "dead", nil)
+	url, arn := c.queue(queues, devAccount, "orders", map[string]string{"VisibilityTimeout": "1", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":"2"}`})
+	weak := c.lambdaRole(devAccount, "Weak")
+	role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes"],"Resource":"`+arn+`"}`)
+	quick := func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) }
+	c.function(client, "weak", weak, "python3.12", map[string]string{"index.py": forward}, quick)
+	c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward}, quick)
+	c.function(client, "slow", role, "python3.12", map[string]string{"index.py": forward})
+	try := func(name string, change ...func(*lambda.CreateEventSourceMappingInput)) (*lambda.CreateEventSourceMappingOutput, error) {
+		in := &lambda.CreateEventSourceMappingInput{FunctionName: &name, EventSourceArn: &arn, FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
+			FilterCriteria: &types.FilterCriteria{Filters: []types.Filter{{Pattern: aws.String(`{"body":[{"anything-but":"boring"}]}`)}}}}
+		for _, f := range change {
+			f(in)
+		}
+		return client.CreateEventSourceMapping(ctx, in)
+	}
+	_, err := try("weak")
+	refused(t, err, "InvalidParameterValueException", "The provided execution role does not have permissions to call ReceiveMessage on SQS")
+	_, err = try("slow")
+	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 1 seconds is less than Function timeout: 20 seconds")
+	_, err = try("reader", func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) })
+	refused(t, err, "InvalidParameterValueException", "Maximum batch window in seconds must be greater than 0")
+	_, err = try("nobody")
+	refused(t, err, "ResourceNotFoundException", "Function does not exist")
+	m := must[*lambda.CreateEventSourceMappingOutput](t)(try("reader"))
+	_, err = try("reader")
+	refused(t, err, "ResourceConflictException", "already exists. Please update or delete the existing mapping with UUID "+*m.UUID)
+	for _, body := range []string{"one", "boring", "half", "poison"} {
+		must[*sqs.SendMessageOutput](t)(queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}))
+	}
+	got := map[string]bool{received(t, queues, dead): true, received(t, queues, dead): true}
+	if !got["half"] || !got["poison"] {
+		t.Errorf("the dead-letter queue got %v", got)
+	}
+	empty(t, queues, url)
+	must[*lambda.DeleteEventSourceMappingOutput](t)(client.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID}))
+	_, err = client.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: m.UUID})
+	refused(t, err, "ResourceNotFoundException", "")
+}
+
+// A mapping invokes a function with the changes of a table, in order; a batch
+// that fails is tried again, and then told to the destination.
+func TestLambdaFromStream(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, tables, queues := c.lambda(devAccount), c.dynamo(devAccount), c.sqs(devAccount)
+	c.table(tables, "orders", func(in *dynamodb.CreateTableInput) {
+		in.StreamSpecification = &dynamotypes.StreamSpecification{StreamEnabled: aws.Bool(true), StreamViewType: dynamotypes.StreamViewTypeNewAndOldImages}
+	})
+	stream := must[*dynamodb.DescribeTableOutput](t)(tables.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: aws.String("orders")})).Table.LatestStreamArn
+	lost, lostARN := c.queue(queues, devAccount, "lost", nil)
+	role := c.lambdaRole(devAccount, "Runs", fmt.Sprintf(`{"Effect":"Allow","Action":["dynamodb:GetRecords","dynamodb:GetShardIterator","dynamodb:DescribeStream"],"Resource":"%s"}`, *stream),
+		`{"Effect":"Allow","Action":["dynamodb:ListStreams","sqs:SendMessage"],"Resource":"*"}`)
+	c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward})
+	must[*lambda.CreateEventSourceMappingOutput](t)(client.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("reader"), EventSourceArn: stream,
+		StartingPosition: types.EventSourcePositionTrimHorizon, MaximumRetryAttempts: aws.Int32(1), BatchSize: aws.Int32(1),
+		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &lostARN}}}))
+	for _, id := range []string{"a", "poison", "b"} {
+		must[*dynamodb.PutItemOutput](t)(tables.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String("orders"), Item: map[string]dynamotypes.AttributeValue{"pk": text(id), "sk": number("1")}}))
+	}
+	if got := received(t, queues, lost); !strings.Contains(got, `"startSequenceNumber":"000000000000000000200"`) || !strings.Contains(got, `"batchSize":1`) || !strings.Contains(got, `"approximateInvokeCount":2`) {
+		t.Errorf("the destination got %s", got)
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		all := must[*lambda.ListEventSourceMappingsOutput](t)(client.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{}))
+		if aws.ToString(all.EventSourceMappings[0].LastProcessingResult) == "OK" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the mapping is %v", aws.ToString(all.EventSourceMappings[0].LastProcessingResult))
+		}
+	}
+}
+
+// A function has an address of its own, open to those whom its policy lets.
+func TestLambdaURL(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client := c.lambda(devAccount)
+	c.function(client, "site", c.lambdaRole(devAccount, "Runs"), "python3.12", map[string]string{"index.py": `
+def handler(event, context):
+    return {"statusCode": 201, "headers": {"X-Path": event["rawPath"]}, "body": event["requestContext"]["http"]["method"] + " " + event.get("body", "") + event["queryStringParameters"]["q"]}
+`})
+	made := must[*lambda.CreateFunctionUrlConfigOutput](t)(client.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("site"), AuthType: types.FunctionUrlAuthTypeNone}))
+	host := strings.TrimSuffix(strings.TrimPrefix(*made.FunctionUrl, "https://"), "/")
+	ask := func() (int, string, string) {
+		r, err := http.NewRequest("POST", c.url+"/a/b?q=1", strings.NewReader("hello"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Host = host
+		out, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer out.Body.Close() //nolint:errcheck // read to its end
+		body, _ := io.ReadAll(out.Body)
+		return out.StatusCode, out.Header.Get("X-Path"), string(body)
+	}
+	if status, _, body := ask(); status != 403 || !strings.Contains(body, "Forbidden") {
+		t.Errorf("without a permission: %d %s", status, body)
+	}
+	for action, kind := range map[string]types.FunctionUrlAuthType{"lambda:InvokeFunctionUrl": types.FunctionUrlAuthTypeNone, "lambda:InvokeFunction": ""} {
+		must[*lambda.AddPermissionOutput](t)(client.AddPermission(ctx, &lambda.AddPermissionInput{FunctionName: aws.String("site"), StatementId: aws.String(strings.Replace(action, ":", "-", 1)),
+			Action: &action, Principal: aws.String("*"), FunctionUrlAuthType: kind}))
+	}
+	if status, path, body := ask(); status != 201 || path != "/a/b" || body != "POST hello1" {
+		t.Errorf("answered %d, %s, %s", status, path, body)
+	}
+}

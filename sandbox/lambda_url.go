@@ -1,0 +1,302 @@
+package sandbox
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const urlRoutes = `
+POST   /2021-10-31/functions/{FunctionName}/url    201 CreateFunctionUrlConfig
+GET    /2021-10-31/functions/{FunctionName}/url    200 GetFunctionUrlConfig
+PUT    /2021-10-31/functions/{FunctionName}/url    200 UpdateFunctionUrlConfig
+DELETE /2021-10-31/functions/{FunctionName}/url    204 DeleteFunctionUrlConfig
+GET    /2021-10-31/functions/{FunctionName}/urls   200 ListFunctionUrlConfigs
+`
+
+// functionURL is a function's (or an alias's) own address.
+type functionURL struct {
+	ID       string         `json:"id"`   // the first part of the host
+	Auth     string         `json:"auth"` // NONE or AWS_IAM
+	Cors     map[string]any `json:"cors,omitempty"`
+	Created  time.Time      `json:"created"`
+	Modified time.Time      `json:"modified"`
+}
+
+// urlHost is the host of a function URL: the sandbox answers for it by the
+// Host header of a request.
+var urlHost = regexp.MustCompile(`^([a-z0-9]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws$`)
+
+func urlOps() map[string]operation {
+	return map[string]operation{
+		"CreateFunctionUrlConfig": onFunctionURL(createFunctionURL),
+		"GetFunctionUrlConfig":    onFunctionURL(getFunctionURL),
+		"UpdateFunctionUrlConfig": onFunctionURL(updateFunctionURL),
+		"DeleteFunctionUrlConfig": onFunctionURL(deleteFunctionURL),
+		"ListFunctionUrlConfigs":  onFunctionURL(listFunctionURLs),
+	}
+}
+
+// onFunctionURL is onFunction with the kind of authorization as a condition key.
+func onFunctionURL(run func(*call, *lambdaFunction, functionRef) (obj, error)) operation {
+	return operation{run: runOnFunction(run), access: func(c *call) ([]access, error) {
+		r, err := c.readFunction(c.In.str("FunctionName"), c.In.str("Qualifier"))
+		a := c.functionAccess(c.Op, r)
+		kind := c.In.str("AuthType")
+		if f := c.functionAt(r); kind == "" && f != nil && f.URLs[r.Qualifier] != nil {
+			kind = f.URLs[r.Qualifier].Auth
+		}
+		if kind != "" {
+			a.Context["lambda:FunctionUrlAuthType"] = []string{kind}
+		}
+		return []access{a}, err
+	}}
+}
+
+func (u *functionURL) shown(f *lambdaFunction, qualifier string) obj {
+	out := obj{"FunctionUrl": "https://" + u.ID + ".lambda-url." + f.Region + ".on.aws/", "FunctionArn": f.arn(), "AuthType": u.Auth,
+		"CreationTime": u.Created.Format(timeXML), "LastModifiedTime": u.Modified.Format(timeXML), "InvokeMode": "BUFFERED"}
+	if qualifier != "" {
+		out["FunctionArn"] = f.arn() + ":" + qualifier
+	}
+	if len(u.Cors) > 0 {
+		out["Cors"] = u.Cors
+	}
+	return out
+}
+
+func noURL() error {
+	return &apiError{Status: 404, Code: "ResourceNotFoundException", Message: "The resource you requested does not exist."}
+}
+
+func (c *call) setURL(u *functionURL) error {
+	u.Auth = c.In.or("AuthType", u.Auth)
+	switch {
+	case !slices.Contains([]string{"NONE", "AWS_IAM"}, u.Auth):
+		return breaks(u.Auth, "authType", "Member must satisfy enum value set: [AWS_IAM, NONE]")
+	case c.In.or("InvokeMode", "BUFFERED") != "BUFFERED":
+		return invalidLambda("The sandbox doesn't serve InvokeMode %s.", c.In.str("InvokeMode"))
+	}
+	if c.In.has("Cors") {
+		u.Cors = c.In.obj("Cors")
+	}
+	u.Modified = c.now()
+	return nil
+}
+
+func createFunctionURL(c *call, f *lambdaFunction, r functionRef) (obj, error) {
+	switch {
+	case r.Qualifier != "" && f.Aliases[r.Qualifier] == nil:
+		return nil, &apiError{Status: 404, Code: "ResourceNotFoundException", Message: "Function does not exist: a URL is of a function or of an alias, not of " + r.arn()}
+	case f.URLs[r.Qualifier] != nil:
+		return nil, &apiError{Status: 409, Code: "ResourceConflictException", Message: "Failed to create function url config for [functionArn = " + r.arn() + "]. Error message:  FunctionUrlConfig exists for this Lambda function"}
+	}
+	u := &functionURL{ID: c.id(32), Created: c.now()}
+	if err := c.setURL(u); err != nil {
+		return nil, err
+	}
+	put(&f.URLs, r.Qualifier, u)
+	out := u.shown(f, r.Qualifier)
+	delete(out, "LastModifiedTime")
+	return out, nil
+}
+
+func getFunctionURL(_ *call, f *lambdaFunction, r functionRef) (obj, error) {
+	u := f.URLs[r.Qualifier]
+	if u == nil {
+		return nil, noURL()
+	}
+	return u.shown(f, r.Qualifier), nil
+}
+
+func updateFunctionURL(c *call, f *lambdaFunction, r functionRef) (obj, error) {
+	u := f.URLs[r.Qualifier]
+	if u == nil {
+		return nil, noURL()
+	}
+	changed := *u
+	if err := c.setURL(&changed); err != nil {
+		return nil, err
+	}
+	*u = changed
+	return u.shown(f, r.Qualifier), nil
+}
+
+func deleteFunctionURL(_ *call, f *lambdaFunction, r functionRef) (obj, error) {
+	if f.URLs[r.Qualifier] == nil {
+		return nil, noURL()
+	}
+	delete(f.URLs, r.Qualifier)
+	return obj{}, nil
+}
+
+func listFunctionURLs(c *call, f *lambdaFunction, _ functionRef) (obj, error) {
+	return lambdaPage(c, "FunctionUrlConfigs", sortedKeys(f.URLs), same, func(q string) any { return f.URLs[q].shown(f, q) })
+}
+
+// byURL finds the function of a host; nil if there is none.
+func (s *Sandbox) byURL(host string) (*lambdaFunction, functionRef) {
+	m := urlHost.FindStringSubmatch(hostName(host))
+	if m == nil {
+		return nil, functionRef{}
+	}
+	for _, a := range s.st.Accounts {
+		if a.Regions[m[2]] == nil {
+			continue
+		}
+		for _, f := range a.Regions[m[2]].Lambda.Functions {
+			for q, u := range f.URLs {
+				if u.ID == m[1] {
+					return f, functionRef{Account: f.Owner, Region: f.Region, Name: f.Name, Qualifier: q}
+				}
+			}
+		}
+	}
+	return nil, functionRef{}
+}
+
+func hostName(host string) string {
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	return name
+}
+
+// serveFunctionURL answers a request to a function's address.
+func (s *Sandbox) serveFunctionURL(r *http.Request, body []byte, sig signature, signed bool) *reply {
+	rec := &reply{header: http.Header{}, status: http.StatusOK}
+	rec.Header().Set("Content-Type", "application/json")
+	refused := func(status int, message string) *reply {
+		rec.WriteHeader(status)
+		_, _ = rec.Write(encodeJSON(obj{"Message": message}))
+		return rec
+	}
+	svc := services["lambda"]
+	c := &call{Sandbox: s, Service: "lambda", Op: "InvokeFunctionUrl", HTTP: r, Body: body, In: params{}, Region: urlHost.FindStringSubmatch(hostName(r.Host))[2]}
+	if signed {
+		if err := s.authenticate(c, svc, sig, signed); err != nil {
+			return refused(http.StatusForbidden, err.Message)
+		}
+	}
+	s.lock()
+	f, ref := s.byURL(r.Host)
+	if f == nil {
+		s.unlock()
+		return refused(http.StatusNotFound, "Not Found")
+	}
+	run, err := c.startByURL(f, ref, signed)
+	s.unlock()
+	if err != nil {
+		e := asAPIError(svc, err)
+		if e.Status == http.StatusForbidden {
+			return refused(http.StatusForbidden, "Forbidden. For troubleshooting Function URL authorization issues, see: https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html")
+		}
+		return refused(max(e.Status, http.StatusBadRequest), e.Message)
+	}
+	select {
+	case <-run.done:
+	case <-r.Context().Done():
+		return nil
+	}
+	if run.err != nil || run.result.Error != "" {
+		return refused(http.StatusBadGateway, "Internal Server Error")
+	}
+	writeHTTP(rec, run.result.Payload)
+	return rec
+}
+
+// startByURL begins an invocation if the caller may use the address: signed by
+// somebody with the permission, or by anybody where the policy says so.
+func (c *call) startByURL(f *lambdaFunction, ref functionRef, signed bool) (*lambdaRun, error) {
+	u := f.URLs[ref.Qualifier]
+	if !signed || u.Auth == "NONE" {
+		if u.Auth == "AWS_IAM" {
+			return nil, refuse(services["lambda"], accessDenied, "")
+		}
+		c.Who = &identity{ARN: "*", Type: "anonymous", Account: "anonymous"}
+	}
+	c.Account = c.account(f.Owner)
+	for _, action := range []string{"InvokeFunctionUrl", "InvokeFunction"} {
+		a := c.functionAccess(action, ref)
+		a.Context["lambda:FunctionUrlAuthType"] = []string{u.Auth}
+		a.Context["lambda:InvokedViaFunctionUrl"] = []string{"true"}
+		if err := c.check(a); err != nil {
+			return nil, err
+		}
+	}
+	return c.startLambda(f, ref, c.urlEvent(u), "")
+}
+
+// urlEvent is the request as functions get it: payload format 2.0.
+func (c *call) urlEvent(u *functionURL) []byte {
+	r, now := c.HTTP, c.now()
+	headers, query := obj{}, obj{}
+	for k := range r.Header {
+		headers[strings.ToLower(k)] = strings.Join(r.Header[k], ",")
+	}
+	headers["host"] = hostName(r.Host)
+	values := r.URL.Query()
+	for k := range values {
+		query[k] = strings.Join(values[k], ",")
+	}
+	path := r.URL.Path
+	if path == "" {
+		path = "/"
+	}
+	remote, _, _ := strings.Cut(r.RemoteAddr, ":")
+	context := obj{"accountId": "anonymous", "apiId": u.ID, "domainName": hostName(r.Host), "domainPrefix": u.ID, "requestId": c.uuid(), "routeKey": "$default",
+		"stage": "$default", "time": now.Format("02/Jan/2006:15:04:05 +0000"), "timeEpoch": now.UnixMilli(),
+		"http": obj{"method": r.Method, "path": path, "protocol": r.Proto, "sourceIp": remote, "userAgent": r.UserAgent()}}
+	if c.Who.Type != "anonymous" {
+		context["accountId"] = c.Who.Account
+		context["authorizer"] = obj{"iam": obj{"accountId": c.Who.Account, "callerId": c.Who.UserID, "userArn": c.Who.ARN, "userId": c.Who.UserID}}
+	}
+	event := obj{"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": r.URL.RawQuery, "headers": headers, "requestContext": context, "isBase64Encoded": false}
+	if len(query) > 0 {
+		event["queryStringParameters"] = query
+	}
+	if len(c.Body) > 0 {
+		if event["body"] = string(c.Body); !utf8.Valid(c.Body) {
+			event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString(c.Body), true
+		}
+	}
+	return encodeJSON(event)
+}
+
+// writeHTTP answers with what a function made: a document with a status code,
+// or anything else as a body.
+func writeHTTP(rec *reply, payload []byte) {
+	var doc struct {
+		StatusCode int               `json:"statusCode"`
+		Headers    map[string]string `json:"headers"`
+		Cookies    []string          `json:"cookies"`
+		Body       string            `json:"body"`
+		Encoded    bool              `json:"isBase64Encoded"`
+	}
+	if json.Unmarshal(payload, &doc) != nil || doc.StatusCode == 0 {
+		var text string
+		if json.Unmarshal(payload, &text) == nil {
+			payload = []byte(text)
+		}
+		_, _ = rec.Write(payload)
+		return
+	}
+	for k, v := range doc.Headers {
+		rec.Header().Set(k, v)
+	}
+	for _, v := range doc.Cookies {
+		rec.Header().Add("Set-Cookie", v)
+	}
+	body := []byte(doc.Body)
+	if doc.Encoded {
+		body, _ = base64.StdEncoding.DecodeString(doc.Body)
+	}
+	rec.WriteHeader(doc.StatusCode)
+	_, _ = rec.Write(body)
+}
+
+// hosted says whether a request is for a function's address.
+func hosted(r *http.Request) bool { return urlHost.MatchString(hostName(r.Host)) }
