@@ -213,7 +213,7 @@ func (c *call) setTopicAttribute(t *topic, name, value string, creating bool) er
 			return fail("InvalidParameter", "Invalid parameter: TracingConfig")
 		}
 	}
-	t.Attributes[name] = value
+	put(&t.Attributes, name, value)
 	return nil
 }
 

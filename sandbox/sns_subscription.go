@@ -44,7 +44,7 @@ func subscribe(c *call) (obj, error) {
 	}
 	given := c.In.strMap("Attributes")
 	if scope, ok := given["FilterPolicyScope"]; ok { // the policy is read by it
-		s.Attributes["FilterPolicyScope"] = scope
+		put(&s.Attributes, "FilterPolicyScope", scope)
 	}
 	for _, k := range sortedKeys(given) {
 		if err := s.set(k, given[k]); err != nil {
@@ -126,7 +126,7 @@ func (s *subscription) set(name, value string) error {
 			return fail("InvalidParameter", "Invalid parameter: FilterPolicyScope: Invalid value [%s].", value)
 		}
 	}
-	s.Attributes[name] = value
+	put(&s.Attributes, name, value)
 	return nil
 }
 

@@ -19,8 +19,10 @@ type StackPreview struct {
 	Digests bool
 	// Keep leaves the change sets to be executed.
 	Keep bool
-	// Began is when the run did: leftovers of ours from before are removed.
+	// Began is when the run did: leftovers of ours from before are removed, from
+	// shells and from stacks that get a change set; with SweepAll from all.
 	Began     time.Time
+	SweepAll  bool
 	templates sync.Map // digest -> *template.Template
 	states    sync.Map // step -> axle.StackState
 }
@@ -58,9 +60,9 @@ func (a *StackPreview) Start(ctx context.Context, step *axle.Step, in axle.Input
 // errSwept says that another plan took our change set for a leftover.
 var errSwept = errors.New("somebody removed the change set of the preview")
 
-// sweep removes what killed previews left of a shell.
+// sweep removes what killed previews left of a shell, or of any stack.
 func (a *StackPreview) sweep(ctx context.Context, step *axle.Step, st *cfn.Stack) (*cfn.Stack, error) {
-	if a.Began.IsZero() || st == nil || st.State() != cfn.Shell {
+	if a.Began.IsZero() || st == nil || st.State() != cfn.Shell && !a.SweepAll {
 		return st, nil
 	}
 	gone, err := a.driver.Sweep(ctx, step.Target(), st, a.Began)
@@ -117,7 +119,7 @@ func (a *StackPreview) preview(ctx context.Context, step *axle.Step, in axle.Inp
 		res.Note = w.Adoption(st)
 		return res, err
 	}
-	if st != nil && st.State() != cfn.Shell && !a.Began.IsZero() {
+	if st != nil && st.State() != cfn.Shell && !a.Began.IsZero() && !a.SweepAll {
 		if _, err := a.driver.Sweep(ctx, step.Target(), st, a.Began); err != nil {
 			return axle.Result{}, err
 		}

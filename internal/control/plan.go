@@ -145,7 +145,7 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 	if err := w.refuseRead(ctx, p); err != nil {
 		return nil, err
 	}
-	return w.preview(ctx, p, watch, stop)
+	return w.preview(ctx, p, w.whole(p), watch, stop)
 }
 
 // PreviewTarget is Preview of one target: an account by id or name, and a region
@@ -178,7 +178,7 @@ func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, st
 		return nil, &axle.Failure{Code: "NoSuchTarget", Blocked: true, Message: "the plan has nothing in " + place, Hint: "axle plan shows its targets"}
 	}
 	p.Steps = slices.DeleteFunc(p.Steps, func(s axle.Step) bool { return !keep[s.ID] })
-	out, err := w.preview(ctx, p, watch, stop)
+	out, err := w.preview(ctx, p, false, watch, stop)
 	if err != nil {
 		return nil, err
 	}
@@ -186,20 +186,21 @@ func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, st
 	return out, nil
 }
 
-func (w *Work) preview(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
+// preview looks at the steps of a plan, which may be the whole of the project.
+func (w *Work) preview(ctx context.Context, p *plan.Plan, whole bool, watch Watch, stop <-chan struct{}) (*Preview, error) {
 	actions := w.previewActions(ctx, p)
 	inputs, seen := w.seenSecrets(previewInputs(w.inputs(ctx, p)))
+	stack := actions[plan.KindStack].(*action.StackPreview)
+	cutOff, done := w.mark(whole)
+	stack.SweepAll = cutOff
 	out, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{
 		Actions: actions, Journal: discard{}, Inputs: inputs, Limits: w.limits(),
 		Observer: observer(watch, w.run, p.Steps), Stop: stop})
+	done(ctx, err)
 	if err != nil {
 		return nil, err
 	}
-	preview := &Preview{ID: w.run, Plan: p, Records: out.Records, secrets: seen}
-	if stack, ok := actions[plan.KindStack].(*action.StackPreview); ok {
-		preview.seen = stack.States()
-	}
-	return preview, nil
+	return &Preview{ID: w.run, Plan: p, Records: out.Records, secrets: seen, seen: stack.States()}, nil
 }
 
 // previewInputs treats the outputs of what will change as unknown: a preview

@@ -60,6 +60,8 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 	stack := action.NewStackPrepare(driver, w.run)
 	stack.Recovery, stack.Began, stack.Guard = w.recovery(), w.began, w.outputGuard(p)
 	actions[plan.KindStack] = stack
+	cutOff, over := w.mark(w.whole(p))
+	stack.SweepAll = cutOff
 	done, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: previewInputs(w.inputs(ctx, p)),
 		Limits: w.limits(), Observer: observer(watch, w.run, p.Steps), Stop: stop})
 	if done == nil {
@@ -71,6 +73,7 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 		out.Run = axle.Run{ID: w.run, Project: p.Project, Env: p.Env, Command: commandExecute, Status: axle.RunPrepared, Started: time.Now(), Steps: len(execution.Steps)}
 		err = record(ctx, db, out.Run, execution)
 	}
+	over(ctx, err)
 	if err != nil { // nobody will know of them
 		late, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()

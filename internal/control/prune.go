@@ -367,7 +367,7 @@ func (w *Work) pruneSteps(p *plan.Plan, found []surplus, before map[place][]plac
 
 // PreviewPlan finds out what a plan would do, as Preview does.
 func (w *Work) PreviewPlan(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
-	return w.preview(ctx, p, watch, stop)
+	return w.preview(ctx, p, false, watch, stop)
 }
 
 // Prune deletes what PlanPrune found.
