@@ -25,6 +25,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
@@ -45,6 +46,7 @@ var sdkClients = map[string]func(aws.Config) any{
 	"ec2":            func(c aws.Config) any { return ec2.NewFromConfig(c) },
 	"iam":            func(c aws.Config) any { return iam.NewFromConfig(c) },
 	"kms":            func(c aws.Config) any { return kms.NewFromConfig(c) },
+	"lambda":         func(c aws.Config) any { return lambda.NewFromConfig(c) },
 	"organizations":  func(c aws.Config) any { return organizations.NewFromConfig(c) },
 	"s3":             func(c aws.Config) any { return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }) },
 	"secretsmanager": func(c aws.Config) any { return secretsmanager.NewFromConfig(c) },

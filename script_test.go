@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -71,6 +72,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("HOME", e.WorkDir)
 			e.Setenv("NO_COLOR", "1")
 			e.Setenv("AWS_EC2_METADATA_DISABLED", "true")
+			if cache, err := exec.Command("go", "env", "GOCACHE").Output(); err == nil { // functions are built
+				e.Setenv("GOCACHE", strings.TrimSpace(string(cache)))
+			}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

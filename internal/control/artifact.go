@@ -233,6 +233,11 @@ func (w *Work) stock(ctx context.Context, p *plan.Plan, db store.Store) error {
 			a := &p.Artifacts[at.digest][j]
 			g.Go(func() error {
 				_, err := t.put(ctx, a, at.region)
+				if f, ok := errors.AsType[*axle.Failure](err); ok { // nothing was touched
+					own := *f
+					own.Blocked = true
+					return &own
+				}
 				return err
 			})
 		}

@@ -144,6 +144,9 @@ func (w *Work) needs() func(*doctor.Target) []doctor.Need {
 						continue // to whom is a condition: proven where the role is; this run may make the one that is assumed
 					}
 					for _, resource := range st.Resources {
+						if strings.Contains(resource, ":::"+cloud.ArtifactBucket(w.hub.Account.ID, "")) {
+							continue // proven by reading it; the role has less than all of the bucket
+						}
 						out = append(out, doctor.Need{Stack: s.Name, Role: s.Spec.ExecutionRole, Action: action, Resource: place.Replace(resource)})
 					}
 				}
