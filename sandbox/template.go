@@ -116,6 +116,12 @@ func (t *template) read(root any) error {
 	if err := t.readTransforms(top["Transform"]); err != nil {
 		return err
 	}
+	if t.has(languageExtensions) {
+		room := maxTemplateObject
+		if _, err := unrolled(top, &room); err != nil {
+			return err
+		}
+	}
 	if _, has := top["Globals"]; has && !t.has(sam.Name) {
 		return invalid("Invalid template property or properties [Globals]")
 	}
@@ -220,6 +226,9 @@ func (t *template) readResource(name string, v any) error {
 				return invalid("Invalid template resource property '%s'", k)
 			}
 		case "CreationPolicy", "UpdatePolicy":
+			if policy, _ := val.(map[string]any); policy["ResourceSignal"] != nil { // nobody could send it
+				return invalid("Template format error: CreationPolicy with ResourceSignal is not supported by this version of the sandbox [/Resources/%s]", name)
+			}
 			r.policies[k] = val
 		default:
 			return invalid("Invalid template resource property '%s'", k)

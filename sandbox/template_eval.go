@@ -145,7 +145,7 @@ func (e *evaluation) intrinsic(name string, arg any) (any, error) {
 	case "Fn::Length", "Fn::ToJsonString":
 		return e.extension(name, arg)
 	case "Fn::Transform":
-		return nil, invalid("Transform is not supported by this version of the sandbox")
+		return nil, invalid("Fn::Transform (%s) is not supported by this version of the sandbox", canonical(arg))
 	}
 	return nil, invalid("Template error: %s is not supported by this version of the sandbox", name)
 }
