@@ -104,6 +104,7 @@ var extra = map[string]string{
 	"AWS::Lambda::Function ecr:GetDownloadUrlForLayer":                         "Lambda asks the caller for it when the code is an image",
 	"AWS::Lambda::Function ecr:GetRepositoryPolicy":                            "Lambda lets itself into the image's repository",
 	"AWS::Lambda::Function ecr:SetRepositoryPolicy":                            "Lambda lets itself into the image's repository",
+	"AWS::Lambda::Function lambda:GetFunctionConfiguration":                    "CloudFormation waits with it until a change has taken effect",
 	"AWS::Lambda::Function lambda:ListTags":                                    "tags are read before they are changed",
 	"AWS::Lambda::Version lambda:DeleteProvisionedConcurrencyConfig":           "provisioned concurrency is taken away again",
 	"AWS::ApiGateway::Method apigateway:PATCH":                                 "a method is changed by PATCH",

@@ -13,7 +13,7 @@ const (
 // serverlessKinds are Lambda, what calls it, and what is deployed with it.
 var serverlessKinds = map[string]kind{
 	"AWS::Lambda::Function": {self: "lambda:{r}:{a}:function:{n}", name: "FunctionName", limit: 64,
-		create: "lambda:CreateFunction", read: "lambda:GetFunction lambda:GetFunctionCodeSigningConfig lambda:GetRuntimeManagementConfig lambda:GetFunctionRecursionConfig",
+		create: "lambda:CreateFunction", read: "lambda:GetFunction lambda:GetFunctionConfiguration lambda:GetFunctionCodeSigningConfig lambda:GetRuntimeManagementConfig lambda:GetFunctionRecursionConfig",
 		update: "lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration", delete: "lambda:DeleteFunction",
 		tag: "lambda:TagResource lambda:UntagResource lambda:ListTags",
 		when: []when{

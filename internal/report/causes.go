@@ -16,6 +16,7 @@ var (
 	hexIDs   = regexp.MustCompile(`\b((?:[a-z]+-)[0-9a-f]{8,17}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`)
 	regions  = regexp.MustCompile(`\b[a-z]{2}(-[a-z]+)+-[0-9]\b`)
 	sessions = regexp.MustCompile(`(assumed-role/[^/ ]+/)[^ ,:]+`)
+	made     = regexp.MustCompile(`-[0-9A-Z]{12,13}\b`) // the end of a name that CloudFormation made
 	requests = regexp.MustCompile(`(?i)\(?(Service: [^)]*|request ?id: ?[^),; ]+)\)?`)
 )
 
@@ -26,6 +27,12 @@ func fold(message string, names ...string) string {
 		message = replaceWord(message, n, "<account>")
 	}
 	message = hexIDs.ReplaceAllString(message, "<id>") // first: one may end in twelve digits
+	message = made.ReplaceAllStringFunc(message, func(end string) string {
+		if strings.Trim(end, "-0123456789") == "" { // an account's number
+			return end
+		}
+		return "-<made>"
+	})
 	message = digits12.ReplaceAllString(message, "<account>")
 	message = regions.ReplaceAllString(message, "<region>")
 	message = sessions.ReplaceAllString(message, "${1}<session>")

@@ -5,6 +5,7 @@ import "testing"
 // TestFold: what names one target goes, what names the cause stays.
 func TestFold(t *testing.T) {
 	for _, tt := range []struct{ message, name, want string }{
+		{"no lambda:GetPolicy on function:shop-app-Work-277B55CC9E1F of 200000000001", "dev", "no lambda:GetPolicy on function:shop-app-Work-<made> of <account>"},
 		{"assume role axle-spoke in account 222222222222 (dev): denied", "dev", "assume role axle-spoke in account <account>: denied"},
 		{"assume role axle-spoke in account dev (222222222222): denied", "dev", "assume role axle-spoke in account <account>: denied"},
 		{"account qa (333333333333) has no tag", "qa", "account <account> has no tag"},
