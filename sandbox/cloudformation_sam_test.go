@@ -156,3 +156,22 @@ func TestServerlessRefused(tt *testing.T) {
 		t.refused(err, "ValidationError", c[1])
 	}
 }
+
+// TestServerlessLoops: loops are written out before the transform, and functions
+// of AWS::LanguageExtensions work in what it makes.
+func TestServerlessLoops(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	st := t.want(t.withExpand().create("s", `
+Transform: [AWS::LanguageExtensions, AWS::Serverless-2016-10-31]
+Resources:
+  Fn::ForEach::Tables:
+    - Name
+    - [Orders, Customers]
+    - "${Name}Table": {Type: AWS::Serverless::SimpleTable, Properties: {TableName: !Sub "shop-${Name}"}}
+Outputs:
+  Both: {Value: !ToJsonString [!Ref OrdersTable, !Ref CustomersTable, !Length [a, b, c]]}
+`), "CREATE_COMPLETE")
+	if v := t.output(st, "Both"); v != `["shop-Orders","shop-Customers",3]` && v != `["shop-Orders","shop-Customers","3"]` {
+		t.Errorf("output %q", v)
+	}
+}

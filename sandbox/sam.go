@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 
 	"axle/sandbox/sam"
 )
@@ -14,7 +15,7 @@ func (c *call) expand(r *request) error {
 	if !r.t.has(sam.Name) {
 		return nil
 	}
-	original, err := orderedTemplate(r.t.body)
+	original, err := samTemplate(r.t)
 	if err != nil {
 		return err
 	}
@@ -44,6 +45,27 @@ func (c *call) expand(r *request) error {
 	}
 	r.next.Template, r.next.Original, r.t = t.digest, r.t.digest, t
 	return nil
+}
+
+// samTemplate is what the transform gets: the template as it is written, or with
+// its loops written out, which AWS::LanguageExtensions does before.
+func samTemplate(t *template) (*sam.Dict, error) {
+	if !t.has(languageExtensions) || !strings.Contains(t.body, forEach) {
+		return orderedTemplate(t.body)
+	}
+	v, err := templateValue(t.body)
+	if err != nil {
+		return nil, err
+	}
+	room := maxTemplateObject
+	if v, err = unrolled(v, &room); err != nil {
+		return nil, err
+	}
+	body, err := templateJSON(v)
+	if err != nil {
+		return nil, err
+	}
+	return orderedTemplate(body)
 }
 
 // managedPolicyARN finds a policy that AWS manages by its name, in any path.
