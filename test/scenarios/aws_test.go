@@ -143,15 +143,16 @@ const (
 	allowAll  = `{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}`
 )
 
-// entryRole makes, as the account's root user, the role that Organizations makes
-// on AWS.
+// entryRole makes the role that Organizations makes on AWS, as far as it isn't
+// there, as the account's root user or as whoever may.
 func (w *world) entryRole(account string) {
 	w.t.Helper()
-	cfg := w.config("us-east-1")
-	cfg.Credentials = credentials.NewStaticCredentialsProvider(account, w.vars["AWS_SECRET_ACCESS_KEY"], "")
-	client, name := iam.NewFromConfig(cfg), aws.String("OrganizationAccountAccessRole")
-	must[*iam.CreateRoleOutput](w, "create role")(client.CreateRole(w.t.Context(), &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(rootOf111)}))
-	must[*iam.PutRolePolicyOutput](w, "put role policy")(client.PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String("admin"), PolicyDocument: aws.String(allowAll)}))
+	cfg, name := w.in(account, "us-east-1"), aws.String("OrganizationAccountAccessRole")
+	if w.gaps.noEntryRole {
+		cfg.Credentials = credentials.NewStaticCredentialsProvider(account, w.vars["AWS_SECRET_ACCESS_KEY"], "")
+		must[*iam.CreateRoleOutput](w, "create role")(iam.NewFromConfig(cfg).CreateRole(w.t.Context(), &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: aws.String(rootOf111)}))
+	}
+	must[*iam.PutRolePolicyOutput](w, "put role policy")(iam.NewFromConfig(cfg).PutRolePolicy(w.t.Context(), &iam.PutRolePolicyInput{RoleName: name, PolicyName: aws.String("admin"), PolicyDocument: aws.String(allowAll)}))
 }
 
 // becomeUser goes on as an administrator of the management account: its root
@@ -218,7 +219,7 @@ func (b *builder) account(ou, name string, tags map[string]string) string {
 	must[*organizations.MoveAccountOutput](b.w, "move account "+name)(b.client.MoveAccount(ctx,
 		&organizations.MoveAccountInput{AccountId: status.AccountId, SourceParentId: &b.root, DestinationParentId: &ou}))
 	b.tag(*status.AccountId, tags)
-	if b.w.gaps.noEntryRole {
+	if b.w.gaps.noEntryRole || b.w.gaps.emptyEntryRole {
 		b.w.entryRole(*status.AccountId)
 	}
 	return *status.AccountId

@@ -30,6 +30,7 @@ type gaps struct {
 	outputsIgnored bool // a change set of outputs alone is said to be empty
 	noPeeringDNS   bool // peering connections have no options
 	noEntryRole    bool // accounts are made without OrganizationAccountAccessRole
+	emptyEntryRole bool // that role may do nothing, were it asked
 	anyRole        bool // anybody may assume any role, existing or not
 
 	noAutoDeployment bool // stack sets forget their automatic deployment and OUs
@@ -68,7 +69,7 @@ func unkindSandbox(args ...string) witness {
 }
 
 func moto() witness {
-	return witness{name: "moto", gaps: gaps{anyRole: true, noAutoDeployment: true, valuesIgnored: true, rolesUnread: true, neverFails: true}, command: func(t *testing.T) *exec.Cmd {
+	return witness{name: "moto", gaps: gaps{anyRole: true, emptyEntryRole: true, noAutoDeployment: true, valuesIgnored: true, rolesUnread: true, neverFails: true}, command: func(t *testing.T) *exec.Cmd {
 		return exec.Command(needVenv(t, "python"), script("moto_start.py"))
 	}}
 }
