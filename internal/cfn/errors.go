@@ -193,6 +193,8 @@ var hints = []struct{ says, hint string }{
 	{"is invalid or cannot be assumed", "the execution role must exist in this account and trust cloudformation.amazonaws.com"},
 	// "Requires capabilities : [CAPABILITY_NAMED_IAM]"
 	{"Requires capabilities", "add them to the stack's capabilities in axle.yaml"},
+	// "No transform named 123456789012::OurMacro found."
+	{"No transform named", "deploy the stack that makes the macro (AWS::CloudFormation::Macro) in this account and region first, or take it out of the template"},
 	// "No export named flights-VpcId found. Rollback requested by user."
 	{"No export named", "deploy the stack that exports it in this account and region first (depends_on, or output() instead of Fn::ImportValue)"},
 	// "Parameters: [DbPassword] must have values"

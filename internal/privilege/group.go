@@ -106,6 +106,9 @@ func (g *Group) resources(schemas map[string]Schema, pick func(*Stack) bool, int
 			p, declared := newPlace(s.Template, w)
 			p.room = g.Room
 			p.text(s.Template, into)
+			if s.Template.Loops() {
+				gaps = note(gaps, s.Name, Gap{Type: "Fn::ForEach or Fn::Transform", Why: "which resources it makes isn't written in the template"})
+			}
 			for _, d := range declared {
 				gaps = note(gaps, s.Name, p.resource(d, schemas, into))
 			}
@@ -201,7 +204,7 @@ func UnknownTypes(groups []*Group) []string {
 	set := map[string]bool{}
 	for _, g := range groups {
 		for _, gap := range g.resources(nil, func(*Stack) bool { return true }, grants{}) {
-			if _, listed := kindOf(gap.Type); !listed && !strings.HasPrefix(gap.Type, "AWS::Serverless::") {
+			if _, listed := kindOf(gap.Type); !listed && !strings.HasPrefix(gap.Type, "AWS::Serverless::") && !strings.HasPrefix(gap.Type, "Fn::") {
 				set[gap.Type] = true
 			}
 		}

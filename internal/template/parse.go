@@ -20,6 +20,7 @@ type parser struct {
 	// inConditions: below the Conditions section, where {Condition: x} is a
 	// reference and not somebody's property.
 	inConditions bool
+	unrolled     int // nodes that loops have made
 }
 
 var (
@@ -83,6 +84,10 @@ func (p *parser) document(root *yaml.Node) {
 		if e.key.Value == "Transform" {
 			p.transform(e.value)
 		}
+	}
+	if slices.Contains(p.t.Transforms, languageExtensions) {
+		p.unroll(root, 0)
+		top = p.entries(root, "a template")
 	}
 	resources := false
 	for _, e := range top {
@@ -174,8 +179,8 @@ func (p *parser) names(section entry) {
 
 // loop says whether the entry makes others, which its text doesn't name.
 func (p *parser) loop(e entry) bool {
-	if strings.HasPrefix(e.key.Value, "Fn::ForEach::") || e.key.Value == "Fn::Transform" {
-		p.loops = true
+	if strings.HasPrefix(e.key.Value, forEach) || e.key.Value == "Fn::Transform" {
+		p.loops, p.t.loops = true, true
 		return true
 	}
 	return false

@@ -44,6 +44,7 @@ type Template struct {
 
 	root         *yaml.Node
 	opaque       []string     // reasons, in order of appearance
+	loops        bool         // a loop over what isn't known, or a macro among the resources
 	openOutputs  bool         // a macro or loop may make outputs that the text doesn't show
 	imports      []*yaml.Node // the arguments of Fn::ImportValue
 	stackOutputs []*yaml.Node // and of Fn::GetStackOutput
