@@ -1,14 +1,15 @@
 #!/bin/sh
 # Runs every benchmark, each beside its peer; make bench calls it, after it has
-# built bin/axle and .venv. Takes about 15 minutes; ROUNDS=1 is quicker.
-# A part of them: sh bench/run.sh engine plan discovery access moto sandbox latency regions
+# built bin/axle and .venv. Takes about 20 minutes; ROUNDS=1 is quicker.
+# A part of them: sh bench/run.sh engine plan discovery access moto sandbox latency regions peers fleet storm
+# fleet-small is a quick fleet.
 set -eu
 cd "$(dirname "$0")/.."
 rounds=${ROUNDS:-3}
 bin=$(mktemp -d)
 trap 'rm -rf "$bin"' EXIT
 go build -o "$bin" ./bench/...
-for part in ${*:-engine plan discovery access moto sandbox latency regions}; do
+for part in ${*:-engine plan discovery access moto sandbox latency regions peers fleet storm}; do
 	echo
 	echo "== $part"
 	case $part in
@@ -20,7 +21,13 @@ for part in ${*:-engine plan discovery access moto sandbox latency regions}; do
 		sh bench/access/peer.sh "$peer" || peer=
 		"$bin/access" -axle bin/axle -peer "$peer"
 		;;
-	regions) "$bin/deploy" -goloop "$bin/goloop" -suite regions -rounds 1 ;;
+	peers)
+		peers=$bin/peers
+		sh bench/peers/install.sh "$peers" || peers=
+		"$bin/deploy" -goloop "$bin/goloop" -peers "$peers" -suite peers -rounds "$rounds"
+		"$bin/deploy" -goloop "$bin/goloop" -peers "$peers" -suite peers-latency -rounds 1
+		;;
+	regions | fleet | fleet-small | storm) "$bin/deploy" -goloop "$bin/goloop" -suite "$part" -rounds 1 ;;
 	*) "$bin/deploy" -goloop "$bin/goloop" -suite "$part" -rounds "$rounds" ;;
 	esac
 done

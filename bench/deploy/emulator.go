@@ -23,11 +23,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/organizations/types"
 )
 
+const region = "eu-west-1" // home, and of most stacks
+
 // emulator is a fresh organization for one tool, with its calls counted.
 type emulator struct {
-	env   []string // that point an AWS tool at it
-	calls func() map[string]int
-	close func() error
+	url, key, secret string
+	calls            func() map[string]int
+	close            func() error
+}
+
+// env are the variables that point an AWS tool at it.
+func (e *emulator) env() []string {
+	return []string{"AWS_ENDPOINT_URL=" + e.url, "AWS_ACCESS_KEY_ID=" + e.key, "AWS_SECRET_ACCESS_KEY=" + e.secret,
+		"AWS_REGION=" + region, "AWS_DEFAULT_REGION=" + region, "AWS_EC2_METADATA_DISABLED=true",
+		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+}
+
+// config is for calls of our own.
+func (e *emulator) config(ctx context.Context) (aws.Config, error) {
+	return config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(e.url),
+		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(e.key, e.secret, "")))
 }
 
 // startSandbox serves a sandbox from this process.
@@ -45,21 +60,42 @@ func startSandbox(s *setting) (*emulator, error) {
 	go func() { _ = server.Serve(l) }() // ends with close
 	key, secret := box.Credentials()
 	return &emulator{
-		env:   environment("http://"+l.Addr().String(), key, secret),
+		url: "http://" + l.Addr().String(), key: key, secret: secret,
 		calls: box.Calls,
 		close: func() error { return errors.Join(server.Close(), box.Close()) },
 	}, nil
 }
 
-func environment(url, key, secret string) []string {
-	return []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=" + key, "AWS_SECRET_ACCESS_KEY=" + secret,
-		"AWS_REGION=eu-west-1", "AWS_DEFAULT_REGION=eu-west-1", "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null"}
+// members are the accounts but the management one.
+func (e *emulator) members(ctx context.Context) ([]string, error) {
+	cfg, err := e.config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	client := organizations.NewFromConfig(cfg)
+	org, err := client.DescribeOrganization(ctx, &organizations.DescribeOrganizationInput{})
+	if err != nil {
+		return nil, err
+	}
+	var out []string
+	pages := organizations.NewListAccountsPaginator(client, &organizations.ListAccountsInput{})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range page.Accounts {
+			if aws.ToString(a.Id) != aws.ToString(org.Organization.MasterAccountId) {
+				out = append(out, aws.ToString(a.Id))
+			}
+		}
+	}
+	return out, nil
 }
 
 // startMoto starts moto, makes an organization in it, and counts calls on the
 // way to it.
-func startMoto(ctx context.Context, python, script string, accounts int) (*emulator, error) {
+func startMoto(ctx context.Context, python, script string, s *setting) (*emulator, error) {
 	cmd := exec.CommandContext(ctx, python, script)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -77,13 +113,13 @@ func startMoto(ctx context.Context, python, script string, accounts int) (*emula
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
-	count, err := newProxy(told["AWS_ENDPOINT_URL"])
+	count, err := newProxy(told["AWS_ENDPOINT_URL"], s.latency)
 	if err != nil {
 		return nil, errors.Join(err, stop())
 	}
-	e := &emulator{env: environment(count.url, told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"]), calls: count.Calls,
+	e := &emulator{url: count.url, key: told["AWS_ACCESS_KEY_ID"], secret: told["AWS_SECRET_ACCESS_KEY"], calls: count.Calls,
 		close: func() error { return errors.Join(count.close(), stop()) }}
-	if err := found(ctx, told, accounts); err != nil {
+	if err := e.found(ctx, s.accounts); err != nil {
 		return nil, errors.Join(err, e.close())
 	}
 	return e, nil
@@ -104,9 +140,8 @@ func readExports(lines *bufio.Scanner) (map[string]string, error) {
 }
 
 // found makes an organization of that many members.
-func found(ctx context.Context, told map[string]string, accounts int) error {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(told["AWS_REGION"]), config.WithBaseEndpoint(told["AWS_ENDPOINT_URL"]),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(told["AWS_ACCESS_KEY_ID"], told["AWS_SECRET_ACCESS_KEY"], "")))
+func (e *emulator) found(ctx context.Context, accounts int) error {
+	cfg, err := e.config(ctx)
 	if err != nil {
 		return err
 	}

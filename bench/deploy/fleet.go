@@ -17,7 +17,7 @@ const (
 func (b *bench) fleet(title, limits string, accounts int, stackTime time.Duration) *setting {
 	axle := b.axleTool("axle")
 	axle.phases = axle.phases[:3]
-	s := &setting{title: title, accounts: accounts, stackTime: stackTime, limits: limits, regions: []string{"eu-west-1"}, tools: []tool{axle}}
+	s := &setting{title: title, accounts: accounts, stackTime: stackTime, limits: limits, regions: []string{region}, tools: []tool{axle}}
 	for _, phase := range []string{first, again, anew} {
 		if least, _ := s.least(phase); least > 0 {
 			s.goals = append(s.goals, s.ofBound(phase))

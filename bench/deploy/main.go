@@ -39,8 +39,9 @@ func main() {
 	flag.StringVar(&b.python, "python", ".venv/bin/python", "Python with moto and boto3")
 	flag.StringVar(&b.moto, "moto", "test/witness/moto_start.py", "script that serves moto")
 	flag.StringVar(&b.boto3, "boto3", "bench/boto3_loop.py", "the boto3 script")
+	flag.StringVar(&b.peers, "peers", "", "where bench/peers/install.sh has installed")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often everything is done; medians are shown")
-	suite := flag.String("suite", "moto", "moto, sandbox, latency, regions, fleet, fleet-small or storm")
+	suite := flag.String("suite", "moto", "moto, sandbox, latency, regions, peers, peers-latency, fleet, fleet-small or storm")
 	accounts := flag.Int("accounts", 0, "how many accounts (default: the suite's)")
 	stack := flag.Duration("stack-time", 0, "how long a stack takes on the sandbox (default: the suite's)")
 	only := flag.String("tool", "", "measure this one alone, such as axle")
@@ -52,8 +53,8 @@ func main() {
 }
 
 type bench struct {
-	axle, loop, python, moto, boto3 string
-	rounds                          int
+	axle, loop, python, moto, boto3, peers string
+	rounds                                 int
 }
 
 // setting is what one table is about.
@@ -78,8 +79,9 @@ type tool struct {
 
 type phase struct {
 	name    string
-	prepare func(dir string) error // may be nil
-	args    []string               // program and arguments
+	prepare func(ctx context.Context, dir string, e *emulator) error // may be nil
+	args    []string                                                 // program and arguments
+	env     []string                                                 // beside what points at the emulator
 }
 
 // sample is what one phase cost in one round.
@@ -145,7 +147,10 @@ func (b *bench) run(ctx context.Context, suite string, change func(*setting)) er
 
 // absolute makes the paths independent of the folder that tools run in.
 func (b *bench) absolute() error {
-	for _, p := range []*string{&b.axle, &b.loop, &b.python, &b.moto, &b.boto3} {
+	for _, p := range []*string{&b.axle, &b.loop, &b.python, &b.moto, &b.boto3, &b.peers} {
+		if *p == "" {
+			continue
+		}
 		if _, err := os.Stat(*p); err != nil {
 			return fmt.Errorf("%w (make bench builds what is needed)", err)
 		}
@@ -172,7 +177,7 @@ func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) e
 	}
 	var e *emulator
 	if s.onMoto {
-		e, err = startMoto(ctx, b.python, b.moto, s.accounts)
+		e, err = startMoto(ctx, b.python, b.moto, s)
 	} else {
 		e, err = startSandbox(s)
 	}
@@ -182,14 +187,14 @@ func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) e
 	defer e.close()
 	for _, ph := range t.phases {
 		if ph.prepare != nil {
-			if err := ph.prepare(dir); err != nil {
+			if err := ph.prepare(ctx, dir, e); err != nil {
 				return err
 			}
 		}
 		before := e.calls()
 		cmd := exec.CommandContext(ctx, ph.args[0], ph.args[1:]...)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), e.env...)
+		cmd.Env = slices.Concat(os.Environ(), e.env(), ph.env)
 		usage, err := process.Run(cmd)
 		if err != nil {
 			return fmt.Errorf("%s: %w", ph.name, err)
@@ -227,7 +232,7 @@ func (b *bench) axleTool(name string, extra ...string) tool {
 	return tool{name: name, phases: []phase{
 		{name: first, args: deploy},
 		{name: again, args: deploy},
-		{name: anew, args: deploy, prepare: func(dir string) error { return os.RemoveAll(filepath.Join(dir, ".axle")) }},
+		{name: anew, args: deploy, prepare: func(_ context.Context, dir string, _ *emulator) error { return os.RemoveAll(filepath.Join(dir, ".axle")) }},
 		{name: remove, args: append([]string{b.axle, "destroy", "--yes", "--quiet", "--output", "json"}, extra...)},
 	}}
 }

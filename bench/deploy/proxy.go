@@ -11,9 +11,11 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"time"
 )
 
-// proxy counts the calls that reach an emulator, by service:Operation.
+// proxy counts the calls that reach an emulator, by service:Operation, and
+// makes each take longer.
 type proxy struct {
 	server *http.Server
 	url    string
@@ -22,7 +24,7 @@ type proxy struct {
 	calls map[string]int
 }
 
-func newProxy(target string) (*proxy, error) {
+func newProxy(target string, latency time.Duration) (*proxy, error) {
 	to, err := url.Parse(target)
 	if err != nil {
 		return nil, err
@@ -44,12 +46,26 @@ func newProxy(target string) (*proxy, error) {
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		p.mu.Lock()
-		p.calls[operation(r, body)]++
+		op := operation(r, body)
+		p.calls[op]++
 		p.mu.Unlock()
+		time.Sleep(latency)
+		if strings.HasPrefix(op, "support:") {
+			refuseSupport(w)
+			return
+		}
 		pass.ServeHTTP(w, r)
 	})}
 	go func() { _ = p.server.Serve(l) }() // ends with close
 	return p, nil
+}
+
+// refuseSupport answers as AWS does in an account without a support plan; moto
+// doesn't know the service.
+func refuseSupport(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/x-amz-json-1.1")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(w, `{"__type":"SubscriptionRequiredException","message":"Amazon Web Services Premium Support Subscription is required to use this service."}`) // the caller may have left
 }
 
 func (p *proxy) Calls() map[string]int {

@@ -15,7 +15,7 @@ type goal struct {
 
 // suite is the setting of that name with what is expected of it.
 func (b *bench) suite(name string) (*setting, error) {
-	one := []string{"eu-west-1"}
+	one := []string{region}
 	axle, axle16, loop, boto3 := b.axleTool("axle"), b.axleTool("axle, 16 at once", "--max-concurrent", "16"), b.loopTool(16, one), b.boto3Tool(16)
 	calls := []goal{
 		{"calls for a created target", 6, "", perTarget(axle.name, first)},
@@ -52,6 +52,10 @@ func (b *bench) suite(name string) (*setting, error) {
 			goals: append(calls,
 				goal{"again", 20, " s", func(_ *setting, r results) float64 { return r.wall(axle.name, again).Seconds() }},
 				goal{"again, memory", 500, " MiB", func(_ *setting, r results) float64 { return float64(r.peak(axle.name, again) >> 20) }})}, nil
+	case "peers":
+		return b.besidePeers("moto, no latency", 100, 0), nil
+	case "peers-latency":
+		return b.besidePeers("moto, 60 ms a call", 50, 60*time.Millisecond), nil
 	case "fleet":
 		return b.fleet("sandbox with AWS's rates", "aws", 1000, 30*time.Second), nil
 	case "fleet-small":

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -131,8 +132,11 @@ func load(o Options, stacks bool) (*Work, error) {
 	return w, nil
 }
 
+// warn keeps what the user should be told, once.
 func (w *Work) warn(format string, args ...any) {
-	w.Warnings = append(w.Warnings, fmt.Sprintf(format, args...))
+	if text := fmt.Sprintf(format, args...); !slices.Contains(w.Warnings, text) {
+		w.Warnings = append(w.Warnings, text)
+	}
 }
 
 // Project is the name of the project.

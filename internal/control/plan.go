@@ -79,6 +79,9 @@ func (w *Work) build(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	for _, d := range problems.Warnings() {
 		w.warn("%s", d.Summary)
 	}
+	if left := plan.LeftOut(w.project, w.hub, w.org, w.where); left != "" {
+		w.warn("left out, as nobody can work there: %s", left)
+	}
 	if len(p.Steps) == 0 {
 		if w.opts.Stale {
 			w.warn("no stack is stale")

@@ -68,12 +68,12 @@ func (w *Work) PlanPrune(ctx context.Context) (*plan.Plan, error) {
 func (w *Work) everywhere(ctx context.Context) ([]axle.Target, map[string][]string, error) {
 	var mu sync.Mutex
 	regions := map[string][]string{}
-	closed := map[string]string{} // account -> why
+	var closed []string
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(32)
 	for _, a := range w.org.Accounts {
 		if !a.Active() {
-			closed[a.Label()] = "is " + a.Status
+			closed = append(closed, a.Label()+" is "+a.Status)
 			continue
 		}
 		g.Go(func() error {
@@ -91,8 +91,7 @@ func (w *Work) everywhere(ctx context.Context) ([]axle.Target, map[string][]stri
 		return nil, nil, err
 	}
 	if len(closed) > 0 {
-		names := slices.Sorted(maps.Keys(closed))
-		w.warn("not looked into: %s (which %s)", listed(names), closed[names[0]])
+		w.warn("not looked into: %s", listed(closed))
 	}
 	var out []axle.Target
 	for _, a := range w.org.Accounts {
@@ -191,7 +190,7 @@ func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axl
 			defer mu.Unlock()
 			if err != nil {
 				account, _ := w.org.Account(t.Account)
-				closed, why = append(closed, account.Label()+" "+t.Region), err.Error()
+				closed, why = append(closed, account.Label()+" "+t.Region), asFailure(cfnFailure(err, account, t.Region)).Message
 				return gctx.Err()
 			}
 			for _, s := range live {

@@ -46,7 +46,7 @@ func (w *Work) Status(ctx context.Context) ([]Deployed, error) {
 	for t, steps := range wanted {
 		g.Go(func() error {
 			live, err := driver.List(gctx, t, p.Project)
-			found := w.match(p.Accounts[t.Account], t, steps, live, err)
+			found := w.match(p.Accounts[t.Account], t, steps, live, cfnFailure(err, p.Accounts[t.Account], t.Region))
 			mu.Lock()
 			defer mu.Unlock()
 			out = append(out, found...)

@@ -58,7 +58,6 @@ func Build(in Input) (*Plan, diag.List) {
 		return nil, b.problems
 	}
 	b.warnRegions()
-	b.warnLeftOut()
 	for i := range in.Project.Stacks {
 		b.addStack(&in.Project.Stacks[i])
 	}

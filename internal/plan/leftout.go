@@ -6,54 +6,46 @@ import (
 	"strings"
 
 	"axle"
-	"axle/internal/diag"
+	"axle/internal/config"
+	"axle/internal/expr"
 )
 
-// warnLeftOut tells of accounts that a stack's targets match and that nobody can
-// work in: not active yet, suspended, closed. Expressions that ask for the status
-// decide for themselves, and are silent.
-func (b *builder) warnLeftOut() {
+// LeftOut names the accounts that a stack's targets match and that nobody can work
+// in, with their states: not active yet, suspended, closed. Expressions that ask for
+// the status decide for themselves. It is "" when there are none.
+func LeftOut(p *config.Project, hub Hub, org *axle.Organization, where *expr.Selector) string {
 	left := map[string][]axle.Account{} // by status
-	var at diag.Pos
-	for _, a := range b.in.Org.Accounts {
-		if a.Active() {
+	for _, a := range org.Accounts {
+		scope := expr.Scope{Account: a, HubAccount: hub.Account, HubRegion: hub.Region, Vars: p.Vars, Env: p.Env}
+		if a.Active() || !matches(where, scope) {
 			continue
 		}
-		for i := range b.in.Project.Stacks {
-			s := &b.in.Project.Stacks[i]
-			if s.Targets == nil || s.Targets.MentionsStatus() {
-				continue
-			}
-			scope := b.plan.scope(a, "")
-			if ok, err := s.Targets.Match(scope); err != nil || !ok {
-				continue
-			}
-			if b.in.Where != nil {
-				if ok, err := b.in.Where.Match(scope); err != nil || !ok {
-					continue
-				}
-			}
-			if at.Line == 0 {
-				at = s.TargetsPos
-			}
+		if slices.ContainsFunc(p.Stacks, func(s config.Stack) bool {
+			return s.Targets != nil && !s.Targets.MentionsStatus() && matches(s.Targets, scope)
+		}) {
 			left[a.Status] = append(left[a.Status], a)
-			break
 		}
-	}
-	if len(left) == 0 {
-		return
 	}
 	var parts []string
 	for _, status := range slices.Sorted(maps.Keys(left)) {
-		verb := "is"
+		part := labels(left[status]) + " is " + status
 		if len(left[status]) > 1 {
-			verb = "are"
+			part = labels(left[status]) + " are " + status
 		}
-		part := labels(left[status]) + " " + verb + " " + status
 		if status == "PENDING_ACTIVATION" {
 			part += " until the sign-up is complete"
 		}
 		parts = append(parts, part)
 	}
-	b.problems.Warn(at, "", "left out, as nobody can work there: %s", strings.Join(parts, "; "))
+	return strings.Join(parts, "; ")
+}
+
+// matches says whether a selection takes an account in; without one all are in. One
+// that fails is told of where it counts.
+func matches(s *expr.Selector, scope expr.Scope) bool {
+	if s == nil {
+		return true
+	}
+	ok, err := s.Match(scope)
+	return err == nil && ok
 }
