@@ -9,6 +9,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	ssmtypes "github.com/aws/aws-sdk-go-v2/service/ssm/types"
 )
@@ -42,6 +43,12 @@ func fleet(w *world) {
 		}
 		r := w.run(0, "destroy", "-f", "less.yaml")
 		w.same("what another destroy did", len(r.Steps), r.Counts.Unchanged)
+	})
+	w.step("an account that is closed is left out, and named", func() {
+		must[*organizations.CloseAccountOutput](w, "close account")(b.client.CloseAccount(w.t.Context(), &organizations.CloseAccountInput{AccountId: &accounts[4]}))
+		stdout, _ := w.axle(0, "plan", "--refresh")
+		w.has("the plan", stdout, "Plan: 4 to create")
+		w.has("the plan", stdout, "left out, as nobody can work there: app5 ("+accounts[4]+")")
 	})
 }
 
