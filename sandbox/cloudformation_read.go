@@ -101,6 +101,8 @@ func (rc *resourceCall) reads() []look {
 		return rc.dynamoReads(of)
 	case "Events":
 		return rc.eventReads(of)
+	case "ApiGateway", "ApiGatewayV2":
+		return rc.gatewayReads(service == "ApiGatewayV2", of)
 	}
 	id := rc.PhysicalID
 	switch rc.Type {

@@ -48,6 +48,9 @@ var services = map[string]service{
 	"servicequotas":  {"servicequotas", jsonProtocol, "", "ServiceQuotasV20190624", false},
 	"monitoring":     {"monitoring", jsonProtocol, "", "GraniteServiceVersion20100801", false},
 	"lambda":         {"lambda", restJSON, "", "", false},
+	"apigateway":     {"apigateway", restJSON, "", "", false},
+	"apigatewayv2":   {"apigatewayv2", restJSON, "", "", false}, // signed as apigateway
+	"execute-api":    {"execute-api", restJSON, "", "", false},
 	"events":         {"events", jsonProtocol, "", "AWSEvents", false},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},
 }

@@ -63,22 +63,24 @@ func ruleProvider() provider {
 	p.remove = func(rc *resourceCall) error {
 		name := ruleOfID(rc.PhysicalID)
 		in := params{"Rule": name, "EventBusName": rc.Props.or("EventBusName", "default")}
-		out, err := rc.do("events", "ListTargetsByRule", in)
-		if err != nil {
-			return tolerate(err, "NotFoundException")
-		}
-		var ids []any
-		list, _ := out["Targets"].([]obj)
-		for _, t := range list {
-			ids = append(ids, text(t["Id"]))
-		}
-		if len(ids) > 0 {
-			in["Ids"] = ids
-			if _, err := rc.do("events", "RemoveTargets", in); err != nil {
+		for {
+			out, err := rc.do("events", "ListTargetsByRule", in)
+			if err != nil {
+				return tolerate(err, "NotFoundException")
+			}
+			var ids []any
+			list, _ := out["Targets"].([]obj)
+			for _, t := range list {
+				ids = append(ids, text(t["Id"]))
+			}
+			if len(ids) == 0 {
+				break
+			}
+			if _, err := rc.do("events", "RemoveTargets", params{"Rule": name, "EventBusName": in["EventBusName"], "Ids": ids}); err != nil {
 				return err
 			}
 		}
-		_, err = rc.do("events", "DeleteRule", params{"Name": name, "EventBusName": in["EventBusName"]})
+		_, err := rc.do("events", "DeleteRule", params{"Name": name, "EventBusName": in["EventBusName"]})
 		return err
 	}
 	return p

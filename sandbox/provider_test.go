@@ -12,6 +12,8 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
@@ -87,7 +89,8 @@ func TestProviders(t *testing.T) {
 		"Association": `^rtbassoc-`, "Peering": `^pcx-`, "Topic": `^arn:aws:sns:eu-west-1:222222222222:Everything-Topic-[A-Z0-9]{12}$`,
 		"TopicName": `^Everything-Topic-`, "Parameter": `^CFN-Parameter-`, "ParameterValue": `^1$`, "Role": `^Everything-Role-[A-Z0-9]{12}$`,
 		"RoleArn": `^arn:aws:iam::222222222222:role/Everything-Role-`, "Managed": `^arn:aws:iam::222222222222:policy/Everything-Managed-`,
-		"Oidc":    `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
+		"Oidc":        `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
+		"WebEndpoint": `^https://[0-9a-f]{10}\.execute-api\.eu-west-1\.amazonaws\.com$`, "WebStage": `^\$default$`, "RestRoot": `^[0-9a-f]{10}$`, "RestStage": `^prod$`, "RestMethod": `^[0-9a-f]{10}\|[0-9a-f]{6}\|GET$`,
 		"BusRule": `^everything\|Everything-BusRule-[A-Z0-9]{12}$`, "BusRuleArn": `^arn:aws:events:eu-west-1:222222222222:rule/everything/Everything-BusRule-`, "Timer": `^Everything-Timer-[A-Z0-9]{12}$`,
 		"Bucket": `^everything-bucket-[a-z0-9]{12}$`, "BucketDomain": `\.s3\.eu-west-1\.amazonaws\.com$`,
 	} {
@@ -179,6 +182,8 @@ func (c *cloud) left(account, region string) string {
 	bridge := eventbridge.NewFromConfig(cfg)
 	count("rules", len(must[*eventbridge.ListRulesOutput](c.t)(bridge.ListRules(ctx, &eventbridge.ListRulesInput{})).Rules))
 	count("buses", len(must[*eventbridge.ListEventBusesOutput](c.t)(bridge.ListEventBuses(ctx, &eventbridge.ListEventBusesInput{})).EventBuses)-1)
+	count("REST APIs", len(must[*apigateway.GetRestApisOutput](c.t)(apigateway.NewFromConfig(cfg).GetRestApis(ctx, &apigateway.GetRestApisInput{})).Items))
+	count("HTTP APIs", len(must[*apigatewayv2.GetApisOutput](c.t)(apigatewayv2.NewFromConfig(cfg).GetApis(ctx, &apigatewayv2.GetApisInput{})).Items))
 	roles := must[*iam.ListRolesOutput](c.t)(iam.NewFromConfig(cfg).ListRoles(ctx, nil)).Roles
 	for _, r := range roles {
 		if *r.RoleName != "OrganizationAccountAccessRole" {

@@ -12,6 +12,7 @@ import (
 type restRoute struct {
 	method string
 	path   []string // segments; "{Name}" is an input, "{Name+}" takes the rest of the path
+	query  string   // "name=value" that the request must have, or ""
 	op     string
 	status int
 	// raw bodies aren't JSON: the input has them as Body, and the headers as Header.
@@ -21,7 +22,9 @@ type restRoute struct {
 // restRoutes are the routes of each such service, by signing name. One that
 // isn't here has its operations' names as paths.
 var restRoutes = map[string][]restRoute{
-	"lambda": routes(lambdaRoutes + layerRoutes + mappingRoutes + urlRoutes),
+	"lambda":       routes(lambdaRoutes + layerRoutes + mappingRoutes + urlRoutes),
+	"apigateway":   routes(restAPIRoutes),
+	"apigatewayv2": routes(httpAPIRoutes),
 }
 
 // routes reads a table with a line for each operation: method, path, status,
@@ -36,7 +39,8 @@ func routes(table string) []restRoute {
 			continue
 		}
 		status, _ := strconv.Atoi(f[2])
-		out = append(out, restRoute{method: f[0], path: strings.Split(strings.Trim(f[1], "/"), "/"), status: status, op: f[3], raw: len(f) > 4})
+		path, query, _ := strings.Cut(f[1], "?")
+		out = append(out, restRoute{method: f[0], path: strings.Split(strings.Trim(path, "/"), "/"), query: query, status: status, op: f[3], raw: len(f) > 4})
 	}
 	return out
 }
@@ -78,7 +82,7 @@ func decodeREST(c *call, svc service) *apiError {
 	}
 	for _, r := range table {
 		named, ok := r.match(segments)
-		if !ok || r.method != c.HTTP.Method {
+		if !ok || r.method != c.HTTP.Method || r.query != "" && !strings.Contains("&"+c.HTTP.URL.RawQuery+"&", "&"+r.query+"&") {
 			continue
 		}
 		c.Op, c.Status = r.op, r.status
@@ -113,7 +117,7 @@ func restMalformed(svc service) string {
 	switch svc.name {
 	case "lambda":
 		return "InvalidRequestContentException"
-	case "apigateway":
+	case "apigateway", "apigatewayv2":
 		return "BadRequestException"
 	}
 	return "ValidationException"

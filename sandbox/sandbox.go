@@ -160,6 +160,8 @@ func (s *Sandbox) register() {
 		"lambda":         s.lambdaOps(),
 		"monitoring":     s.cloudwatchOps(),
 		"events":         s.eventsOps(),
+		"apigateway":     s.restAPIOps(),
+		"apigatewayv2":   s.httpAPIOps(),
 	}
 }
 
@@ -174,6 +176,7 @@ type state struct {
 	Accounts map[string]*account  `json:"accounts"`          // by id
 	Keys     map[string]*identity `json:"keys"`              // by access key id
 	Buckets  map[string]string    `json:"buckets,omitempty"` // the account that has a bucket's name
+	APIs     map[string]place     `json:"apis,omitempty"`    // where an API is, by its id
 	Serial   int64                `json:"serial"`            // source of ids
 	Admin    string               `json:"admin"`             // access key id of the management account's administrator
 	// Templates are CloudFormation's template bodies by digest, shared by all stacks.
@@ -211,6 +214,8 @@ type region struct {
 	Alarms  alarmState  `json:"alarms"`
 	Dynamo  dynamoState `json:"dynamodb"`
 	Events  eventState  `json:"events"`
+	HTTP    httpState   `json:"apigatewayv2"`
+	REST    restState   `json:"apigateway"`
 	Lambda  lambdaState `json:"lambda"`
 	Secrets secretState `json:"secrets"`
 }

@@ -110,7 +110,13 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 	if !signed && strings.HasPrefix(r.URL.Path, downloadPath) {
 		return s.serveDownload(r)
 	}
+	if id, path, ok := apiAddress(r); ok {
+		return s.serveAPI(r, body, id, path)
+	}
 	svc, known := services[sig.service]
+	if sig.service == "apigateway" && strings.HasPrefix(r.URL.Path, "/v2/") { // one endpoint for two services
+		svc = services["apigatewayv2"]
+	}
 	if !signed {
 		svc = guessService(r)
 	} else if !known {

@@ -15,7 +15,7 @@ type taggedResource struct {
 // taggers give the tagged resources of the caller's account in the call's
 // region, service by service; a new service adds its own.
 var taggers = []func(*call) []taggedResource{
-	taggedAccounts, taggedParameters, taggedSecrets, taggedRoles, taggedKeys, taggedTables, taggedNetworks, taggedTopics, taggedStacks, taggedBuckets, taggedQueues, taggedEvents, taggedFunctions,
+	taggedAccounts, taggedParameters, taggedSecrets, taggedRoles, taggedKeys, taggedTables, taggedNetworks, taggedTopics, taggedStacks, taggedBuckets, taggedQueues, taggedEvents, taggedAPIs, taggedFunctions,
 }
 
 // taggedAccounts are the accounts and OUs of the organization, which only the

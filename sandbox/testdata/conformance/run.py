@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 import alarms
+import apis
 import events
 import federation
 import functions
@@ -96,7 +97,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, alarms, events, networks, storage, keys, tables, messages, functions, stacks, stacksets, federation):
+    for part in (people, alarms, events, apis, networks, storage, keys, tables, messages, functions, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already
