@@ -94,8 +94,6 @@ var extra = map[string]string{
 	"AWS::RDS::DBSubnetGroup ec2:DescribeVpcs":                                 "RDS looks at the subnets' VPC as the caller",
 	"AWS::ECR::Repository ecr:BatchDeleteImage":                                "EmptyOnDelete empties the repository",
 	"AWS::ECR::Repository ecr:ListImages":                                      "EmptyOnDelete empties the repository",
-	"AWS::Events::Rule events:DisableRule":                                     "a rule's State",
-	"AWS::Events::Rule events:EnableRule":                                      "a rule's State",
 	"AWS::SecretsManager::Secret kms:Decrypt":                                  "Secrets Manager asks the caller for it under a key of one's own",
 	"AWS::SecretsManager::Secret kms:GenerateDataKey":                          "Secrets Manager asks the caller for it under a key of one's own",
 	"AWS::CloudFormation::Stack cloudformation:TagResource":                    "a nested stack has the tags of its parent",
