@@ -2,10 +2,12 @@ package control
 
 import (
 	"slices"
+	"strings"
 
 	"axle"
 	"axle/internal/artifact"
 	"axle/internal/cloud"
+	"axle/internal/plan"
 	"axle/internal/privilege"
 	"axle/internal/template"
 )
@@ -51,4 +53,19 @@ func storedKinds(t *template.Template) []string {
 	}
 	kinds, _ := artifact.Kinds(t)
 	return kinds
+}
+
+// storedKind is a kind of artifacts that the access role reads for a stack; ""
+// when it reads none.
+func (w *Work) storedKind(p *plan.Plan, s *axle.Step, size int) string {
+	if size > inlineTemplate {
+		return axle.ArtifactTemplates
+	}
+	for _, a := range p.Artifacts[s.Spec.Stack.Template] {
+		if a.Early || s.Spec.Stack.ExecutionRole == "" {
+			kind, _, _ := strings.Cut(a.Key, "/")
+			return kind
+		}
+	}
+	return ""
 }

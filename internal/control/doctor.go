@@ -186,7 +186,7 @@ func (w *Work) patients(p *plan.Plan) []doctor.Target {
 				known[k] = v.Literal
 			}
 		}
-		out[at].Stacks = append(out[at].Stacks, doctor.Stack{Name: s.Name, Spec: s.Spec.Stack, Template: t, Known: known, Large: len(t.Body) > inlineTemplate})
+		out[at].Stacks = append(out[at].Stacks, doctor.Stack{Name: s.Name, Spec: s.Spec.Stack, Template: t, Known: known, Stored: w.storedKind(p, s, len(t.Body))})
 		owner[s.ID] = s
 	}
 	for i := range p.Steps {

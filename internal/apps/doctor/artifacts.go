@@ -16,24 +16,24 @@ import (
 )
 
 // artifacts reads a byte of the hub's bucket with the target's credentials,
-// where a template goes through it. A bucket that isn't there yet is made by
+// where a stack takes something from it. A bucket that isn't there yet is made by
 // the deploy, with a policy that fits.
 func (d *Doctor) artifacts(ctx context.Context, t *Target) {
-	large := ""
+	stack, kind := "", ""
 	for i := range t.Stacks {
-		if t.Stacks[i].Large {
-			large = t.Stacks[i].Name
+		if s := &t.Stacks[i]; s.Stored != "" {
+			stack, kind = s.Name, s.Stored
 		}
 	}
-	if large == "" || d.project.Hub.Account == "" {
+	if stack == "" || d.project.Hub.Account == "" {
 		return
 	}
 	hub := axle.Target{Account: d.project.Hub.Account, Region: t.Region}
 	bucket := d.cloud.Artifacts(hub, cloud.Readers{}).Bucket()
-	f := Finding{Check: CheckArtifacts, Stack: large, State: OK, Proof: "call"}
+	f := Finding{Check: CheckArtifacts, Stack: stack, State: OK, Proof: "call"}
 	defer func() { d.add(t.Account, t.Region, f) }()
 	client, opt := d.cloud.S3(hub)
-	list, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1), Prefix: aws.String("templates/")}, opt)
+	list, err := client.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &bucket, MaxKeys: aws.Int32(1), Prefix: aws.String(kind + "/")}, opt)
 	var api smithy.APIError
 	if errors.As(err, &api) && (api.ErrorCode() == "NoSuchBucket" || api.ErrorCode() == "NotFound") {
 		return
@@ -52,7 +52,7 @@ func (d *Doctor) artifacts(ctx context.Context, t *Target) {
 		_ = out.Body.Close()
 		return
 	}
-	f.State, f.Cause = Unknown, message(cloud.Translate(err, "read a template in bucket "+bucket, t.Account, t.Region))
+	f.State, f.Cause = Unknown, message(cloud.Translate(err, "read what is in bucket "+bucket, t.Account, t.Region))
 	if !errors.As(err, &api) || api.ErrorCode() != "AccessDenied" {
 		return
 	}
@@ -63,7 +63,7 @@ func (d *Doctor) artifacts(ctx context.Context, t *Target) {
 	switch {
 	case strings.Contains(said, "kms:"):
 		f.Side = SideKey
-		f.Fix = "the key policy must allow kms:Decrypt to the account or the organization"
+		f.Fix = "the role must be allowed kms:Decrypt (axle bootstrap does that), and the key's policy must let the account or the organization in"
 	case sideOf(said) != SideOther:
 		f.Side = sideOf(said)
 		f.Fix = hintFor(f.Side)

@@ -87,8 +87,9 @@ type Stack struct {
 	Template *template.Template // nil when it isn't at hand
 	// Known are the parameters whose values are known before the run.
 	Known map[string]string
-	// Large: the template goes through the artifact bucket.
-	Large bool
+	// Stored is the kind of artifacts of the hub's bucket that the access role reads
+	// for the stack; "" for none.
+	Stored string
 
 	live bool // it is there already
 }
