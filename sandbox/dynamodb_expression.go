@@ -129,6 +129,9 @@ func (e *expression) name(token string) (string, error) {
 		return "", e.fail(token)
 	}
 	if !strings.HasPrefix(token, "#") {
+		if reservedWords[strings.ToUpper(token)] {
+			return "", fail("ValidationException", "Invalid %s: Attribute name is a reserved keyword; reserved keyword: %s", e.kind, token)
+		}
 		return token, nil
 	}
 	name := e.in.obj("ExpressionAttributeNames").str(token)

@@ -95,7 +95,7 @@ func TestDynamoDBItems(t *testing.T) {
 	_, err = client.PutItem(ctx, &dynamodb.PutItemInput{TableName: name, Item: key, ConditionExpression: aws.String("attribute_not_exists(pk)")})
 	refused(t, err, "ConditionalCheckFailedException", "The conditional request failed")
 	updated := must[*dynamodb.UpdateItemOutput](t)(client.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: name, Key: key, ReturnValues: "UPDATED_NEW",
-		UpdateExpression:         aws.String("SET #c = #c + :one, seen = if_not_exists(seen, :one) REMOVE missing ADD tags :tags"),
+		UpdateExpression:         aws.String("SET #c = #c + :one, seen = if_not_exists(seen, :one) REMOVE gone ADD tags :tags"),
 		ExpressionAttributeNames: map[string]string{"#c": "count"}, ExpressionAttributeValues: attributes{":one": number("1"), ":tags": &types.AttributeValueMemberSS{Value: []string{"x"}}}}))
 	if n := updated.Attributes["count"].(*types.AttributeValueMemberN); n.Value != "2.5" || len(updated.Attributes) != 3 {
 		t.Fatalf("updated %+v", updated.Attributes)

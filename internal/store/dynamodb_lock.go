@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"axle"
@@ -132,13 +133,13 @@ func (s *DynamoDB) grab(ctx context.Context, g grip, mine held, seen gripped, fo
 
 // beat says that the holder is alive.
 func (s *DynamoDB) beat(ctx context.Context, g grip) error {
-	return s.whileHeld(ctx, g, "SET seen = :now ADD beat :one", item{":now": when(s.now()), ":one": count(1)})
+	return s.whileHeld(ctx, g, "SET #seen = :now ADD #beat :one", item{":now": when(s.now()), ":one": count(1)})
 }
 
 // release gives the lock back. The item stays, so that a release whose answer
 // was lost can be done again.
 func (s *DynamoDB) release(ctx context.Context, g grip) error {
-	err := s.whileHeld(ctx, g, "SET free = :yes", item{":yes": &types.AttributeValueMemberBOOL{Value: true}})
+	err := s.whileHeld(ctx, g, "SET #free = :yes", item{":yes": &types.AttributeValueMemberBOOL{Value: true}})
 	if errors.Is(err, axle.ErrNotFound) {
 		return err
 	}
@@ -148,9 +149,15 @@ func (s *DynamoDB) release(ctx context.Context, g grip) error {
 // whileHeld changes the lock's item if the lock is still ours.
 func (s *DynamoDB) whileHeld(ctx context.Context, g grip, change string, values item) error {
 	values[":mine"] = text(g.token)
+	names := map[string]string{"#token": "token"}
+	for _, name := range []string{"seen", "beat", "free"} {
+		if strings.Contains(change, "#"+name) {
+			names["#"+name] = name
+		}
+	}
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.at.Table, Key: key(keyLock+g.project, "lock"),
 		UpdateExpression: &change, ConditionExpression: aws.String("#token = :mine"),
-		ExpressionAttributeNames: map[string]string{"#token": "token"}, ExpressionAttributeValues: values})
+		ExpressionAttributeNames: names, ExpressionAttributeValues: values})
 	if refusedCondition(err) {
 		return axle.ErrNotFound
 	}

@@ -40,6 +40,9 @@ type shop struct {
 	// after looks at a call that was answered; its error is what the caller
 	// gets instead.
 	after func(operation string) error
+	// instead is the error that a call gets without being carried out, as DynamoDB
+	// writes it; "" for none.
+	instead func(operation string) string
 }
 
 func newShop(t *testing.T, faults ...sandbox.Fault) *shop {
@@ -58,7 +61,16 @@ func newShop(t *testing.T, faults ...sandbox.Fault) *shop {
 
 // RoundTrip implements http.RoundTripper.
 func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	rec := httptest.NewRecorder()
+	if s.instead != nil {
+		if refusal := s.instead(operation); refusal != "" {
+			rec.Header().Set("Content-Type", "application/x-amz-json-1.0")
+			rec.WriteHeader(http.StatusBadRequest)
+			_, _ = rec.WriteString(refusal)
+			return rec.Result(), nil
+		}
+	}
 	in := r.Clone(r.Context()) // as a server has it
 	in.Host, in.RequestURI, in.RemoteAddr = r.URL.Host, r.URL.RequestURI(), "127.0.0.1:1"
 	if in.Body == nil {
@@ -76,7 +88,6 @@ func (s *shop) RoundTrip(r *http.Request) (*http.Response, error) {
 		}()
 		s.box.ServeHTTP(rec, in)
 	}()
-	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
 	if s.after != nil {
 		if err := s.after(operation); err != nil {
 			return nil, err
@@ -207,6 +218,41 @@ func TestDynamoDBOnABadDay(t *testing.T) {
 		return nil
 	}
 	testContract(t, s)
+}
+
+// A transaction that met another on the same item, or was throttled, is tried
+// again; one whose condition doesn't hold isn't.
+func TestDynamoDBContention(t *testing.T) {
+	s := newShop(t)
+	s.table(t, "axle")
+	db := s.open(t, "axle")
+	if err := db.CreateRun(t.Context(), axle.Run{ID: "r", Project: "p"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	var reasons []string // of the next transactions
+	s.instead = func(operation string) string {
+		if operation != "TransactWriteItems" || len(reasons) == 0 {
+			return ""
+		}
+		reason := reasons[0]
+		reasons = reasons[1:]
+		return fmt.Sprintf(`{"__type": "com.amazonaws.dynamodb.v20120810#TransactionCanceledException", "message": "cancelled [%s]", "CancellationReasons": [{"Code": "%s"}]}`, reason, reason)
+	}
+	reasons = []string{"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded", "TransactionConflict"}
+	if err := db.Append(t.Context(), "r", []axle.Record{{Step: "a"}}); err != nil || len(reasons) > 0 {
+		t.Errorf("%v, with %v to come", err, reasons)
+	}
+	reasons = []string{"ValidationError", "ValidationError"}
+	if err := db.Append(t.Context(), "r", []axle.Record{{Step: "b"}}); err == nil || len(reasons) != 1 {
+		t.Errorf("%v, with %v to come", err, reasons)
+	}
+	reasons = nil
+	if err := db.Append(t.Context(), "r", []axle.Record{{Step: "c"}}); err != nil {
+		t.Error(err)
+	}
+	if records, err := db.Records(t.Context(), "r"); err != nil || len(records) != 2 {
+		t.Errorf("records: %v, %v", records, err)
+	}
 }
 
 // Several machines may come at once, and one of them gets the lock.

@@ -71,6 +71,7 @@ def items(me):
     me.do(d, "UpdateItem", **TABLE, Key=key, UpdateExpression="SET n = n + :one, l = list_append(l, :l) REMOVE z DELETE ss :ss", ReturnValues="ALL_NEW",
           ConditionExpression="n > :one AND contains(ss, :x) AND size(l) = :one",
           ExpressionAttributeValues={":one": {"N": "1"}, ":l": {"L": [{"S": "y"}]}, ":ss": {"SS": ["x"]}, ":x": {"S": "x"}})
+    me.fails("ValidationException", d, "UpdateItem", **TABLE, Key=key, UpdateExpression="SET free = :one", ExpressionAttributeValues={":one": {"N": "1"}})
     me.do(d, "DeleteItem", **TABLE, Key=key, ReturnValues="ALL_OLD")
     puts = [{"PutRequest": {"Item": {"pk": {"S": "a"}, "sk": {"N": str(i)}, "name": {"S": f"n{i}"}}}} for i in range(6)]
     me.do(d, "BatchWriteItem", RequestItems={"conformance": puts}, ReturnConsumedCapacity="TOTAL")
