@@ -140,7 +140,14 @@ func callSDK(ctx context.Context, client any, op, input string) ([]byte, error) 
 			return io.ReadAll(r)
 		}
 	}
-	text, err := json.MarshalIndent(results[0].Interface(), "", " ")
+	answer := results[0].Interface()
+	if ran, ok := answer.(*lambda.InvokeOutput); ok && len(ran.Payload) > 0 { // which JSON has in base64
+		answer = struct {
+			*lambda.InvokeOutput
+			Answer json.RawMessage
+		}{ran, ran.Payload}
+	}
+	text, err := json.MarshalIndent(answer, "", " ")
 	return append(text, '\n'), err
 }
 
@@ -164,6 +171,11 @@ func fill(d *json.Decoder, in reflect.Value, input string) error {
 		}
 		field.Set(reflect.ValueOf(values))
 		delete(raw, name)
+	}
+	if payload := in.Elem().FieldByName("Payload"); payload.IsValid() && raw["Payload"] != nil && raw["Payload"][0] != '"' {
+		payload.SetBytes(raw["Payload"])
+		delete(raw, "Payload")
+		unions = true
 	}
 	if body := in.Elem().FieldByName("Body"); body.IsValid() && raw["Body"] != nil {
 		var text string

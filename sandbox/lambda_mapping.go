@@ -312,7 +312,7 @@ func listMappings(c *call) (obj, error) {
 
 // busyMapping refuses to change a mapping that is on its way.
 func (c *call) busyMapping(m *eventMapping) error {
-	if !c.now().Before(m.Until) {
+	if !c.now().Before(m.Until) || c.Via == "cloudformation" { // which waits until it is
 		return nil
 	}
 	return &apiError{Status: 400, Code: "ResourceInUseException", Message: "Cannot update the event source mapping because it is in use."}
