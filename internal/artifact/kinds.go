@@ -38,6 +38,33 @@ func collect(t *template.Template, found, seen map[string]bool) (home bool) {
 	return home
 }
 
+// maxNested is how deep templates are followed into those nested in them.
+const maxNested = 8
+
+// Nested are the templates of this machine that are nested in a template, by the
+// logical ids of their stacks. Those that can't be read are left out.
+func Nested(t *template.Template) map[string]*template.Nested { return nested(t, maxNested) }
+
+func nested(t *template.Template, depth int) map[string]*template.Nested {
+	if t == nil || depth == 0 {
+		return nil
+	}
+	out := map[string]*template.Nested{}
+	for _, l := range t.Locals() {
+		if l.Content != template.ContentNested || l.Resource == "" {
+			continue
+		}
+		path := located(t.File, &l)
+		body, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		inner, _ := template.Parse(path, body) // its mistakes are told when it is packaged
+		out[l.Resource] = &template.Nested{Template: inner, Inner: nested(inner, depth-1)}
+	}
+	return out
+}
+
 // kindOf is the folder of the bucket that a local path's content goes to.
 func kindOf(l *template.Local) string {
 	switch {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"axle"
+	"axle/internal/artifact"
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/expr"
@@ -134,7 +135,7 @@ func (w *Work) group(accounts []axle.Account, stacks []int) *privilege.Group {
 		g.AnyRegion = g.AnyRegion || s.Regions.Kind == config.RegionsEnabled
 		g.Stacks = append(g.Stacks, privilege.Stack{Name: s.StackName.Value, Template: t, Regions: regions[s.Name],
 			Parameters: w.sameValues(s, accounts, regions[s.Name]), ExecutionRole: s.ExecutionRole.Value,
-			Dynamic: readsFor(reads.dynamic[s.Name], accounts), Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate, Stored: storedKinds(t)})
+			Dynamic: readsFor(reads.dynamic[s.Name], accounts), Protect: s.Protect != nil, Large: t != nil && len(t.Body) > inlineTemplate, Stored: storedKinds(t), Nested: artifact.Nested(t)})
 	}
 	for i := range w.project.Peerings {
 		p := &w.project.Peerings[i]

@@ -22,6 +22,8 @@ type Stack struct {
 	Protect bool
 	// Dynamic are the secrets that CloudFormation reads for the parameters.
 	Dynamic []Read
+	// Nested are the templates of its nested stacks that are known.
+	Nested map[string]*template.Nested
 	// Large: the template goes by way of the hub's bucket.
 	Large bool
 	// Stored are the kinds of artifacts in the hub's buckets that the template
@@ -103,18 +105,45 @@ func (g *Group) resources(schemas map[string]Schema, pick func(*Stack) bool, int
 			continue
 		}
 		for _, w := range g.worlds(s) {
-			p, declared := newPlace(s.Template, w)
-			p.room = g.Room
-			p.text(s.Template, into)
-			if s.Template.Loops() {
-				gaps = note(gaps, s.Name, Gap{Type: "Fn::ForEach or Fn::Transform", Why: "which resources it makes isn't written in the template"})
-			}
-			for _, d := range declared {
-				gaps = note(gaps, s.Name, p.resource(d, schemas, into))
-			}
+			gaps = g.template(s, &template.Nested{Template: s.Template, Inner: s.Nested}, w, schemas, into, gaps)
 		}
 	}
 	return gaps
+}
+
+// template adds what a template and those nested in it take.
+func (g *Group) template(s *Stack, n *template.Nested, w template.World, schemas map[string]Schema, into grants, gaps []Gap) []Gap {
+	p, declared := newPlace(n.Template, w)
+	p.room = g.Room
+	p.text(n.Template, into)
+	if n.Template.Loops() {
+		gaps = note(gaps, s.Name, Gap{Type: "Fn::ForEach or Fn::Transform", Why: "which resources it makes isn't written in the template"})
+	}
+	for _, d := range declared {
+		gap := p.resource(d, schemas, into)
+		if inner := n.Inner[d.Name]; inner != nil && d.Type == nestedStack {
+			gaps, gap = g.template(s, inner, within(w, d), schemas, into, gaps), Gap{}
+		}
+		gaps = note(gaps, s.Name, gap)
+	}
+	return gaps
+}
+
+// nestedStack is the type of nested stacks.
+const nestedStack = "AWS::CloudFormation::Stack"
+
+// within is the world of a nested stack: CloudFormation names it, and its
+// parameters are what the outer template says, as far as that is known.
+func within(w template.World, d *template.Declared) template.World {
+	w.Stack += "-" + d.Name + "-*"
+	w.Parameters = map[string]string{}
+	for _, k := range d.Properties.Get("Parameters").Entries() {
+		w.Parameters[k.Name] = template.Unknown(k.Name)
+		if k.Value.Kind == template.ScalarNode && k.Value.Known {
+			w.Parameters[k.Name] = k.Value.Text
+		}
+	}
+	return w
 }
 
 // resource adds what one resource takes. A type that isn't known is returned.
@@ -125,8 +154,8 @@ func (p *place) resource(d *template.Declared, schemas map[string]Schema, into g
 	}
 	if k, ok := kindOf(name); ok {
 		p.needs(&k, d, into)
-		if name == "AWS::CloudFormation::Stack" {
-			return Gap{Type: name, Why: "the resources of nested stacks aren't looked at"}
+		if name == nestedStack {
+			return Gap{Type: name, Why: "the nested template isn't a file, so what is in it isn't looked at"}
 		}
 		return Gap{}
 	}

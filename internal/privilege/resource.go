@@ -232,8 +232,9 @@ func (p *place) made(k *kind, logical string) string {
 	if pattern == "" {
 		pattern = "{S}-{L}-*"
 	}
-	const random = 14 // with the hyphens
-	if room := (k.limit - random - 2) / 2; k.limit > 0 && len(p.world.Stack)+len(logical)+random > k.limit {
+	const random = 14                                                   // with the hyphens
+	length := len(p.world.Stack) + 11*strings.Count(p.world.Stack, "*") // names of nested stacks have random parts, too
+	if room := (k.limit - random - 2) / 2; k.limit > 0 && length+len(logical)+random > k.limit {
 		pattern = p.world.Stack[:min(room, len(p.world.Stack))] + "*"
 	}
 	out := strings.NewReplacer("{S}", p.world.Stack, "{L}", logical).Replace(pattern)

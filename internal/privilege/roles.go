@@ -138,7 +138,7 @@ func (g *Group) nested(s *Stack) []string {
 	}
 	var out []string
 	for _, d := range s.Template.Expanded(template.World{}) {
-		if d.Type == "AWS::CloudFormation::Stack" {
+		if d.Type == nestedStack {
 			out = append(out, g.arns("cloudformation", s.Regions, "stack/"+s.Name+"-"+d.Name+"-*")...)
 		}
 	}

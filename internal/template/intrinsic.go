@@ -131,7 +131,7 @@ func (r *resolver) sub(arg *yaml.Node, depth int) *Node {
 	body, own := arg, map[string]*Node{}
 	if arg.Kind == yaml.SequenceNode && len(arg.Content) == 2 {
 		body = arg.Content[0]
-		for _, k := range r.value(arg.Content[1], depth).keys() {
+		for _, k := range r.value(arg.Content[1], depth).Entries() {
 			own[k.Name] = k.Value
 		}
 	}
@@ -177,13 +177,6 @@ func (r *resolver) named(name string, own map[string]*Node) *Node {
 		return combine("Join", text(",", true), v)
 	}
 	return v
-}
-
-func (n *Node) keys() []Key {
-	if n == nil {
-		return nil
-	}
-	return n.Keys
 }
 
 // choose is Fn::If.

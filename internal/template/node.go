@@ -67,6 +67,14 @@ func (n *Node) Get(path ...string) *Node {
 	return n
 }
 
+// Entries are the entries of a map.
+func (n *Node) Entries() []Key {
+	if n == nil {
+		return nil
+	}
+	return n.Keys
+}
+
 // Str is a scalar's text.
 func (n *Node) Str() string {
 	if n == nil || n.Kind != ScalarNode {

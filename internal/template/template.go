@@ -50,6 +50,13 @@ type Template struct {
 	stackOutputs []*yaml.Node // and of Fn::GetStackOutput
 }
 
+// Nested is the template of a nested stack, with those that are nested in it by
+// the logical ids of their stacks.
+type Nested struct {
+	Template *Template
+	Inner    map[string]*Nested
+}
+
 // Output is one of a template's outputs.
 type Output struct {
 	Name string
