@@ -106,6 +106,8 @@ func (rc *resourceCall) reads() []look {
 	}
 	id := rc.PhysicalID
 	switch rc.Type {
+	case "AWS::Scheduler::Schedule":
+		return []look{{"scheduler", "GetSchedule", params{"Name": id, "GroupName": rc.Props.or("GroupName", "default")}}}
 	case "AWS::SSM::Parameter":
 		return []look{{"ssm", "GetParameters", params{"Names": []any{id}}},
 			{"ssm", "ListTagsForResource", params{"ResourceType": "Parameter", "ResourceId": id}}}

@@ -97,9 +97,15 @@ func (c *call) eventToQueue(d *eventDelivery, arn string) error {
 		}
 		return c.serviceSends(q, m, d.source(), d.bus.Owner)
 	}
-	in := params{"QueueUrl": c.endpoint + "/" + q.Owner + "/" + q.Name, "MessageBody": string(d.input)}
+	return c.sendAs(q, d.target.obj("SqsParameters").str("MessageGroupId"), d.event.ID, string(d.input))
+}
+
+// sendAs puts a message into a queue as the caller; group and id are for those
+// of FIFO queues.
+func (c *call) sendAs(q *queue, group, id, body string) error {
+	in := params{"QueueUrl": c.endpoint + "/" + q.Owner + "/" + q.Name, "MessageBody": body}
 	if q.fifo() {
-		in["MessageGroupId"], in["MessageDeduplicationId"] = d.target.obj("SqsParameters").str("MessageGroupId"), d.event.ID
+		in["MessageGroupId"], in["MessageDeduplicationId"] = group, id
 	}
 	_, err := c.direct("sqs", "SendMessage", q.Region, in)
 	return err

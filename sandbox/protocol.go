@@ -51,6 +51,7 @@ var services = map[string]service{
 	"apigateway":     {"apigateway", restJSON, "", "", false},
 	"apigatewayv2":   {"apigatewayv2", restJSON, "", "", false}, // signed as apigateway
 	"execute-api":    {"execute-api", restJSON, "", "", false},
+	"scheduler":      {"scheduler", restJSON, "", "", false},
 	"events":         {"events", jsonProtocol, "", "AWSEvents", false},
 	"s3":             {"s3", restXML, "http://s3.amazonaws.com/doc/2006-03-01/", "", false},
 }

@@ -219,7 +219,7 @@ func handlerErrorCode(code string) string {
 func providers() map[string]provider {
 	all := map[string]provider{}
 	for _, some := range []map[string]provider{
-		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), kmsProviders(), dynamodbProviders(), sqsProviders(), secretsProviders(), cloudwatchProviders(), eventsProviders(), restAPIProviders(), httpAPIProviders(), lambdaProviders(),
+		stackProviders(), ec2Providers(), snsProviders(), iamProviders(), ssmProviders(), s3Providers(), kmsProviders(), dynamodbProviders(), sqsProviders(), secretsProviders(), cloudwatchProviders(), eventsProviders(), schedulerProviders(), restAPIProviders(), httpAPIProviders(), lambdaProviders(),
 	} {
 		maps.Copy(all, some)
 	}

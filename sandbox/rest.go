@@ -25,6 +25,7 @@ var restRoutes = map[string][]restRoute{
 	"lambda":       routes(lambdaRoutes + layerRoutes + mappingRoutes + urlRoutes),
 	"apigateway":   routes(restAPIRoutes),
 	"apigatewayv2": routes(httpAPIRoutes),
+	"scheduler":    routes(schedulerRoutes),
 }
 
 // routes reads a table with a line for each operation: method, path, status,

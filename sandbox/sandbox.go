@@ -160,6 +160,7 @@ func (s *Sandbox) register() {
 		"lambda":         s.lambdaOps(),
 		"monitoring":     s.cloudwatchOps(),
 		"events":         s.eventsOps(),
+		"scheduler":      s.schedulerOps(),
 		"apigateway":     s.restAPIOps(),
 		"apigatewayv2":   s.httpAPIOps(),
 	}
@@ -167,7 +168,7 @@ func (s *Sandbox) register() {
 
 // resumes are the hooks that take up pending work after New, the lock held.
 func (s *Sandbox) resumes() []func() {
-	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets, s.resumeEvents, s.resumeMappings}
+	return []func(){s.resumeOrganizations, s.resumeAccounts, s.resumeCloudformation, s.resumeStackSets, s.resumeEvents, s.resumeSchedules, s.resumeMappings}
 }
 
 // state is everything that --state keeps: plain data, no pointers to elsewhere.
@@ -218,6 +219,8 @@ type region struct {
 	REST    restState   `json:"apigateway"`
 	Lambda  lambdaState `json:"lambda"`
 	Secrets secretState `json:"secrets"`
+
+	Scheduler schedulerState `json:"scheduler"`
 }
 
 // region returns the account's part in a region, making it on first use.

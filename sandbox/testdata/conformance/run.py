@@ -28,6 +28,7 @@ import stacksets
 import storage
 import strict
 import tables
+import timers
 
 
 class Caller:
@@ -97,7 +98,7 @@ class World:
 
 def main():
     world = World(*sys.argv[1:6])
-    for part in (people, alarms, events, apis, networks, storage, keys, tables, messages, functions, stacks, stacksets, federation):
+    for part in (people, alarms, events, apis, timers, networks, storage, keys, tables, messages, functions, stacks, stacksets, federation):
         try:
             part.exercise(world)
         except (KeyError, IndexError):  # the answer that it wanted to go on with was refused: noted already
