@@ -8,10 +8,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"axle"
+	"axle/internal/engine"
 	"axle/internal/store"
 	"axle/internal/store/storetest"
 
@@ -189,5 +191,81 @@ func TestStoreAddress(t *testing.T) {
 	t.Setenv(storeEnv, "nonsense")
 	if _, err := Runs(t.Context(), Options{File: project(t, map[string]string{"axle.yaml": "name: mine\n"})}, 0); err == nil || !strings.Contains(err.Error(), storeEnv) {
 		t.Errorf("%s=nonsense: %v", storeEnv, err)
+	}
+}
+
+// robbed is the journal of a machine that isn't heard of any more, and whose lock
+// is taken while it works.
+type robbed struct {
+	store.Store
+	take func(run string) // called once, before the third write
+	mu   sync.Mutex
+	n    int
+}
+
+func (r *robbed) Lock(ctx context.Context, project string, by axle.Holder) (func() error, error) {
+	by.PID = nobody
+	return r.Store.Lock(ctx, project, by)
+}
+
+func (r *robbed) Append(ctx context.Context, run string, records []axle.Record) error {
+	r.mu.Lock()
+	r.n++
+	if r.n == 3 {
+		r.take(run)
+	}
+	r.mu.Unlock()
+	return r.Store.Append(ctx, run, records)
+}
+
+// A run that lost its lock to another machine is stopped by its journal in
+// DynamoDB, says who has it, and goes on there.
+func TestLockTakenWhileAtWork(t *testing.T) {
+	t.Setenv(storeEnv, "dynamodb://axle-team")
+	u := newUniverse(t, netAccounts(1))
+	u.prepare = makeTable
+	w, err := u.world("", network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	var give func() error
+	var done *Done
+	err = w.live(&process{}, func(ctx context.Context, o Options) (err error) {
+		o.wrap = func(s store.Store) store.Store {
+			return &robbed{Store: s, take: func(run string) {
+				other, err := openStore(ctx, Options{File: w.file, Version: o.Version})
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = other.Close() })
+				if give, err = other.Lock(ctx, "net", axle.Holder{Run: run, Who: "bob@desk", PID: os.Getpid()}); err != nil {
+					t.Fatal(err)
+				}
+			}}
+		}
+		work, err := Open(ctx, o)
+		if err != nil {
+			return err
+		}
+		done, err = work.Deploy(ctx, nil, nil, nil)
+		if give != nil {
+			err = errors.Join(err, give())
+		}
+		return err
+	})
+	var lost *engine.JournalError
+	if !errors.As(err, &lost) || !strings.Contains(err.Error(), "was taken over by run ") || !strings.Contains(err.Error(), "of bob@desk") {
+		t.Fatalf("the run that lost its lock: %v", err)
+	}
+	t.Log(err)
+	if done == nil || done.Run.Status != axle.RunInterrupted {
+		t.Errorf("its end: %+v", done)
+	}
+	if done, err = w.goOn(&process{}, false); err != nil || done.Run.Status != axle.RunSucceeded {
+		t.Errorf("resume: %v", err)
+	}
+	if again := w.repeats(); len(again) > 0 {
+		t.Errorf("done again: %s", strings.Join(again, "\n"))
 	}
 }
