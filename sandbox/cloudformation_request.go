@@ -156,8 +156,8 @@ func (c *call) requestedTemplate(old *stack) (*template, error) {
 }
 
 // checkCapabilities wants acknowledged what the template, as given and after its
-// transforms, asks for. Transforms needn't be for a change set: its changes are
-// reviewed.
+// transforms, asks for. Transforms needn't be for a change set, whose changes are
+// reviewed; applications in applications must, whose changes it doesn't show.
 func (c *call) checkCapabilities(templates ...*template) error {
 	given := c.In.strs("Capabilities")
 	for _, g := range given {
@@ -172,7 +172,7 @@ func (c *call) checkCapabilities(templates ...*template) error {
 			switch {
 			case slices.Contains(given, w) || slices.Contains(lacking, w):
 			case w == "CAPABILITY_IAM" && slices.Contains(given, "CAPABILITY_NAMED_IAM"):
-			case w == "CAPABILITY_AUTO_EXPAND" && c.Op == "CreateChangeSet":
+			case w == "CAPABILITY_AUTO_EXPAND" && c.Op == "CreateChangeSet" && !t.nests():
 			default:
 				lacking = append(lacking, w)
 			}

@@ -134,6 +134,11 @@ func TestServerlessCapabilities(tt *testing.T) {
 		t.Errorf("events:\n%s", h)
 	}
 	t.want(t.withExpand().create("with", parent), "CREATE_COMPLETE")
+
+	nested := "Transform: AWS::Serverless-2016-10-31\nResources: {App: {Type: AWS::Serverless::Application, Properties: {Location: '" + url + "'}}}\n"
+	_, err = t.CreateChangeSet(t.ctx, &cf.CreateChangeSetInput{StackName: aws.String("n"), ChangeSetName: aws.String("c"), ChangeSetType: types.ChangeSetTypeCreate, TemplateBody: &nested})
+	t.refused(err, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
+	t.want(t.withExpand().create("nested", nested), "CREATE_COMPLETE")
 }
 
 // TestServerlessRefused: what the transform refuses fails the change set, in its words.
@@ -141,11 +146,11 @@ func TestServerlessRefused(tt *testing.T) {
 	t := newCFN(tt, sandbox.Options{})
 	for name, c := range map[string][2]string{
 		"handler":     {"{F: {Type: AWS::Serverless::Function, Properties: {Runtime: python3.12, InlineCode: x}}}", "Transform AWS::Serverless-2016-10-31 failed with: Invalid Serverless Application Specification document. Number of errors found: 1. Resource with id [F] is invalid. Runtime and Handler needs to be present when PackageType is of type `Zip`"},
-		"unknown":     {"{A: {Type: AWS::Serverless::Application, Properties: {Location: x}}}", "Resource with id [A] is invalid. Resources of type AWS::Serverless::Application are not supported by this version of the sandbox."},
+		"unknown":     {"{A: {Type: AWS::Serverless::StateMachine, Properties: {DefinitionUri: x}}}", "Resource with id [A] is invalid. Resources of type AWS::Serverless::StateMachine are not supported by this version of the sandbox."},
 		"connectors":  {"{T: {Type: AWS::Serverless::SimpleTable, Connectors: {}}}", "Resource with id [T] is invalid. Connectors are not supported by this version of the sandbox."},
 		"types":       {"{T: {Type: AWS::No::Such}, U: {Type: AWS::Serverless::SimpleTable}}", "Template format error: Unrecognized resource types: [AWS::No::Such]"},
 		"unresolved":  {"{T: {Type: AWS::Serverless::SimpleTable, Properties: {TableName: !Ref Nobody}}}", "Template format error: Unresolved resource dependencies [Nobody] in the Resources block of the template"},
-		"deployments": {"{F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: python3.12, InlineCode: x, DeploymentPreference: {Type: AllAtOnce}}}}", "Property 'DeploymentPreference' of AWS::Serverless::Function is not supported by this version of the sandbox."},
+		"deployments": {"{F: {Type: AWS::Serverless::Function, Properties: {Handler: a.b, Runtime: python3.12, InlineCode: x, DeploymentPreference: {Type: AllAtOnce}}}}", "DeploymentPreference is not supported by this version of the sandbox, unless Enabled is false."},
 	} {
 		set := t.samSet(types.ChangeSetTypeCreate, name, "Transform: AWS::Serverless-2016-10-31\nResources: "+c[0])
 		if set.Status != types.ChangeSetStatusFailed || !strings.Contains(aws.ToString(set.StatusReason), c[1]) {

@@ -47,6 +47,16 @@ func (c *call) expand(r *request) error {
 	return nil
 }
 
+// nests says whether the template has applications of SAM inside.
+func (t *template) nests() bool {
+	for _, r := range t.resources {
+		if r.typ == "AWS::Serverless::Application" {
+			return true
+		}
+	}
+	return false
+}
+
 // samTemplate is what the transform gets: the template as it is written, or with
 // its loops written out, which AWS::LanguageExtensions does before.
 func samTemplate(t *template) (*sam.Dict, error) {

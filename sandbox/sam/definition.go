@@ -20,6 +20,7 @@ var (
 // definition is an API's definition being edited.
 type definition struct {
 	doc, paths *Dict
+	security   *Dict // see schemes
 }
 
 // editDefinition edits the definition in an API's properties, on a copy as the
@@ -37,8 +38,12 @@ func edited(body any, edit func(*definition) error) (*Dict, error) {
 		return nil, badTemplate("Invalid values or missing keys for 'openapi' or 'paths' in 'DefinitionBody'.")
 	}
 	doc := asDict(clone(body))
-	if err := edit(&definition{doc: doc, paths: doc.dict("paths")}); err != nil {
+	d := &definition{doc: doc, paths: doc.dict("paths")}
+	if err := edit(d); err != nil {
 		return nil, err
+	}
+	if d.security.len() > 0 {
+		doc.own(securityKey, d.security)
 	}
 	return asDict(clone(doc)), nil
 }
@@ -210,6 +215,7 @@ type apiLink struct {
 	id     string
 	props  *Dict
 	suffix string // of the permission: the stage, if it is known
+	stage  any    // the same, the author's or not
 }
 
 // link finds the API of an event.
@@ -230,12 +236,12 @@ func (f *function) link(name, typ string, props *Dict) (*apiLink, error) {
 	if r == nil {
 		return nil, badEvent(name, "%s property of Api event must reference a valid resource in the same template.", property)
 	}
-	link := &apiLink{id: id, props: t0(r.dict("Properties")), suffix: "Stage"}
+	link := &apiLink{id: id, props: t0(r.dict("Properties")), suffix: "Stage", stage: word("Stage")}
 	if stage, ok := textOf(link.props.get("StageName")); ok {
 		if stage == "" && typ == "Api" {
 			return nil, badResource(id, "StageName cannot be empty.")
 		}
-		link.suffix = stage
+		link.suffix, link.stage = stage, link.props.get("StageName")
 	}
 	return link, nil
 }

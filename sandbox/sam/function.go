@@ -79,10 +79,13 @@ func (f *function) construct() error {
 	copyProps(out, p, "Description", "Handler", "MemorySize", "PackageType", "Role", "Runtime", "Timeout", "VpcConfig", "Environment", "KmsKeyArn",
 		"ReservedConcurrentExecutions", "Layers", "FileSystemConfigs", "Architectures", "SnapStart", "EphemeralStorage", "CodeSigningConfigArn",
 		"RuntimeManagementConfig", "LoggingConfig", "RecursiveLoop", "PublishToLatestPublished")
+	if err := f.checkDeployment(); err != nil {
+		return err
+	}
 	if truthy(p.get("FunctionName")) {
 		out.Set("FunctionName", p.get("FunctionName"))
 	}
-	tags, err := f.functionTags()
+	tags, err := f.createdTags()
 	if err != nil {
 		return err
 	}
@@ -103,17 +106,6 @@ func (f *function) construct() error {
 	f.lambda = &resource{id: f.id, typ: "AWS::Lambda::Function", dependsOn: f.source.get("DependsOn"), attributes: f.attributes, props: out}
 	f.made = append(f.made, f.lambda)
 	return nil
-}
-
-// functionTags begin with SAM's own tag.
-func (f *function) functionTags() ([]any, error) {
-	tags := f.props.dict("Tags")
-	for _, reserved := range []string{"lambda:createdBy", "serverlessrepo:applicationId", "serverlessrepo:semanticVersion"} {
-		if tags.has(reserved) {
-			return nil, badResource(f.id, "%s is a reserved Tag key name and cannot be set on your resource. Please change the tag key in the input.", reserved)
-		}
-	}
-	return append([]any{made("Key", "lambda:createdBy", "Value", "SAM")}, tagList(tags)...), nil
 }
 
 func (f *function) traced() (bool, error) {
@@ -192,6 +184,26 @@ func s3URI(s string) []string {
 		out = append(out, values["versionId"][0])
 	}
 	return out
+}
+
+// checkDeployment refuses gradual deployments, which CodeDeploy would do.
+func (f *function) checkDeployment() error {
+	preference := f.props.dict("DeploymentPreference")
+	if preference.len() == 0 {
+		return nil
+	}
+	enabled := any(true)
+	if preference.has("Enabled") {
+		v, err := f.resolved(preference.get("Enabled"))
+		if err != nil {
+			return err
+		}
+		enabled = f.findInMap(v)
+	}
+	if s, _ := enabled.(string); enabled == false || strings.EqualFold(s, "false") {
+		return nil
+	}
+	return badResource(f.id, "DeploymentPreference is not supported by this version of the sandbox, unless Enabled is false.")
 }
 
 func (f *function) checkDeadLetters() error {

@@ -133,7 +133,7 @@ func (t *transform) addImplicit(a *implicitApi) error {
 	existing := clone(t.resources().get(a.id))
 	props := oldDict("DefinitionBody", a.skeleton(), managed, true)
 	if a.stage != "" {
-		props.own("StageName", a.stage)
+		props.own("StageName", word(a.stage))
 	}
 	t.resources().Set(a.id, made("Type", prefix+a.typ, "Properties", props))
 	for _, id := range t.ofType("Function") {

@@ -71,6 +71,17 @@ func tagList(tags *Dict) []any {
 	return out
 }
 
+// createdTags begin with SAM's own tag.
+func (m *macro) createdTags() ([]any, error) {
+	tags := m.props.dict("Tags")
+	for _, reserved := range []string{"lambda:createdBy", "serverlessrepo:applicationId", "serverlessrepo:semanticVersion"} {
+		if tags.has(reserved) {
+			return nil, badResource(m.id, "%s is a reserved Tag key name and cannot be set on your resource. Please change the tag key in the input.", reserved)
+		}
+	}
+	return append([]any{made("Key", "lambda:createdBy", "Value", "SAM")}, tagList(tags)...), nil
+}
+
 // tagged are the generated types that take tags.
 var tagged = map[string]bool{
 	"AWS::Lambda::Function": true, "AWS::IAM::Role": true, "AWS::SQS::Queue": true, "AWS::SNS::Topic": true, "AWS::ApiGateway::ApiKey": true,

@@ -65,14 +65,16 @@ func (e *event) addRestRoute() error {
 				return err
 			}
 		}
-		if !truthy(e.props.get("TimeoutInMillis")) {
-			return nil
+		if truthy(e.props.get("TimeoutInMillis")) {
+			methods, err := d.integrated(path, methodKey(method))
+			if err != nil {
+				return err
+			}
+			for _, m := range methods {
+				m.dict(integrationKey).own("timeoutInMillis", e.props.get("TimeoutInMillis"))
+			}
 		}
-		methods, err := d.integrated(path, methodKey(method))
-		for _, m := range methods {
-			m.dict(integrationKey).own("timeoutInMillis", e.props.get("TimeoutInMillis"))
-		}
-		return err
+		return e.request(d)
 	})
 }
 
@@ -107,9 +109,6 @@ func (e *event) restAuth(d *definition) error {
 	auth := e.props.dict("Auth")
 	if auth == nil {
 		return badEvent(e.name, "Property 'Auth' should be a map.")
-	}
-	if truthy(auth.get("ResourcePolicy")) {
-		return badEvent(e.name, "ResourcePolicy is not supported by this version of the sandbox.")
 	}
 	v, err := e.resolve(e.api.props.get("Auth"))
 	if err != nil {
@@ -164,6 +163,22 @@ func (e *event) restAuth(d *definition) error {
 			m.own("security", append(slices.Clone(m.list("security")), oldDict(id, []any{})))
 		}
 	}
+	return e.restPolicy(d, auth.get("ResourcePolicy"), path)
+}
+
+// restPolicy says who may call the event's method.
+func (e *event) restPolicy(d *definition, v any, path string) error {
+	if !truthy(v) {
+		return nil
+	}
+	policy := asDict(v)
+	if policy == nil {
+		return badResource(e.name, "Property 'Auth.ResourcePolicy' should be a map.")
+	}
+	if err := d.addPolicy(policy, path, e.api.stage); err != nil {
+		return err
+	}
+	d.addCustom(policy.get("CustomStatements"))
 	return nil
 }
 

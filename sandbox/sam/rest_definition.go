@@ -17,6 +17,10 @@ func (m *macro) restDefinition(body *Dict) (*Dict, error) {
 			return nil, badResource(m.id, "Cors works only with inline Swagger specified in 'DefinitionBody' property.")
 		case truthy(p.get("Auth")):
 			return nil, badResource(m.id, "Auth works only with inline Swagger specified in 'DefinitionBody' property.")
+		case truthy(p.get("GatewayResponses")):
+			return nil, badResource(m.id, "GatewayResponses works only with inline Swagger specified in 'DefinitionBody' property.")
+		case truthy(p.get("Models")):
+			return nil, badResource(m.id, "Models works only with inline Swagger specified in 'DefinitionBody' property.")
 		case p.get("DisableExecuteApiEndpoint") != nil:
 			return nil, badResource(m.id, "DisableExecuteApiEndpoint works only within 'DefinitionBody' property.")
 		}
@@ -44,12 +48,23 @@ func (m *macro) restDefinition(body *Dict) (*Dict, error) {
 			return nil, err
 		}
 	}
+	if err := edit(p.get("GatewayResponses"), "Auth", m.addResponses); err != nil {
+		return nil, err
+	}
 	err := edit(p.get("BinaryMediaTypes"), "BinaryMediaTypes", func(d *definition) error {
 		d.doc.own("x-amazon-apigateway-binary-media-types", unslash(p.get("BinaryMediaTypes")))
 		return nil
 	})
 	if err != nil {
 		return nil, err
+	}
+	if err := edit(p.get("Models"), "Models", m.addModels); err != nil {
+		return nil, err
+	}
+	if truthy(p.get("Models")) {
+		if err := m.toOpenAPI(body); err != nil {
+			return nil, err
+		}
 	}
 	if v := p.get("DisableExecuteApiEndpoint"); v != nil {
 		err := edit(true, "DisableExecuteApiEndpoint", func(d *definition) error {
@@ -190,9 +205,7 @@ func (m *macro) restAuthorizers(d *definition) error {
 	auth := m.props.dict("Auth")
 	for _, k := range auth.names() {
 		switch k {
-		case "Authorizers", "DefaultAuthorizer", "InvokeRole", "AddDefaultAuthorizerToCorsPreflight", "AddApiKeyRequiredToCorsPreflight", "ApiKeyRequired", "UsagePlan":
-		case "ResourcePolicy":
-			return badResource(m.id, "Auth.ResourcePolicy is not supported by this version of the sandbox.")
+		case "Authorizers", "DefaultAuthorizer", "InvokeRole", "AddDefaultAuthorizerToCorsPreflight", "AddApiKeyRequiredToCorsPreflight", "ApiKeyRequired", "UsagePlan", "ResourcePolicy":
 		default:
 			return badResource(m.id, "Invalid value for 'Auth' property")
 		}
@@ -223,12 +236,28 @@ func (m *macro) restAuthorizers(d *definition) error {
 			return err
 		}
 	}
-	if !truthy(auth.get("ApiKeyRequired")) {
+	if truthy(auth.get("ApiKeyRequired")) {
+		d.addScheme("api_key", apiKeyScheme())
+		onPreflight := auth.get("AddApiKeyRequiredToCorsPreflight") == nil || truthy(auth.get("AddApiKeyRequiredToCorsPreflight"))
+		err := d.eachIntegrated(func(key string, method *Dict) error { return keyByDefault(method, key == "options" && !onPreflight) })
+		if err != nil {
+			return err
+		}
+	}
+	if !truthy(auth.get("ResourcePolicy")) {
 		return nil
 	}
-	d.addScheme("api_key", apiKeyScheme())
-	onPreflight := auth.get("AddApiKeyRequiredToCorsPreflight") == nil || truthy(auth.get("AddApiKeyRequiredToCorsPreflight"))
-	return d.eachIntegrated(func(key string, method *Dict) error { return keyByDefault(method, key == "options" && !onPreflight) })
+	policy := auth.dict("ResourcePolicy")
+	if policy == nil {
+		return badTemplate("ResourcePolicy must be a map (ResourcePolicyStatement).")
+	}
+	for _, path := range d.paths.names() {
+		if err := d.addPolicy(policy, path, m.props.get("StageName")); err != nil {
+			return err
+		}
+	}
+	d.addCustom(policy.get("CustomStatements"))
+	return nil
 }
 
 func apiKeyScheme() *Dict {
@@ -239,19 +268,23 @@ func iamScheme() *Dict {
 	return oldDict("x-amazon-apigateway-authtype", word("awsSigv4"), "type", word("apiKey"), "name", word("Authorization"), "in", word("header"))
 }
 
-// schemes are the ways to prove who calls.
+const securityKey = "securityDefinitions"
+
+// schemes are the ways to prove who calls. They go into the definition when all
+// else that is edited has.
 func (d *definition) schemes() *Dict {
-	const key = "securityDefinitions"
-	if d.doc.dict(key) == nil {
-		d.doc.own(key, oldDict())
+	if d.security == nil {
+		if d.security = d.doc.dict(securityKey); d.security == nil {
+			d.security = oldDict()
+		}
 	}
-	return d.doc.dict(key)
+	return d.security
 }
 
 // addScheme declares one of the transform's own, once.
 func (d *definition) addScheme(name string, scheme *Dict) {
 	if !d.schemes().has(name) {
-		d.schemes().own(name, scheme)
+		d.schemes().update(oldDict(name, scheme))
 	}
 }
 

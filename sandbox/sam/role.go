@@ -63,7 +63,7 @@ func (f *function) executionRole(invoked []any) error {
 	if arns, inline, err = f.policies(arns, inline); err != nil {
 		return err
 	}
-	tags, err := f.functionTags()
+	tags, err := f.createdTags()
 	if err != nil {
 		return err
 	}

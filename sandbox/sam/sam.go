@@ -148,7 +148,7 @@ func (t *transform) prepare() error {
 // expand transforms each resource: functions, which add to APIs, before APIs.
 func (t *transform) expand() error {
 	t.out = asDict(clone(t.template))
-	for _, types := range [][]string{{"Function"}, {"Api", "HttpApi"}, {"SimpleTable", "LayerVersion"}} {
+	for _, types := range [][]string{{"Function"}, {"Api", "HttpApi"}, {"SimpleTable", "LayerVersion", "Application"}} {
 		for _, id := range t.ofType(types...) {
 			t.note(t.expandOne(id))
 		}
@@ -196,7 +196,7 @@ func (t *transform) expandOne(id string) error {
 // expanders transform a resource by its type.
 var expanders = map[string]func(*macro) ([]*resource, error){
 	"Function": (*macro).function, "Api": (*macro).restApi, "HttpApi": (*macro).httpApi,
-	"SimpleTable": (*macro).simpleTable, "LayerVersion": (*macro).layer,
+	"SimpleTable": (*macro).simpleTable, "LayerVersion": (*macro).layer, "Application": (*macro).application,
 }
 
 // takesPlace says whether a generated type may stand where one of another was.
@@ -212,6 +212,8 @@ func takesPlace(before, after string) bool {
 		return before == prefix+"HttpApi"
 	case "AWS::DynamoDB::Table":
 		return before == prefix+"SimpleTable"
+	case "AWS::CloudFormation::Stack":
+		return before == prefix+"Application"
 	case "AWS::S3::Bucket", "AWS::SNS::Topic":
 		return before == after
 	}

@@ -24,6 +24,7 @@ var schemas = map[string]string{
  Mode:s DisableExecuteApiEndpoint:b ApiKeySourceType:s AlwaysDeploy:b= Policy:sd SecurityPolicy:s EndpointAccessMode:s`,
 	prefix + "HttpApi": `__MANAGE_SWAGGER:b Name StageName:sd Tags:d PropagateTags:b DefinitionBody:d DefinitionUri:sd StageVariables:d
  CorsConfiguration:bd AccessLogSettings:d DefaultRouteSettings:d Auth:d RouteSettings:d Domain:d FailOnWarnings:b Description:s DisableExecuteApiEndpoint:b`,
+	prefix + "Application": `Location:sd! TemplateUrl:s Parameters:d NotificationARNs:e Tags:d TimeoutInMinutes:i`,
 	prefix + "SimpleTable": `PointInTimeRecoverySpecification PrimaryKey:d ProvisionedThroughput:d TableName:sd Tags:d SSESpecification:d`,
 	prefix + "LayerVersion": `LayerName:sd Description:s PublishLambdaVersion:b ContentUri:sd! CompatibleArchitectures:e CompatibleRuntimes:e
  LicenseInfo:s RetentionPolicy:s`,
@@ -54,10 +55,9 @@ const (
 // unknownHere are properties of SAM that this version of the sandbox doesn't
 // know, by type.
 var unknownHere = map[string][]string{
-	prefix + "Function": {"DeploymentPreference", "CapacityProviderConfig", "FunctionScalingConfig", "TenancyConfig", "DurableConfig", "ImageUri", "ImageConfig"},
-	prefix + "Api":      {"Domain", "Models", "GatewayResponses", "AlwaysDeploy", "MergeDefinitions"},
+	prefix + "Function": {"CapacityProviderConfig", "FunctionScalingConfig", "TenancyConfig", "DurableConfig", "ImageUri", "ImageConfig"},
+	prefix + "Api":      {"Domain", "AlwaysDeploy", "MergeDefinitions"},
 	prefix + "HttpApi":  {"Domain"},
-	"Api":               {"RequestModel", "RequestParameters"},
 }
 
 // checkProperties holds properties against the schema of their type.

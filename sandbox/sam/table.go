@@ -109,3 +109,26 @@ func (m *macro) retention(v any) (string, error) {
 	}
 	return "", badResource(m.id, "'RetentionPolicy' must be one of the following options: %s.", options)
 }
+
+// application is a nested stack. Those of the Serverless Application Repository
+// would have to be fetched.
+func (m *macro) application() ([]*resource, error) {
+	location := m.props.get("Location")
+	if d := asDict(location); d != nil {
+		for _, name := range []string{"ApplicationId", "SemanticVersion"} {
+			if !d.has(name) {
+				return nil, badResource(m.id, "Resource is missing the required [%s] property.", name)
+			}
+		}
+		return nil, badResource(m.id, "Applications of the Serverless Application Repository are not supported by this version of the sandbox; a Location that is a template's URL is.")
+	}
+	tags, err := m.createdTags()
+	if err != nil {
+		return nil, err
+	}
+	props := made("TemplateURL", location, "Tags", tags)
+	copyProps(props, m.props, "Parameters", "NotificationARNs", "TimeoutInMinutes")
+	stack := m.new("AWS::CloudFormation::Stack", m.id, props)
+	stack.dependsOn = m.source.get("DependsOn")
+	return []*resource{stack}, nil
+}
