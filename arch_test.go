@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"sandbox":                    {"policy", "sandbox/sam"},
 	"sandbox/sam":                {},
 	"internal/diag":              {},
+	"internal/early":             {},
 	"internal/expr":              {},
 	"internal/config":            {"internal/expr"},
 	"internal/template":          {},

@@ -4,10 +4,14 @@ package main
 import (
 	"context"
 	"os"
+	"runtime"
 
 	"axle/internal/cli"
+	"axle/internal/early"
 )
 
 func main() {
-	os.Exit(cli.New().Run(context.Background(), os.Args[1:]))
+	code := cli.New().Run(context.Background(), os.Args[1:])
+	runtime.KeepAlive(early.Reserve)
+	os.Exit(code)
 }

@@ -13,9 +13,9 @@ import (
 const (
 	defaultConcurrent = 64
 	// mostConnections is how many calls to one host may be in flight, however
-	// many steps there are. More gain nothing: at 60 ms a call these make 4,000
+	// many steps there are. More gain nothing: at 60 ms a call these make 2,000
 	// calls a second.
-	mostConnections = 256
+	mostConnections = 128
 )
 
 // newTransport makes a client whose pool keeps as many connections to a host
