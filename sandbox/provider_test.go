@@ -91,8 +91,9 @@ func TestProviders(t *testing.T) {
 		"RoleArn": `^arn:aws:iam::222222222222:role/Everything-Role-`, "Managed": `^arn:aws:iam::222222222222:policy/Everything-Managed-`,
 		"Oidc":        `^arn:aws:iam::222222222222:oidc-provider/oidc\.eks\.eu-west-1\.amazonaws\.com/id/everything$`,
 		"WebEndpoint": `^https://[0-9a-f]{10}\.execute-api\.eu-west-1\.amazonaws\.com$`, "WebStage": `^\$default$`, "RestRoot": `^[0-9a-f]{10}$`, "RestStage": `^prod$`, "RestMethod": `^[0-9a-f]{10}\|[0-9a-f]{6}\|GET$`,
-		"Schedule": `^arn:aws:scheduler:eu-west-1:222222222222:schedule/default/Everything-Schedule-[A-Z0-9]{12}$`,
-		"BusRule":  `^everything\|Everything-BusRule-[A-Z0-9]{12}$`, "BusRuleArn": `^arn:aws:events:eu-west-1:222222222222:rule/everything/Everything-BusRule-`, "Timer": `^Everything-Timer-[A-Z0-9]{12}$`,
+		"Schedule":     `^arn:aws:scheduler:eu-west-1:222222222222:schedule/default/Everything-Schedule-[A-Z0-9]{12}$`,
+		"FunctionName": `^Everything-Function-[A-Z0-9]{12}$`, "FunctionUrl": `^https://[0-9a-f]{32}\.lambda-url\.eu-west-1\.on\.aws/$`, "FunctionPermission": `^Everything-FunctionPermission-`,
+		"BusRule": `^everything\|Everything-BusRule-[A-Z0-9]{12}$`, "BusRuleArn": `^arn:aws:events:eu-west-1:222222222222:rule/everything/Everything-BusRule-`, "Timer": `^Everything-Timer-[A-Z0-9]{12}$`,
 		"Bucket": `^everything-bucket-[a-z0-9]{12}$`, "BucketDomain": `\.s3\.eu-west-1\.amazonaws\.com$`,
 	} {
 		if !regexp.MustCompile(pattern).MatchString(first[k]) {
