@@ -106,7 +106,7 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 	what := "create change set of stack " + w.Spec.StackName
 	client, opt := d.clients.CloudFormation(t)
 	for attempt := 1; ; attempt++ {
-		in.ClientToken = aws.String(fmt.Sprintf("%s-%d", name, attempt))
+		in.ClientToken = aws.String(fmt.Sprintf("%s-%d%s", name, attempt, after(st)))
 		out, err := client.CreateChangeSet(ctx, in, opt)
 		switch {
 		case err == nil:
@@ -123,6 +123,17 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 			return op, refused(what, err)
 		}
 	}
+}
+
+// after tells apart the tokens of change sets of one name: one that was executed
+// and failed is made anew when its step is, and by a token that it knows
+// CloudFormation would give the old one back.
+func after(st *Stack) string {
+	if st == nil || st.ChangeSet == "" {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(st.ChangeSet))
+	return "-" + hex.EncodeToString(sum[:4])
 }
 
 // adopt finds the change set that an earlier attempt made. One that failed or

@@ -222,6 +222,13 @@ func denied(message string) string {
 	return "the credentials aren't allowed to do this: check the policies of the access role, and service control policies"
 }
 
+// LacksPermission says whether the caller's own policies are what refuses: "...
+// because no identity-based policy allows the s3:GetObject action".
+func LacksPermission(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && deniedCodes[api.ErrorCode()] && strings.Contains(api.ErrorMessage(), sides[0].says)
+}
+
 // assumeFailure explains why a role couldn't be assumed.
 func assumeFailure(err error, role string, account axle.Account, caller, externalID string) error {
 	what := "assume role " + role

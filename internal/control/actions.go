@@ -82,12 +82,17 @@ func (w *Work) driver(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db stor
 
 // driverWith is driver with templates beside those of the plan.
 func (w *Work) driverWith(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db store.Store, more func(digest string) ([]byte, bool)) *cfn.Driver {
+	t := w.templatesOf(c, p, more)
+	t.all = db != nil
+	return w.driverOn(ctx, c, p, db, t)
+}
+
+// driverOn is driver with the templates given.
+func (w *Work) driverOn(ctx context.Context, c *cloud.Cloud, p *plan.Plan, db store.Store, t *templates) *cfn.Driver {
 	var memory cfn.Memory
 	if db != nil {
 		memory = &digests{ctx, db}
 	}
-	t := w.templatesOf(c, p, more)
-	t.all = db != nil
 	d := cfn.New(c, t, memory)
 	d.Reverts = p.Command == "revert"
 	d.Adopts = p.Command == "adopt"
@@ -117,8 +122,9 @@ type templates struct {
 	readersKey string
 	buckets    *buckets
 	contents   func(key string) (io.ReadSeekCloser, error) // may be nil
-	// all: what is read when a change set is executed is stored too.
-	all bool
+	// all: what is read when a change set is executed is stored too. later: by
+	// somebody else, who may read what we may not.
+	all, later bool
 }
 
 // Body implements cfn.Templates.

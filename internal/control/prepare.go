@@ -54,7 +54,9 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 		return nil, err
 	}
 	out := &Prepared{Expires: time.Now().UTC().Add(validFor).Truncate(time.Second)}
-	driver := w.driver(ctx, w.cloud, p, nil)
+	templates := w.templatesOf(w.cloud, p, nil)
+	templates.all, templates.later = true, true
+	driver := w.driverOn(ctx, w.cloud, p, nil, templates)
 	driver.Description = cfn.Prepared(w.run, out.Expires)
 	actions := w.previewActions(ctx, p)
 	stack := action.NewStackPrepare(driver, w.run)
