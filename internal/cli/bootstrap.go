@@ -65,6 +65,9 @@ func (a *App) bootstrap(ctx context.Context, o control.BootstrapOptions, policie
 	if (o.NoAutoDeployment || o.EnableTrustedAccess) && !o.StackSet {
 		return &usageError{errors.New("--no-auto-deployment and --enable-trusted-access go with --stackset"), ""}
 	}
+	if o.OnlyStore && (o.NoStore || o.StackSet) {
+		return &usageError{errors.New("--only-store makes no roles: --no-store and --stackset don't go with it"), ""}
+	}
 	openCtx, release := interruptible(ctx)
 	w, err := control.Open(openCtx, a.options())
 	if err != nil {
@@ -107,6 +110,7 @@ func bootstrapFlags(cmd *cobra.Command, o *control.BootstrapOptions) {
 	cmd.Flags().BoolVar(&o.NoAutoDeployment, "no-auto-deployment", false, "with --stackset: accounts that come into the OUs don't get the role by themselves")
 	cmd.Flags().BoolVar(&o.EnableTrustedAccess, "enable-trusted-access", false, "with --stackset: let StackSets into the organization, if it isn't yet")
 	cmd.Flags().BoolVar(&o.NoStore, "no-store", false, "leave the table and the bucket of a journal in DynamoDB to somebody else")
+	cmd.Flags().BoolVar(&o.OnlyStore, "only-store", false, "make the table and the bucket of a journal in DynamoDB, and no roles")
 	cmd.Flags().BoolVar(&o.DescribeTypes, "describe-types", false, "ask CloudFormation what types need that Axle doesn't know")
 }
 
@@ -153,6 +157,10 @@ func bootstrapText(out io.Writer, b *control.Bootstrap) {
 	}
 	if b.Set != nil {
 		fmt.Fprintln(out, "# To deploy them: axle bootstrap --stackset --yes")
+		return
+	}
+	if b.Phases[0].Role == "" {
+		fmt.Fprintln(out, "# To deploy it: axle bootstrap --only-store --yes")
 		return
 	}
 	fmt.Fprintln(out, "# To deploy them: axle bootstrap --yes")

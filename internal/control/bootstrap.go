@@ -39,6 +39,8 @@ type BootstrapOptions struct {
 	EnableTrustedAccess bool
 	// NoStore leaves the table and bucket of the journal to somebody else.
 	NoStore bool
+	// OnlyStore makes these and no roles.
+	OnlyStore bool
 	// Policies, if given, are what the spoke role gets instead of what is
 	// computed: as axle access least-privilege --format bootstrap writes them.
 	Policies []byte
@@ -99,6 +101,9 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 	}
 	if w.hub.Account.ID == "" {
 		return nil, configError(w.project.Name.Pos, `such as hub: {account: account.name == "tools", region: eu-west-1}`, "bootstrap needs a hub, and axle.yaml has none")
+	}
+	if o.OnlyStore {
+		return w.planStore(o)
 	}
 	role := w.project.Access.Role.Value
 	if role == "" || role == cloud.None {

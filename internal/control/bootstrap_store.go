@@ -47,6 +47,20 @@ func (b *Bootstrap) storePhase() (*Phase, error) {
 		Template: storeTemplate, digest: template.Digest([]byte(storeTemplate))}, nil
 }
 
+// planStore is the bootstrap of the table and bucket alone.
+func (w *Work) planStore(o BootstrapOptions) (*Bootstrap, error) {
+	b := &Bootstrap{Project: w.Project(), w: w, id: w.identity, entry: o.EntryRole}
+	journal, err := b.storePhase()
+	if err != nil {
+		return nil, err
+	}
+	if journal == nil {
+		return nil, configError(w.project.Name.Pos, "such as store: dynamodb://axle-journal", "--only-store makes the journal in DynamoDB, and axle.yaml names none")
+	}
+	b.Phases = []Phase{*journal}
+	return b, nil
+}
+
 // storeStatements are what using the journal takes.
 func (w *Work) storeStatements() ([]privilege.Statement, error) {
 	at, ok, err := w.tableStore()

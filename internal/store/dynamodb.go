@@ -128,7 +128,7 @@ func (s *DynamoDB) lookAtTable(ctx context.Context) error {
 	}
 	switch status := out.Table.TableStatus; {
 	case keys[types.KeyTypeHash] != "pk" || keys[types.KeyTypeRange] != "sk" || kinds["pk"] != types.ScalarAttributeTypeS || kinds["sk"] != types.ScalarAttributeTypeS:
-		bad.Summary, bad.Hint = "is a table of another program: its key isn't pk and sk, both text", "name another table; axle bootstrap --yes makes it"
+		bad.Summary, bad.Hint = "is a table of another program: its key isn't pk and sk, both text", "name another table; axle bootstrap --only-store --yes makes it"
 	case status == types.TableStatusCreating:
 		bad.Summary, bad.Hint = "is being made", "try again in a few seconds"
 	case status != types.TableStatusActive && status != types.TableStatusUpdating:

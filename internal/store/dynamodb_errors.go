@@ -57,8 +57,11 @@ func contended(err error) bool {
 	return again
 }
 
-// missing is the next step for a store that isn't there or may not be used.
-const missing = "axle bootstrap --yes makes the table and its bucket, and lets the hub role use them"
+// The next steps for a store that isn't there, or that may not be used.
+const (
+	missing    = "axle bootstrap --only-store --yes makes the table and its bucket; axle bootstrap --yes also the roles"
+	unentitled = "axle bootstrap --yes lets the hub role use the table and its bucket"
+)
 
 // throttled are the codes of calls that came too fast, also after all retries.
 var throttled = []string{"ProvisionedThroughputExceededException", "ThrottlingException", "RequestLimitExceeded", "SlowDown"}
@@ -90,7 +93,7 @@ func (s *DynamoDB) explain(doing string, err error) error {
 	case code == "ResourceNotFoundException":
 		out.Summary, out.Err, out.Hint = "there is no such table", nil, missing
 	case slices.Contains(denied, code):
-		out.Summary, out.Hint = doing+": these credentials may not", missing+"; without access.via whoever runs axle needs dynamodb:DescribeTable, GetItem, PutItem, UpdateItem, Query and ConditionCheckItem on it"
+		out.Summary, out.Hint = doing+": these credentials may not", unentitled+"; without access.via whoever runs axle needs dynamodb:DescribeTable, GetItem, PutItem, UpdateItem, Query and ConditionCheckItem on it"
 	case slices.Contains(throttled, code) || contended(err):
 		out.Summary, out.Hint = doing+": the table is throttled", "a table that is paid by request adapts by itself, one with provisioned capacity needs more; axle resume goes on"
 	case code == "ExpiredTokenException":
@@ -118,7 +121,7 @@ func (s *DynamoDB) explainBucket(doing string, err error) error {
 			known.Summary, known.Hint = doing+": the object isn't there any more", "objects of the bucket aren't to be deleted; earlier versions of it may be there"
 		}
 	case http.StatusForbidden:
-		known.Summary, known.Hint = doing+": these credentials may not use the bucket, or it is another account's", missing+"; without access.via whoever runs axle needs s3:ListBucket on it, s3:GetObject and s3:PutObject on its objects"
+		known.Summary, known.Hint = doing+": these credentials may not use the bucket, or it is another account's", unentitled+"; without access.via whoever runs axle needs s3:ListBucket on it, s3:GetObject and s3:PutObject on its objects"
 	case http.StatusMovedPermanently:
 		known.Summary, known.Err, known.Hint = "is in another region than the table", nil, "name a bucket of "+s.at.Region+" in the store's address"
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"axle"
@@ -133,31 +132,30 @@ func (s *DynamoDB) grab(ctx context.Context, g grip, mine held, seen gripped, fo
 
 // beat says that the holder is alive.
 func (s *DynamoDB) beat(ctx context.Context, g grip) error {
-	return s.whileHeld(ctx, g, "SET #seen = :now ADD #beat :one", item{":now": when(s.now()), ":one": count(1)})
+	return s.whileHeld(ctx, g, "SET #seen = :now ADD #beat :one", item{":now": when(s.now()), ":one": count(1)}, "seen", "beat")
 }
 
 // release gives the lock back. The item stays, so that a release whose answer
 // was lost can be done again.
 func (s *DynamoDB) release(ctx context.Context, g grip) error {
-	err := s.whileHeld(ctx, g, "SET #free = :yes", item{":yes": &types.AttributeValueMemberBOOL{Value: true}})
+	err := s.whileHeld(ctx, g, "SET #free = :yes", item{":yes": &types.AttributeValueMemberBOOL{Value: true}}, "free")
 	if errors.Is(err, axle.ErrNotFound) {
 		return err
 	}
 	return s.explain(fmt.Sprintf("give back the lock of project %q", g.project), err)
 }
 
-// whileHeld changes the lock's item if the lock is still ours.
-func (s *DynamoDB) whileHeld(ctx context.Context, g grip, change string, values item) error {
+// whileHeld changes the lock's item if the lock is still ours. names are the
+// attributes that the change names, with # before them.
+func (s *DynamoDB) whileHeld(ctx context.Context, g grip, change string, values item, names ...string) error {
 	values[":mine"] = text(g.token)
-	names := map[string]string{"#token": "token"}
-	for _, name := range []string{"seen", "beat", "free"} {
-		if strings.Contains(change, "#"+name) {
-			names["#"+name] = name
-		}
+	named := map[string]string{"#token": "token"}
+	for _, name := range names {
+		named["#"+name] = name
 	}
 	out, err := s.db.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: &s.at.Table, Key: key(keyLock+g.project, "lock"),
 		UpdateExpression: &change, ConditionExpression: aws.String("#token = :mine"),
-		ExpressionAttributeNames: names, ExpressionAttributeValues: values})
+		ExpressionAttributeNames: named, ExpressionAttributeValues: values})
 	if refusedCondition(err) {
 		return axle.ErrNotFound
 	}

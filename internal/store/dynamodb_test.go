@@ -464,8 +464,8 @@ func TestDynamoDBErrors(t *testing.T) {
 		want string
 		hint string
 	}{
-		{"no table", s.config(), s.at("axle-none"), "there is no such table", "axle bootstrap --yes"},
-		{"no bucket", s.config(), noBucket, "there is no such bucket", "axle bootstrap --yes"},
+		{"no table", s.config(), s.at("axle-none"), "there is no such table", "axle bootstrap --only-store --yes"},
+		{"no bucket", s.config(), noBucket, "there is no such bucket", "axle bootstrap --only-store --yes"},
 		{"other key", s.config(), s.at("foreign"), "is a table of another program", "another table"},
 		{"keys the wrong way", s.config(), s.at("nearly"), "is a table of another program", "another table"},
 		{"nobody there", nobody, s.at("axle"), "can't be reached", "network"},

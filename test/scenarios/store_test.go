@@ -35,7 +35,7 @@ func teamStore(w *world) {
 	w.step("without a table nothing is done", func() {
 		_, stderr := w.axle(1, "deploy", "--yes", "-f", "entered.yaml")
 		w.has("deploy", stderr, "there is no such table")
-		w.has("deploy", stderr, "hint: axle bootstrap --yes makes the table and its bucket")
+		w.has("deploy", stderr, "hint: axle bootstrap --only-store --yes makes the table and its bucket")
 	})
 	w.step("bootstrap makes it, and the roles", func() { w.axle(0, "bootstrap", "--yes") })
 	ann, bob := w, w.colleague()
