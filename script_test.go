@@ -50,6 +50,7 @@ func TestMain(m *testing.M) {
 //	stranger              serves something that isn't AWS, and points the script at it
 //	call WHO REGION SERVICE:OPERATION [JSON|@FILE]    calls through the SDK; WHO is an account (its
 //	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; ! wants a refusal
+//	visit METHOD PATH [BODY]    sends a request to an API or a function's address, unsigned; ! wants 400 or above
 //	keep VARIABLE FILE PATH    puts what a JSON file has at a path into a variable
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {
@@ -80,7 +81,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
-			"call": cmdCall, "keep": cmdKeep, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
+			"call": cmdCall, "visit": cmdVisit, "keep": cmdKeep, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
 }
