@@ -18,16 +18,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/account"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamodbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -40,15 +44,19 @@ import (
 // sdkClients makes a client of a service for call.
 var sdkClients = map[string]func(aws.Config) any{
 	"account":        func(c aws.Config) any { return account.NewFromConfig(c) },
+	"apigateway":     func(c aws.Config) any { return apigateway.NewFromConfig(c) },
+	"apigatewayv2":   func(c aws.Config) any { return apigatewayv2.NewFromConfig(c) },
 	"cloudformation": func(c aws.Config) any { return cloudformation.NewFromConfig(c) },
 	"cloudwatch":     func(c aws.Config) any { return cloudwatch.NewFromConfig(c) },
 	"dynamodb":       func(c aws.Config) any { return dynamodb.NewFromConfig(c) },
 	"ec2":            func(c aws.Config) any { return ec2.NewFromConfig(c) },
+	"events":         func(c aws.Config) any { return eventbridge.NewFromConfig(c) },
 	"iam":            func(c aws.Config) any { return iam.NewFromConfig(c) },
 	"kms":            func(c aws.Config) any { return kms.NewFromConfig(c) },
 	"lambda":         func(c aws.Config) any { return lambda.NewFromConfig(c) },
 	"organizations":  func(c aws.Config) any { return organizations.NewFromConfig(c) },
 	"s3":             func(c aws.Config) any { return s3.NewFromConfig(c, func(o *s3.Options) { o.UsePathStyle = true }) },
+	"scheduler":      func(c aws.Config) any { return scheduler.NewFromConfig(c) },
 	"secretsmanager": func(c aws.Config) any { return secretsmanager.NewFromConfig(c) },
 	"servicequotas":  func(c aws.Config) any { return servicequotas.NewFromConfig(c) },
 	"sns":            func(c aws.Config) any { return sns.NewFromConfig(c) },

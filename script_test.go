@@ -50,7 +50,8 @@ func TestMain(m *testing.M) {
 //	stranger              serves something that isn't AWS, and points the script at it
 //	call WHO REGION SERVICE:OPERATION [JSON|@FILE]    calls through the SDK; WHO is an account (its
 //	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; ! wants a refusal
-//	visit METHOD PATH [BODY]    sends a request to an API or a function's address, unsigned; ! wants 400 or above
+//	visit [-as WHO REGION] METHOD URL|PATH [BODY|@FILE] [HEADER:VALUE...]    sends a request to an API or a
+//	        function's address; the body is stdout, status and headers are stderr; ! wants 400 or above
 //	keep VARIABLE FILE PATH    puts what a JSON file has at a path into a variable
 //	json FILE [PATH PATTERN]    FILE is one JSON document, which has that there
 func TestScripts(t *testing.T) {

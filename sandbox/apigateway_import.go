@@ -122,7 +122,7 @@ func (c *call) takeOperation(a *restAPI, o apiOperation) error {
 	}
 	if len(o.integration) > 0 {
 		var err error
-		if m.Integration, err = checkIntegration(o.integration, at.ID); err != nil {
+		if m.Integration, err = c.checkIntegration(o.integration, at.ID); err != nil {
 			return err
 		}
 		responses := o.integration.obj("responses")

@@ -114,6 +114,37 @@ func (s *Sandbox) mayInvokeAPI(v *apiVisit, resource, owner, policy string) (why
 	return c.denial(d, req), d.Allowed()
 }
 
+// callersOwn is what an integration has for credentials when it uses those of
+// who calls the API.
+const callersOwn = "arn:aws:iam::*:user/*"
+
+// mayUse refuses credentials of an integration that the caller may not give to
+// API Gateway.
+func (c *call) mayUse(credentials string) error {
+	if credentials == "" || credentials == callersOwn {
+		return nil
+	}
+	if !strings.HasPrefix(credentials, "arn:") || !strings.Contains(credentials, ":role/") {
+		return badAPI("Invalid ARN specified in the request: %s", credentials)
+	}
+	return c.mayPass(credentials, "apigateway.amazonaws.com")
+}
+
+// invoker is as whom an integration invokes its function: nil for API Gateway
+// itself, by the permission of the function's policy.
+func (s *Sandbox) invoker(v *apiVisit, home place, credentials, source string) (*identity, error) {
+	switch {
+	case credentials == "":
+		return nil, nil
+	case credentials != callersOwn:
+		c := s.callAs(identity{Account: home.Account, ARN: "apigateway.amazonaws.com", Type: "service"}, "apigateway", home.Region)
+		return c.roleFor(credentials, "apigateway.amazonaws.com", source, "BackplaneAssumeRoleSession")
+	case v.signer == nil:
+		return nil, fail("AccessDeniedException", "the integration uses the caller's credentials, and the method asks for none")
+	}
+	return v.signer.Who, nil
+}
+
 // apiARN is that of a method of an API, as functions' permissions and policies
 // name it.
 func apiARN(id string, home place, stage, method, path string) string {

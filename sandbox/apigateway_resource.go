@@ -237,7 +237,7 @@ var integrationFields = []string{"passthroughBehavior", "contentHandling", "time
 	"cacheKeyParameters", "connectionType", "credentials"}
 
 // checkIntegration makes an integration of its fields, or refuses it.
-func checkIntegration(in params, id string) (map[string]any, error) {
+func (c *call) checkIntegration(in params, id string) (map[string]any, error) {
 	kind, uri := strings.ToUpper(in.str("type")), in.str("uri")
 	out := map[string]any{"type": kind, "passthroughBehavior": "WHEN_NO_MATCH", "timeoutInMillis": json.Number("29000"), "cacheNamespace": id, "cacheKeyParameters": []any{}}
 	for _, name := range integrationFields {
@@ -271,8 +271,8 @@ func checkIntegration(in params, id string) (map[string]any, error) {
 	if m := in.or("integrationHttpMethod", in.str("httpMethod")); m != "POST" {
 		return nil, badAPI("Integrations to Lambda functions use POST, not %q: the function would refuse it.", m)
 	}
-	if text(out["credentials"]) != "" {
-		return nil, badAPI("The sandbox invokes functions by the permission of their policy, not by a role: leave credentials out.")
+	if err := c.mayUse(text(out["credentials"])); err != nil {
+		return nil, err
 	}
 	if len(asParams(out["requestParameters"])) > 0 {
 		return nil, badAPI("The sandbox doesn't map parameters of requests.")
@@ -299,7 +299,7 @@ func putIntegration(c *call, a *restAPI) (obj, error) {
 	if c.In["httpMethod"] != nil {
 		in["httpMethod"] = c.In["httpMethod"]
 	}
-	integration, err := checkIntegration(in, r.ID)
+	integration, err := c.checkIntegration(in, r.ID)
 	if err != nil {
 		return nil, err
 	}

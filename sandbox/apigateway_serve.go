@@ -104,10 +104,16 @@ func (s *Sandbox) askREST(v *apiVisit, a *restAPI, d *restDeployment, stage *res
 	integration := params(m.Integration)
 	function, _ := functionOf(withVariables(integration.str("uri"), stageVariables))
 	accept := v.r.Header.Get("Accept")
+	source := apiARN(a.ID, home, v.stage, v.r.Method, r.Path)
+	who, err := s.invoker(v, home, integration.str("credentials"), source)
+	if err != nil {
+		s.apiFailed(v, function, "the function isn't invoked: "+err.Error())
+		return apiPlan{answer: v.restMessage(http.StatusInternalServerError, "InternalServerErrorException", "Internal server error")}
+	}
 	return apiPlan{
 		timeout: time.Duration(integration.int("timeoutInMillis", 29000)) * time.Millisecond,
 		invoke: invocation{Function: function, Payload: payload, Principal: "apigateway.amazonaws.com",
-			SourceARN: apiARN(a.ID, home, v.stage, v.r.Method, r.Path), SourceAccount: a.Owner},
+			SourceARN: source, SourceAccount: a.Owner, Who: who},
 		done: func(result invocationResult, err error) *reply {
 			bad := func(status int, why string) *reply {
 				s.apiFailed(v, function, why)

@@ -392,12 +392,12 @@ func checkHTTPRoute(_ *call, a *httpAPI, in map[string]any) error {
 	return nil
 }
 
-func checkHTTPIntegration(_ *call, _ *httpAPI, in map[string]any) error {
+func checkHTTPIntegration(c *call, _ *httpAPI, in map[string]any) error {
 	if kind := text(in["integrationType"]); kind != "AWS_PROXY" || text(in["integrationSubtype"]) != "" {
 		return badAPI("The sandbox integrates HTTP APIs with Lambda functions (AWS_PROXY) only, not %s%s.", kind, text(in["integrationSubtype"]))
 	}
-	if text(in["credentialsArn"]) != "" {
-		return badAPI("The sandbox invokes functions by the permission of their policy, not by a role: leave credentialsArn out.")
+	if err := c.mayUse(text(in["credentialsArn"])); err != nil {
+		return err
 	}
 	if len(asParams(in["requestParameters"])) > 0 || len(asParams(in["responseParameters"])) > 0 {
 		return badAPI("The sandbox doesn't map parameters of requests and responses.")

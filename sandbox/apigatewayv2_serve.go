@@ -80,9 +80,14 @@ func (s *Sandbox) askHTTP(v *apiVisit, a *httpAPI, route, integration params, va
 		return apiPlan{answer: apiMessage(http.StatusInternalServerError, "Internal Server Error", nil)}
 	}
 	function, _ := functionOf(withVariables(integration.str("integrationUri"), stageVariables))
+	who, err := s.invoker(v, home, integration.str("credentialsArn"), source)
+	if err != nil {
+		s.apiFailed(v, function, "the function isn't invoked: "+err.Error())
+		return apiPlan{answer: apiMessage(http.StatusInternalServerError, "Internal Server Error", nil)}
+	}
 	return apiPlan{
 		timeout: time.Duration(integration.int("timeoutInMillis", 30000)) * time.Millisecond,
-		invoke:  invocation{Function: function, Payload: payload, Principal: "apigateway.amazonaws.com", SourceARN: source, SourceAccount: a.Owner},
+		invoke:  invocation{Function: function, Payload: payload, Principal: "apigateway.amazonaws.com", SourceARN: source, SourceAccount: a.Owner, Who: who},
 		done: func(result invocationResult, err error) *reply {
 			rec := apiMessage(http.StatusInternalServerError, "Internal Server Error", nil)
 			answer, ok := readHTTPReply(result.Payload, second)

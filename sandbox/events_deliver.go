@@ -52,9 +52,7 @@ func (c *call) deliverEvent(d *eventDelivery) error {
 
 // runFunction queues an event for a function as the caller.
 func (c *call) runFunction(arn string, payload []byte) error {
-	_, err := c.direct("lambda", "Invoke", c.Region, params{"FunctionName": arn, "Body": payload,
-		"Header": map[string]any{"X-Amz-Invocation-Type": "Event"}})
-	return err
+	return c.queueLambda(invocation{Function: arn, Payload: payload, Who: c.Who, Async: true})
 }
 
 // direct calls an operation as the caller itself, not on behalf of anybody.

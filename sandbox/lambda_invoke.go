@@ -17,6 +17,9 @@ type invocation struct {
 	// Context are further condition keys.
 	Principal, SourceARN, SourceAccount string
 	Context                             map[string][]string
+	// Who, if set, asks in its own name: the role that a service was given, or
+	// the caller whose credentials it uses.
+	Who *identity
 	// Async events are queued and their result is nobody's: a failure is tried
 	// again, and then goes where the function's configuration says.
 	Async bool
@@ -75,15 +78,23 @@ func (s *Sandbox) queueLambda(in invocation) error {
 // mayInvoke finds the function of an invocation, and refuses a service that
 // the function's policy doesn't let in.
 func (s *Sandbox) mayInvoke(in invocation) (*lambdaFunction, functionRef, error) {
-	c := s.callAs(identity{Account: in.SourceAccount, ARN: in.Principal, Type: "service"}, "lambda", arnRegion(in.Function))
-	c.Op = "Invoke"
+	who := identity{Account: in.SourceAccount, ARN: in.Principal, Type: "service"}
+	if in.Who != nil {
+		who = *in.Who
+	}
+	c := s.callAs(who, "lambda", arnRegion(in.Function))
+	if c.Op = "Invoke"; c.Account == nil { // closed meanwhile
+		return nil, functionRef{}, refuse(services["lambda"], unknownKey, "")
+	}
 	r, err := c.readFunction(in.Function, "")
 	if err != nil {
 		return nil, r, err
 	}
 	a := c.functionAccess("InvokeFunction", r)
-	for k, v := range c.sourceKeys(in.SourceARN, in.SourceAccount) {
-		a.Context[k] = v
+	if in.Who == nil {
+		for k, v := range c.sourceKeys(in.SourceARN, in.SourceAccount) {
+			a.Context[k] = v
+		}
 	}
 	for k, v := range in.Context {
 		a.Context[k] = v
