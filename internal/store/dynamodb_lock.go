@@ -41,6 +41,7 @@ func (s *DynamoDB) Lock(ctx context.Context, project string, by axle.Holder) (fu
 	doing := fmt.Sprintf("lock project %q", project)
 	mine := held{Holder: by, process: look(by.PID)}
 	g := grip{project, rand.Text()}
+	dead := "" // the run that loses the lock
 	for {
 		if err := s.closed(); err != nil {
 			return nil, fmt.Errorf("%s: %w", doing, err)
@@ -52,6 +53,7 @@ func (s *DynamoDB) Lock(ctx context.Context, project string, by axle.Holder) (fu
 		if found && other.token == g.token { // an answer was lost
 			break
 		}
+		dead = ""
 		if found && !other.free {
 			if err := other.refuses(project, s.now()); err != nil {
 				return nil, err
@@ -61,20 +63,18 @@ func (s *DynamoDB) Lock(ctx context.Context, project string, by axle.Holder) (fu
 			} else if !still {
 				continue
 			}
+			dead = other.Run
 		}
 		err = s.grab(ctx, g, mine, other, found)
 		if err == nil {
-			if found && !other.free {
-				err = s.interrupted(ctx, other.Run)
-			}
-			if err != nil {
-				return nil, errors.Join(s.explain(doing, err), s.release(ctx, g))
-			}
 			break
 		}
 		if !refusedCondition(err) { // else somebody was faster, or we were
 			return nil, s.explain(doing, err)
 		}
+	}
+	if err := s.interrupted(ctx, dead); err != nil {
+		return nil, errors.Join(s.explain(doing, err), s.release(ctx, g))
 	}
 	s.mu.Lock()
 	s.locks[by.Run] = g
@@ -165,11 +165,11 @@ func (s *DynamoDB) whileHeld(ctx context.Context, g grip, change string, values 
 	return err
 }
 
-// interrupted marks the run of a holder that lost its lock.
+// interrupted marks the run of a holder that lost its lock; "" is none.
 func (s *DynamoDB) interrupted(ctx context.Context, run string) error {
 	at, err := s.find(ctx, run)
 	if errors.Is(err, axle.ErrNotFound) {
-		return nil // it took the lock, and died before it was recorded
+		return nil // or it died before it was recorded
 	}
 	if err != nil {
 		return err
