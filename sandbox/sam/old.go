@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // The logical id of an API's deployment is a hash of the definition as Python 2
@@ -171,9 +173,9 @@ func writeOld(b *strings.Builder, v any) {
 			b.WriteByte('L')
 		}
 	case word:
-		b.WriteString(quoteOld(string(x)))
+		b.WriteString(quoteOld(string(x), unicode.IsPrint))
 	case string:
-		b.WriteString("u" + quoteOld(x))
+		b.WriteString("u" + quoteOld(x, ascii))
 	case []any:
 		b.WriteByte('[')
 		for i, e := range x {
@@ -189,10 +191,11 @@ func writeOld(b *strings.Builder, v any) {
 			if i > 0 {
 				b.WriteString(", ")
 			}
-			if !x.ours[k] {
-				b.WriteByte('u')
+			if x.ours[k] {
+				b.WriteString(quoteOld(k, unicode.IsPrint) + ": ")
+			} else {
+				b.WriteString("u" + quoteOld(k, ascii) + ": ")
 			}
-			b.WriteString(quoteOld(k) + ": ")
 			writeOld(b, x.vals[k])
 		}
 		b.WriteByte('}')
@@ -201,7 +204,11 @@ func writeOld(b *strings.Builder, v any) {
 	}
 }
 
-func quoteOld(s string) string {
+func ascii(r rune) bool { return r < 0x7f }
+
+// quoteOld quotes a text; what the author wrote in ASCII, as Python 2 did, what
+// the transform added as later ones do.
+func quoteOld(s string, plain func(rune) bool) string {
 	quote := byte('\'')
 	if strings.Contains(s, "'") && !strings.Contains(s, `"`) {
 		quote = '"'
@@ -217,14 +224,14 @@ func quoteOld(s string) string {
 			b = append(b, `\r`...)
 		case r == '\t':
 			b = append(b, `\t`...)
-		case r < 0x20 || r >= 0x7f && r <= 0xff:
+		case r >= 0x20 && plain(r):
+			b = utf8.AppendRune(b, r)
+		case r <= 0xff:
 			b = fmt.Appendf(b, `\x%02x`, r)
 		case r > 0xffff:
 			b = fmt.Appendf(b, `\U%08x`, r)
-		case r > 0xff:
-			b = fmt.Appendf(b, `\u%04x`, r)
 		default:
-			b = append(b, byte(r))
+			b = fmt.Appendf(b, `\u%04x`, r)
 		}
 	}
 	return string(append(slices.Clip(b), quote))

@@ -26,8 +26,9 @@ type translated struct {
 	Error    string          `json:"error"`
 }
 
-// translate has AWS's translator translate files, in one run.
-func translate(t *testing.T, files []string) []translated {
+// venv gives the Python that has AWS's translator. CI must have it; elsewhere a
+// missing one skips the test, loudly.
+func venv(t *testing.T) string {
 	t.Helper()
 	python, err := filepath.Abs("../../.venv/bin/python")
 	if err != nil {
@@ -44,11 +45,17 @@ func translate(t *testing.T, files []string) []translated {
 		}
 		t.Skip("NOT COMPARED with AWS's translator: ", what)
 	}
+	return python
+}
+
+// translate has AWS's translator translate files, in one run.
+func translate(t *testing.T, files []string) []translated {
+	t.Helper()
 	in, err := json.Marshal(files)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), python, "translate.py")
+	cmd := exec.CommandContext(t.Context(), venv(t), "translate.py")
 	cmd.Stdin = bytes.NewReader(in)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
@@ -188,6 +195,33 @@ func TestTranslator(t *testing.T) {
 	if err != nil || len(files) < 25 {
 		t.Fatal(len(files), "templates", err)
 	}
+	compare(t, files)
+}
+
+// TestRandom compares random templates: AXLE_SAM_SEED and AXLE_SAM_COUNT, if
+// set, say which and how many.
+func TestRandom(t *testing.T) {
+	set := func(name, otherwise string) string {
+		if v := os.Getenv(name); v != "" {
+			return v
+		}
+		return otherwise
+	}
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), venv(t), "random_templates.py", set("AXLE_SAM_SEED", "1"), set("AXLE_SAM_COUNT", "60"), dir)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("random_templates.py: %v\n%s", err, out)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, "*.yaml"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(len(files), "templates", err)
+	}
+	compare(t, files)
+}
+
+// compare holds the two translations of each file against each other.
+func compare(t *testing.T, files []string) {
+	t.Helper()
 	for _, aws := range translate(t, files) {
 		name := strings.TrimSuffix(filepath.Base(aws.File), ".yaml")
 		t.Run(name, func(t *testing.T) {
