@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"axle/internal/store"
@@ -97,7 +98,8 @@ func (w *world) colleague() *world {
 	return &other
 }
 
-// during runs axle, and does something meanwhile, once it has said a text.
+// during runs axle, and does something meanwhile: once it has said a text it is
+// stopped, until that is done.
 func (w *world) during(text string, do func(), args ...string) {
 	w.t.Helper()
 	cmd := exec.CommandContext(w.t.Context(), axleBinary, args...)
@@ -114,7 +116,11 @@ func (w *world) during(text string, do func(), args ...string) {
 		said = strings.Contains(lines.Text(), text)
 	}
 	if said {
+		held := must[struct{}](w, "stop and continue")
+		held(struct{}{}, cmd.Process.Signal(syscall.SIGSTOP))
+		defer func() { _ = cmd.Process.Signal(syscall.SIGCONT) }() // also when do gives up
 		do()
+		held(struct{}{}, cmd.Process.Signal(syscall.SIGCONT))
 	}
 	for lines.Scan() {
 	}
