@@ -127,6 +127,7 @@ type templateShelf struct {
 func (s *Sandbox) types() map[string]provider {
 	if s.shelf.types == nil {
 		s.shelf.types = providers()
+		customTypes(s.shelf.types, s.customNames()...)
 	}
 	return s.shelf.types
 }

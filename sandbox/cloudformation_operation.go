@@ -310,8 +310,12 @@ func (w *work) settled(t *stackTask) bool {
 		return true
 	}
 	rc := w.resourceCall(r)
-	rc.Props = decode(r.Props)
+	rc.Props, rc.OldAttrs = decode(r.Props), decode(r.Attrs)
 	done, attrs, err := settle(rc, verb)
+	if id, ok := attrs[physicalAttribute].(string); ok && verb != "delete" {
+		w.renamed(r, verb, id)
+	}
+	delete(attrs, physicalAttribute)
 	switch {
 	case err != nil:
 		w.failTask(t, rc.reason(err))
@@ -321,6 +325,19 @@ func (w *work) settled(t *stackTask) bool {
 		r.Attrs = encode(attrs)
 	}
 	return done && err == nil
+}
+
+// renamed notes the physical id that a resource has found for itself. One that
+// an update has changed stands for another resource: the old one goes.
+func (w *work) renamed(r *stackResource, verb, id string) {
+	if id == r.PhysicalID {
+		return
+	}
+	if verb != "create" {
+		leftover := *r
+		w.op.Leftovers = append(w.op.Leftovers, &leftover)
+	}
+	r.PhysicalID = id
 }
 
 // finish ends a task that went well.

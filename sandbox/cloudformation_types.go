@@ -25,6 +25,7 @@ const (
 // typeSchemas are by type. An empty one is of a type without handlers.
 var typeSchemas = map[string]typeSchema{
 	"AWS::CloudFormation::WaitConditionHandle": {},
+	customType: {},
 	"AWS::CloudFormation::Stack": {id: "StackId", create: "cloudformation:CreateStack cloudformation:DescribeStacks", read: "cloudformation:DescribeStacks cloudformation:GetTemplate",
 		update: "cloudformation:UpdateStack cloudformation:DescribeStacks", delete: "cloudformation:DeleteStack cloudformation:DescribeStacks", list: "cloudformation:ListStacks", tag: "cloudformation:TagResource cloudformation:UntagResource"},
 

@@ -10,8 +10,13 @@ import (
 	"time"
 )
 
-// The bootstraps of python3.* and nodejs* functions.
+// The bootstraps of python3.* and nodejs* functions, and the modules with which
+// those in templates answer CloudFormation.
 var (
+	//go:embed lambda_cfnresponse.py
+	pythonAnswers string
+	//go:embed lambda_cfnresponse.js
+	nodeAnswers string
 	//go:embed lambda_python.py
 	pythonBootstrap string
 	//go:embed lambda_node.mjs

@@ -144,11 +144,19 @@ func (rc *resourceCall) functionCode() (params, error) {
 	if len(inline) > 4<<20 {
 		return nil, fail("InvalidRequest", "ZipFile has %d characters: a template's code has at most 4 MB", len(inline))
 	}
+	files := map[string]string{file: inline}
+	if strings.Contains(inline, "cfnresponse") || strings.Contains(inline, "cfn-response") { // which CloudFormation adds
+		files["cfnresponse.py"], files["node_modules/cfn-response/index.js"] = pythonAnswers, nodeAnswers
+	}
 	var b bytes.Buffer
+	var err error
 	z := zip.NewWriter(&b)
-	w, err := z.Create(file)
-	if err == nil {
-		_, err = w.Write([]byte(inline))
+	for _, name := range sortedKeys(files) {
+		w, werr := z.Create(name)
+		if werr == nil {
+			_, werr = w.Write([]byte(files[name]))
+		}
+		err = errors.Join(err, werr)
 	}
 	if err = errors.Join(err, z.Close()); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 // stackProviders are CloudFormation's own resource types.
 func stackProviders() map[string]provider {
 	return map[string]provider{
+		customType: customProvider(),
 		"AWS::CloudFormation::WaitConditionHandle": {
 			create: func(rc *resourceCall) (string, map[string]any, error) {
 				return "https://cloudformation-waitcondition-" + rc.Region + ".s3." + rc.Region + ".amazonaws.com/" +

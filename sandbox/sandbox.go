@@ -184,6 +184,8 @@ type state struct {
 	Templates map[string]string `json:"templates,omitempty"`
 	// Layers are packages of layers that were deleted while functions have them, by ARN.
 	Layers map[string][]byte `json:"layers,omitempty"`
+	// Custom are the requests to custom resources that aren't answered.
+	Custom map[string]*customRequest `json:"custom,omitempty"`
 	// Clusters are the fake Kubernetes clusters, by name.
 	Clusters map[string]*cluster `json:"clusters,omitempty"`
 	Changes  int64               `json:"-"` // counts requests that may have changed something

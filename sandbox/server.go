@@ -104,6 +104,9 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 	if !signed && strings.HasPrefix(r.URL.Path, issuerPath) {
 		return s.serveIssuer(r, body)
 	}
+	if !signed && strings.HasPrefix(r.URL.Path, customPath) {
+		return s.serveCustom(r, body)
+	}
 	if hosted(r) {
 		return s.serveFunctionURL(r, body, sig, signed)
 	}

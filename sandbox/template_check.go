@@ -174,6 +174,7 @@ func unresolvedIn(names map[string]bool, block string) error {
 func (t *template) checkTypes(types map[string]provider) error {
 	unknown := map[string]bool{}
 	for _, r := range t.resources {
+		customTypes(types, r.typ)
 		if _, ok := types[r.typ]; !ok {
 			unknown[r.typ] = true
 		}

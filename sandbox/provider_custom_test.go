@@ -1,0 +1,126 @@
+package sandbox_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"axle/sandbox"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
+	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+)
+
+// The function answers with the properties that it was given; "Id" is the
+// resource's physical id, "Do" how it fails. Each request goes to a parameter.
+const customTemplate = `
+Parameters:
+  Id: {Type: String}
+  Color: {Type: String}
+  Do: {Type: String, Default: work}
+Resources:
+  Role:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Statement: [{Effect: Allow, Principal: {Service: lambda.amazonaws.com}, Action: sts:AssumeRole}]
+  Function:
+    Type: AWS::Lambda::Function
+    Properties:
+      Role: !GetAtt Role.Arn
+      Runtime: python3.12
+      Handler: index.handler
+      Code:
+        ZipFile: |
+          import cfnresponse
+          def handler(event, context):
+              p = event["ResourceProperties"]
+              print(event["RequestType"], event.get("PhysicalResourceId"), event["ResourceType"])
+              if p["Do"] == "silence" and event["RequestType"] != "Delete":
+                  return
+              if p["Do"] == "fail" and event["RequestType"] != "Delete":
+                  cfnresponse.send(event, context, cfnresponse.FAILED, {}, p["Id"], reason="as told")
+                  return
+              was = event.get("OldResourceProperties", {}).get("Color", "nothing")
+              cfnresponse.send(event, context, cfnresponse.SUCCESS, {"Answer": f"{event['RequestType']} {was} to {p['Color']}", "Deep": {"Er": p["Flag"]}}, p["Id"])
+  Thing:
+    Type: Custom::Thing
+    Properties: {ServiceToken: !GetAtt Function.Arn, ServiceTimeout: 2, Id: !Ref Id, Color: !Ref Color, Do: !Ref Do, Flag: true}
+Outputs:
+  Ref: {Value: !Ref Thing}
+  Answer: {Value: !GetAtt Thing.Answer}
+  Deep: {Value: !GetAtt Thing.Deep.Er}
+`
+
+// Custom resources are made, changed, replaced and removed by their function,
+// and fail as it says, or when it says nothing.
+func TestCustomResources(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client := cloudformation.NewFromConfig(c.in(devAccount, "eu-west-1"))
+	parameters := func(values ...string) []cfn.Parameter {
+		var out []cfn.Parameter
+		for i, k := range []string{"Id", "Color", "Do"} {
+			out = append(out, cfn.Parameter{ParameterKey: aws.String(k), ParameterValue: aws.String(values[i])})
+		}
+		return out
+	}
+	iam := []cfn.Capability{cfn.CapabilityCapabilityIam}
+	create := func(name string, values ...string) {
+		must[*cloudformation.CreateStackOutput](t)(client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &name, TemplateBody: aws.String(customTemplate), Parameters: parameters(values...), Capabilities: iam}))
+	}
+	update := func(name string, values ...string) {
+		must[*cloudformation.UpdateStackOutput](t)(client.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: &name, UsePreviousTemplate: aws.Bool(true), Parameters: parameters(values...), Capabilities: iam}))
+	}
+	create("custom", "one", "red", "work")
+	want := func(status, ref, answer string) {
+		t.Helper()
+		if out := outputs(t, client, "custom", status); out["Ref"] != ref || out["Answer"] != answer || out["Deep"] != "true" {
+			t.Errorf("outputs are %v, want %s and %q", out, ref, answer)
+		}
+	}
+	want("CREATE_COMPLETE", "one", "Create nothing to red")
+	update("custom", "one", "blue", "work")
+	want("UPDATE_COMPLETE", "one", "Update red to blue")
+	update("custom", "two", "green", "work")
+	want("UPDATE_COMPLETE", "two", "Update blue to green")
+	if got := reasons(t, client, "custom", "Thing"); !strings.Contains(got, "DELETE_COMPLETE one") {
+		t.Errorf("the resource that was replaced is still there: %s", got)
+	}
+	update("custom", "two", "black", "fail")
+	want("UPDATE_ROLLBACK_COMPLETE", "two", "Update blue to green") // outputs are those of before
+	if got := reasons(t, client, "custom", "Thing"); !strings.Contains(got, "Received response status [FAILED] from custom resource. Message returned: as told (RequestId: ") {
+		t.Errorf("the reason is %s", got)
+	}
+	create("silent", "three", "red", "silence")
+	outputs(t, client, "silent", "ROLLBACK_COMPLETE")
+	if got := reasons(t, client, "silent", "Thing"); !strings.Contains(got, "CloudFormation did not receive a response from your Custom Resource.") {
+		t.Errorf("the reason is %s", got)
+	}
+	for _, name := range []string{"custom", "silent"} {
+		must[*cloudformation.DeleteStackOutput](t)(client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}))
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			if _, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name}); err != nil {
+				break
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s isn't deleted: %s", name, reasons(t, client, name, "Thing"))
+			}
+		}
+	}
+}
+
+// reasons are the events of a resource: status, physical id and reason.
+func reasons(t *testing.T, client *cloudformation.Client, stack, id string) string {
+	t.Helper()
+	events := must[*cloudformation.DescribeStackEventsOutput](t)(client.DescribeStackEvents(context.Background(), &cloudformation.DescribeStackEventsInput{StackName: &stack}))
+	var lines []string
+	for _, e := range events.StackEvents {
+		if *e.LogicalResourceId == id {
+			lines = append(lines, string(e.ResourceStatus)+" "+aws.ToString(e.PhysicalResourceId)+" "+aws.ToString(e.ResourceStatusReason))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
