@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"axle"
 
@@ -38,7 +39,7 @@ type Artifacts struct {
 	bucket  string
 	readers Readers
 	ready   *once[struct{}]
-	changed atomic.Bool // a policy, just now: it takes a moment until AWS knows
+	changed atomic.Int64 // when a policy was, in nanoseconds: it takes a moment until AWS knows
 
 	mu    sync.Mutex
 	put   map[string]*once[struct{}] // by key
@@ -124,7 +125,7 @@ func (a *Artifacts) prove(ctx context.Context, key string, by axle.Account) erro
 	if !isDenied(err) || isCredential(err) || !errors.As(failure, &f) {
 		return failure
 	}
-	if a.changed.Load() {
+	if a.changed.Load() > 0 {
 		f.Err = &transientError{f.Err}
 	}
 	f.Resource = a.bucket
@@ -135,6 +136,21 @@ func (a *Artifacts) prove(ctx context.Context, key string, by axle.Account) erro
 		f.Hint = "s3:GetObject on the bucket is needed: axle bootstrap gives it to the role, and the bucket's policy must let the account in; " + denied(api.ErrorMessage())
 	}
 	return failure
+}
+
+// policyTime is how long a changed policy is waited for where nobody can prove
+// that it holds.
+const policyTime = 5 * time.Second
+
+// Settled is for readers that can't be tried out: it fails for a moment after a
+// policy was changed, to be asked again.
+func (a *Artifacts) Settled() error {
+	at := a.changed.Load()
+	if at == 0 || time.Since(time.Unix(0, at)) > policyTime {
+		return nil
+	}
+	return &axle.Failure{Code: "JustChanged", Resource: a.bucket, Err: &transientError{errors.New("a policy was changed")},
+		Message: fmt.Sprintf("who may read bucket %s was changed just now, and AWS takes a moment until it knows", a.bucket)}
 }
 
 // URL is a key's address for CloudFormation's TemplateURL.

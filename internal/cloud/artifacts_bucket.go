@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"axle"
 
@@ -52,7 +53,7 @@ func (a *Artifacts) ensure(ctx context.Context) (struct{}, error) {
 	}
 	client, opt := a.cloud.S3(a.hub)
 	_, err = client.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: &a.bucket, Policy: &wanted, ExpectedBucketOwner: &a.hub.Account}, opt)
-	a.changed.Store(true)
+	a.changed.Store(time.Now().UnixNano())
 	return done, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"axle"
 
@@ -50,7 +51,7 @@ func (a *Artifacts) ensureKey(ctx context.Context) (string, error) {
 		return "", a.explain(err, "rotate key "+ArtifactAlias)
 	}
 	_, err = client.PutKeyPolicy(ctx, &kms.PutKeyPolicyInput{KeyId: key.Arn, PolicyName: aws.String("default"), Policy: &wanted}, opt)
-	a.changed.Store(true)
+	a.changed.Store(time.Now().UnixNano())
 	return aws.ToString(key.Arn), a.explain(err, "let the accounts use key "+ArtifactAlias)
 }
 

@@ -168,6 +168,9 @@ func (t *templates) Store(ctx context.Context, spec *axle.StackSpec, at axle.Tar
 			return err
 		}
 		if spec.ExecutionRole != "" && !a.Early { // CloudFormation reads it as that
+			if err := bucket.Settled(); err != nil {
+				return err
+			}
 			continue
 		}
 		err = bucket.Prove(ctx, a.Key, t.account(at))

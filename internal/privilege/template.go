@@ -47,7 +47,8 @@ func (r *Result) Template(project, executionRole string) string {
 		"      Description: CloudFormation works as it for project " + project + "\n" +
 		"      AssumeRolePolicyDocument:\n        Version: \"2012-10-17\"\n        Statement:\n          - Sid: OnlyCloudFormation\n            Effect: Allow\n" +
 		"            Principal: {Service: cloudformation.amazonaws.com}\n            Action: sts:AssumeRole\n" +
-		"            Condition:\n              StringEquals:\n                aws:SourceAccount: !Ref AWS::AccountId\n" +
+		// No aws:SourceAccount: CloudFormation isn't said to send it for service roles,
+		// and who hands one over is of the same account anyway.
 		inline + managed + "Outputs:\n  RoleArn:\n    Value: !GetAtt Role.Arn\n"
 }
 
