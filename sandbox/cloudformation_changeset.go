@@ -20,6 +20,9 @@ type changeSet struct {
 	Token       string    `json:"token,omitempty"`
 	OnFailure   string    `json:"on_failure,omitempty"`
 	Revert      bool      `json:"revert,omitempty"` // compares with the live state
+	Nested      bool      `json:"nested,omitempty"` // includes nested stacks
+	Parent      string    `json:"parent,omitempty"` // change sets above it, by id
+	Root        string    `json:"root,omitempty"`
 	Broken      string    `json:"broken,omitempty"` // why its template couldn't be transformed
 	stackVersion
 	Imports map[string]importedResource `json:"imports,omitempty"` // by logical id
@@ -91,7 +94,8 @@ func createChangeSet(c *call) (obj, error) {
 	cs := &changeSet{ID: c.arn("changeSet/" + name + "/" + c.uuid()), Name: name, Stack: st.ID, Type: kind,
 		Description: c.In.str("Description"), Status: "CREATE_PENDING", Execution: "UNAVAILABLE", Created: c.now(),
 		Token: c.In.str("ClientToken"), OnFailure: c.In.str("OnStackFailure"), stackVersion: req.next, Who: req.who,
-		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT", Imports: imports, Broken: broken}
+		Revert: c.In.str("DeploymentMode") == "REVERT_DRIFT", Imports: imports, Broken: broken,
+		Nested: c.In.bool("IncludeNestedStacks")}
 	put(&st.ChangeSets, cs.ID, cs)
 	st.bury()
 	c.prepareLater(cs, c.Account.ID, c.Region)
@@ -185,6 +189,9 @@ func (c *call) prepare(st *stack, cs *changeSet) {
 	}
 	if err == nil {
 		err = c.missingExport(t, diff.e)
+	}
+	if err == nil && cs.Nested {
+		err = c.nested(st, cs, &diff)
 	}
 	if err == nil && cs.Type == "IMPORT" {
 		diff.list, err = cs.asImport(st, diff.list, diff.outputs)
@@ -289,6 +296,8 @@ func executeChangeSet(c *call) (obj, error) {
 		return obj{}, err
 	}
 	switch {
+	case cs.Parent != "":
+		return nil, invalid("ChangeSet [%s] of a nested stack must be executed from its root change set", cs.ID)
 	case cs.Status != "CREATE_COMPLETE":
 		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", cs.ID, cs.Status)
 	case cs.Execution != "AVAILABLE":
@@ -307,6 +316,7 @@ func executeChangeSet(c *call) (obj, error) {
 			other.outdate()
 		}
 	}
+	c.dropNested(cs)
 	who := cs.Who
 	if cs.Role == "" { // then it is the session of who executes, not of who prepared
 		if who, err = c.stackPrincipal(""); err != nil {
@@ -347,6 +357,10 @@ func deleteChangeSet(c *call) (obj, error) {
 	if cs.Execution == "EXECUTE_IN_PROGRESS" {
 		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be deleted in its current execution status of [%s]", cs.ID, cs.Execution)
 	}
+	if cs.Parent != "" {
+		return nil, invalid("ChangeSet [%s] of a nested stack must be deleted from its root change set", cs.ID)
+	}
+	c.dropNested(cs)
 	delete(st.ChangeSets, cs.ID)
 	return obj{}, nil
 }

@@ -41,7 +41,7 @@ func changeSetSummary(st *stack, cs *changeSet) obj {
 	return obj{
 		"ChangeSetName": cs.Name, "ChangeSetId": cs.ID, "StackId": st.ID, "StackName": st.Name, "Description": optional(cs.Description),
 		"CreationTime": cs.Created, "ExecutionStatus": cs.Execution, "Status": cs.Status, "StatusReason": optional(cs.Reason),
-		"IncludeNestedStacks": false, "ImportExistingResources": false,
+		"IncludeNestedStacks": cs.Nested, "ImportExistingResources": false, "ParentChangeSetId": optional(cs.Parent), "RootChangeSetId": optional(cs.Root),
 	}
 }
 
@@ -65,7 +65,7 @@ func (ch resourceChange) shown(values bool) obj {
 	}
 	o := obj{
 		"Action": ch.Action, "LogicalResourceId": ch.ID, "PhysicalResourceId": optional(ch.PhysicalID), "ResourceType": ch.Type,
-		"Replacement": optional(ch.Replacement), "PolicyAction": optional(ch.Policy), "Scope": nonNil(ch.Scope), "Details": details,
+		"Replacement": optional(ch.Replacement), "PolicyAction": optional(ch.Policy), "Scope": nonNil(ch.Scope), "Details": details, "ChangeSetId": optional(ch.Nested),
 	}
 	if values {
 		o["BeforeContext"], o["AfterContext"] = optional(ch.Before), optional(ch.After)

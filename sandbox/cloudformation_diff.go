@@ -18,6 +18,8 @@ type resourceChange struct {
 	// Before and After are the resource's properties, as JSON.
 	Before string `json:"before,omitempty"`
 	After  string `json:"after,omitempty"`
+	// Nested is the change set of a nested stack, by id.
+	Nested string `json:"nested,omitempty"`
 }
 
 // changeDetail is one reason why one property changes.
@@ -49,6 +51,7 @@ func (c changes) none() bool { return len(c.list) == 0 && !c.other }
 // planning finds the changes, resource by resource in the order of their
 // dependencies: what a changed resource will give to others is unknown.
 type planning struct {
+	still map[string]bool // nested stacks that are known to stay as they are
 	*call
 	st    *stack
 	t     *template
@@ -61,7 +64,12 @@ type planning struct {
 // planChanges is the difference, and the check that the template can be
 // evaluated at all.
 func (c *call) planChanges(st *stack, t *template, next stackVersion) (changes, error) {
-	p := &planning{call: c, st: st, t: t, next: next, state: map[string]string{}, e: c.evaluation(st, t, next)}
+	return c.planBeside(st, t, next, nil)
+}
+
+// planBeside is planChanges when some nested stacks are known to stay as they are.
+func (c *call) planBeside(st *stack, t *template, next stackVersion, still map[string]bool) (changes, error) {
+	p := &planning{call: c, st: st, t: t, next: next, still: still, state: map[string]string{}, e: c.evaluation(st, t, next)}
 	p.lookups()
 	out := changes{e: p.e}
 	active := map[string]bool{}
@@ -165,7 +173,7 @@ func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 		return nil, invalid("Update of resource type is not permitted. The new template modifies resource type of the following resources: [%s]", tr.id)
 	}
 	details, err := p.details(tr, old)
-	if len(details) == 0 && tr.typ == "AWS::CloudFormation::Stack" { // its template may have changed: nobody looks before it is updated
+	if len(details) == 0 && tr.typ == nestedStackType && !p.still[tr.id] { // its template may have changed: nobody looks before it is updated
 		details = []changeDetail{{Attribute: "Properties", Recreation: "Never", Evaluation: "Dynamic", Source: "Automatic"}}
 	}
 	if len(details) == 0 && old.failed() {

@@ -57,6 +57,9 @@ func (w *work) apply(t *stackTask) {
 		return
 	}
 	diff := w.compare(old, wanted)
+	if tr.typ == nestedStackType { // its template may be another one: it is always asked to update
+		diff.any, diff.props = true, true
+	}
 	if !diff.any {
 		kept := *old
 		kept.Needs, kept.Keep, kept.KeepOld = wanted.Needs, wanted.Keep, wanted.KeepOld

@@ -159,6 +159,9 @@ func deleteStack(c *call) (obj, error) {
 	if again, err := c.repeated(st); again || err != nil {
 		return nil, err
 	}
+	for _, cs := range st.ChangeSets {
+		c.dropNested(cs)
+	}
 	retain := c.In.strs("RetainResources")
 	switch {
 	case c.In.or("DeletionMode", "STANDARD") != "STANDARD":

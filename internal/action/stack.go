@@ -123,8 +123,37 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 			}
 		}
 	}
-	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, cfn.ChangeSetName(a.run, step.ID, w, in.Secret))
+	name := cfn.ChangeSetName(a.run, step.ID, w, in.Secret)
+	if ph.name, err = a.lookInto(ctx, step, w, st, name); err != nil {
+		return axle.Progress{}, err
+	}
+	if ph.name == "" {
+		return a.unchanged(ctx, step, st)
+	}
+	ph.op, err = a.driver.CreateChangeSet(ctx, t, w, st, name)
 	return axle.Progress{Token: ph.String()}, err
+}
+
+// lookInto compares what would happen in nested stacks with what was reviewed, and
+// says how to go on; "" means that there is nothing to do. A change set that can be
+// executed tells of nested stacks only that they may change.
+func (a *Stack) lookInto(ctx context.Context, step *axle.Step, w cfn.Want, st *cfn.Stack, name string) (string, error) {
+	res, ok, err := a.driver.LookInto(ctx, step.Target(), w, st, name)
+	switch {
+	case err != nil:
+		return "", err
+	case !ok:
+		return phaseChangeSet, nil
+	case res.Change == axle.None:
+		return "", nil
+	}
+	if unseen := step.Review.Unreviewed(res.Changes); len(unseen) > 0 {
+		return "", unreviewed(step.Spec.Stack, unseen)
+	}
+	if other := step.Review.Other(res.Changes); other != nil {
+		return "", unreviewed(step.Spec.Stack, []axle.ResourceChange{*other})
+	}
+	return phaseLooked, nil
 }
 
 // guard asks whether the outputs that the stack has and its template doesn't may
@@ -230,7 +259,7 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 	switch ph.name {
 	case phaseWait:
 		p, err = a.checkWait(inner, step, ph)
-	case phaseChangeSet:
+	case phaseChangeSet, phaseLooked:
 		p, err = a.checkChangeSet(inner, step, ph)
 	case phaseExecute:
 		p, err = a.checkExecute(inner, step, ph)
@@ -287,10 +316,14 @@ func (a *Stack) checkChangeSet(ctx context.Context, step *axle.Step, ph phase) (
 		return axle.Progress{}, a.discard(ctx, t, ph.op, cfn.ChangeSetFailure(spec, cs))
 	}
 	if !cs.Executed {
-		if unseen := step.Review.Unreviewed(cs.Changes); len(unseen) > 0 {
+		review := step.Review
+		if ph.name == phaseLooked { // compared already, with more detail
+			review = nil
+		}
+		if unseen := review.Unreviewed(cs.Changes); len(unseen) > 0 {
 			return axle.Progress{}, a.discard(ctx, t, ph.op, unreviewed(spec, unseen))
 		}
-		if other := step.Review.Other(cs.Changes); other != nil {
+		if other := review.Other(cs.Changes); other != nil {
 			return axle.Progress{}, a.discard(ctx, t, ph.op, unreviewed(spec, []axle.ResourceChange{*other}))
 		}
 		if err := a.driver.Execute(ctx, t, ph.op); err != nil {

@@ -15,6 +15,7 @@ import (
 const (
 	phaseWait      = "wait"      // for somebody else's operation; then it starts anew
 	phaseChangeSet = "changeset" // asked for
+	phaseLooked    = "looked"    // the same; what it does in nested stacks was compared with the review
 	phaseExecute   = "execute"   // the change set was executed
 	phaseContinue  = "continue"  // the rollback of an update goes on; then it starts anew
 	phaseDoomed    = "doomed"    // to be deleted
@@ -50,7 +51,7 @@ func parsePhase(token string) (phase, error) {
 	name, rest, _ := strings.Cut(token, ":")
 	f := strings.SplitN(rest, "|", 6)
 	switch name {
-	case phaseWait, phaseChangeSet, phaseExecute, phaseContinue, phaseDoomed, phaseDelete:
+	case phaseWait, phaseChangeSet, phaseLooked, phaseExecute, phaseContinue, phaseDoomed, phaseDelete:
 	default:
 		f = nil
 	}

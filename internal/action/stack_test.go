@@ -18,7 +18,7 @@ func TestPhaseToken(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		text := rapid.StringMatching(`[a-zA-Z0-9:/ _.-]*`)
 		p := phase{
-			name:   rapid.SampledFrom([]string{phaseWait, phaseChangeSet, phaseExecute, phaseContinue, phaseDoomed, phaseDelete}).Draw(t, "name"),
+			name:   rapid.SampledFrom([]string{phaseWait, phaseChangeSet, phaseLooked, phaseExecute, phaseContinue, phaseDoomed, phaseDelete}).Draw(t, "name"),
 			change: axle.Change(text.Draw(t, "change")), note: text.Draw(t, "note"),
 			op: cfn.Operation{StackID: text.Draw(t, "stack"), ChangeSet: text.Draw(t, "set"), Kind: axle.Change(text.Draw(t, "kind"))}}
 		if at := rapid.Int64Range(0, 1<<61).Draw(t, "before"); at != 0 {

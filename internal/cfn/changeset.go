@@ -72,6 +72,8 @@ type ChangeSet struct {
 	// Contexts are the resources' properties before and after, as JSON, in the
 	// order of Changes; only when Operation.Values asks for them.
 	Contexts [][2]string
+
+	inner []innerSet
 }
 
 // Change sums the changes up. A conditional replacement rarely happens: it says
@@ -102,6 +104,9 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 	}
 	if len(w.Imports) > 0 {
 		in.ChangeSetType, in.DeploymentMode = types.ChangeSetTypeImport, ""
+	}
+	if w.nested {
+		in.IncludeNestedStacks = aws.Bool(true)
 	}
 	what := "create change set of stack " + w.Spec.StackName
 	client, opt := d.clients.CloudFormation(t)
@@ -296,15 +301,10 @@ func (d *Driver) lookAtChangeSet(ctx context.Context, t axle.Target, op Operatio
 			return nil, false, fmt.Errorf("change set %s is obsolete: %w", baseName(op.ChangeSet), axle.ErrNotFound)
 		}
 		for _, c := range out.Changes {
-			if c.ResourceChange != nil {
-				cs.Changes = append(cs.Changes, changeOf(c.ResourceChange))
-				if op.Values {
-					cs.Contexts = append(cs.Contexts, [2]string{aws.ToString(c.ResourceChange.BeforeContext), aws.ToString(c.ResourceChange.AfterContext)})
-				}
-			}
+			cs.add(c.ResourceChange, "", op.Values)
 		}
 		if in.NextToken = out.NextToken; aws.ToString(in.NextToken) == "" {
-			return cs, true, nil
+			return cs, true, d.addNested(ctx, t, cs, op.Values)
 		}
 	}
 }

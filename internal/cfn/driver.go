@@ -90,6 +90,8 @@ type Want struct {
 	Values map[string]string
 	// Imports are existing resources to take into the stack, by logical id.
 	Imports map[string]Import
+
+	nested bool // the change set includes nested stacks
 }
 
 // Import is an existing resource by its identifiers.

@@ -18,6 +18,9 @@ const cleanup = 30 * time.Second
 // is the stack as described; nil when there is none. What the change set says,
 // with the values of properties, is given to judge, which may add to it.
 func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (axle.Result, error) {
+	if res, ok, err := d.lookInto(ctx, t, w, st, name, judge); ok || err != nil {
+		return res, err
+	}
 	res, _, err := d.propose(ctx, t, w, st, name, judge, false)
 	return res, err
 }
@@ -51,6 +54,9 @@ func (d *Driver) propose(ctx context.Context, t axle.Target, w Want, st *Stack, 
 	}
 	if cs.Empty {
 		return axle.Result{Change: axle.None}, op, nil
+	}
+	if w.nested && nestedFailed(cs.Reason) {
+		return res, op, errNested
 	}
 	if cs.Reason != "" {
 		return res, op, ChangeSetFailure(w.Spec, cs)

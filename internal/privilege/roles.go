@@ -120,6 +120,8 @@ func (g *Group) stacks(into grants, deploy bool) {
 		on := g.arns("cloudformation", s.Regions, "stack/"+s.Name+"/*")
 		// A preview removes the empty stack that its change set leaves behind.
 		into.on(lookAtStack+" "+prepare+" cloudformation:DeleteStack", on...)
+		// Previews look into nested stacks, which may be made for that and removed.
+		into.on(lookAtStack+" "+prepare+" cloudformation:DeleteStack", g.nested(&s)...)
 		if deploy {
 			into.on(execute+" "+mend, on...)
 			into.on("cloudformation:DescribeStackEvents", g.nested(&s)...)
