@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	cf "github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 
 	"axle/sandbox"
 )
@@ -179,4 +180,33 @@ Outputs:
 	if v := t.output(st, "Both"); v != `["shop-Orders","shop-Customers",3]` && v != `["shop-Orders","shop-Customers","3"]` {
 		t.Errorf("output %q", v)
 	}
+}
+
+// TestServerlessStackSet: a set that manages itself takes the transform, in each
+// of its instances; one that the service manages doesn't, as on AWS.
+func TestServerlessStackSet(tt *testing.T) {
+	s := newSets(tt, sandbox.Options{})
+	body := "Transform: AWS::Serverless-2016-10-31\nResources: {T: {Type: AWS::Serverless::SimpleTable}}\n"
+	_, err := s.CreateStackSet(s.ctx, &cf.CreateStackSetInput{StackSetName: aws.String("set"), TemplateBody: &body})
+	s.refused(err, "InsufficientCapabilitiesException", "Requires capabilities : [CAPABILITY_AUTO_EXPAND]")
+	_, err = s.CreateStackSet(s.ctx, &cf.CreateStackSetInput{StackSetName: aws.String("set"), TemplateBody: &body, Capabilities: []types.Capability{types.CapabilityCapabilityAutoExpand}})
+	s.ok(err)
+	for _, r := range []struct {
+		client    *iam.Client
+		name, who string
+	}{
+		{iam.NewFromConfig(configOf(s.box, s.url)), "AWSCloudFormationStackSetAdministrationRole", `{"Service":"cloudformation.amazonaws.com"}`},
+		{iam.NewFromConfig(s.in(a1)), "AWSCloudFormationStackSetExecutionRole", `{"AWS":"arn:aws:iam::111111111111:role/AWSCloudFormationStackSetAdministrationRole"}`},
+	} {
+		_, err := r.client.CreateRole(s.ctx, &iam.CreateRoleInput{RoleName: &r.name, AssumeRolePolicyDocument: aws.String(`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"sts:AssumeRole","Principal":` + r.who + `}]}`)})
+		s.ok(err)
+		_, err = r.client.AttachRolePolicy(s.ctx, &iam.AttachRolePolicyInput{RoleName: &r.name, PolicyArn: aws.String("arn:aws:iam::aws:policy/AdministratorAccess")})
+		s.ok(err)
+	}
+	out, err := s.CreateStackInstances(s.ctx, &cf.CreateStackInstancesInput{StackSetName: aws.String("set"), Accounts: []string{a1}, Regions: []string{"eu-west-1"}})
+	s.ok(err)
+	if op := s.over(*out.OperationId); op.Status != "SUCCEEDED" {
+		tt.Errorf("operation %s", op.Status)
+	}
+	s.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED"})
 }
