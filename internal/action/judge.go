@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -61,9 +62,14 @@ func masking(in axle.Inputs) func(string) string {
 	return strings.NewReplacer(pairs...).Replace
 }
 
+// storedKey is the key of an artifact: its digest says no more to people than
+// that it is another one.
+var storedKey = regexp.MustCompile(`\b((?:code|files|templates)/[0-9a-f]{12})[0-9a-f]{52}`)
+
 // cut shortens a long value.
 func cut(value string) string {
 	value = strings.ReplaceAll(value, knownAfterApply, "(known after apply)")
+	value = storedKey.ReplaceAllString(value, "$1…")
 	if len(value) <= maxValue {
 		return value
 	}

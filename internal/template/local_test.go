@@ -145,3 +145,36 @@ func TestRelocatedForms(t *testing.T) {
 		}
 	}
 }
+
+// Whatever the template, paths are replaced by places or refused, and nothing else
+// changes.
+func FuzzRelocated(f *testing.F) {
+	f.Add([]byte(localYAML))
+	f.Add([]byte(`{"Resources": {"F": {"Type": "AWS::Lambda::Function", "Properties": {"Code": "./src"}}}}`))
+	f.Add([]byte("Resources:\n  F: {Type: AWS::Lambda::Function, Properties: {Code: 'it''s'}}\r\n"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		tpl, problems := Parse("t", body)
+		found := tpl.Locals()
+		if problems.Err() != nil || len(found) == 0 {
+			return
+		}
+		at := map[diag.Pos]Place{}
+		for _, l := range found {
+			at[l.Pos] = Place{Bucket: "b-${AWS::Region}", Key: "k", URL: "https://b/k"}
+		}
+		after, problems := tpl.Relocated(at)
+		if problems.Err() != nil {
+			return
+		}
+		again, problems := Parse("t", after)
+		if problems.Err() != nil {
+			t.Fatalf("%q became %q: %v", body, after, problems)
+		}
+		if left := again.Locals(); len(left) > 0 {
+			t.Fatalf("%q became %q: left %v", body, after, left)
+		}
+		if len(again.Resources) != len(tpl.Resources) {
+			t.Fatalf("%q became %q", body, after)
+		}
+	})
+}
