@@ -14,21 +14,20 @@ import (
 type stack = middleware.Stack
 
 const (
-	// shrinkTo is what the first throttle leaves of the rate that was under way.
-	shrinkTo = 0.7
+	// look is the time after which the rate is judged again.
+	look = time.Second
 	// heed is how much of the part that was throttled the rate loses, once in
 	// each look: a rate that is too high comes down in a few looks, and
 	// throttles that have nothing to do with our rate don't bring it to a halt.
+	// Where most calls are throttled, the rate becomes that of the others.
 	heed = 0.7
-	// look is the time after which the rate is judged again.
-	look = time.Second
 	// growth is what each second without a throttle adds, as a part of the
 	// rate that was throttled last: back in some ten seconds, then probing.
 	growth = 0.05
 	// slowGrowth is what each second adds at least, in calls a second.
 	slowGrowth = 0.2
-	// first is the least rate that the first throttle leaves: a lone throttle
-	// of an API that is hardly used says little.
+	// first is the least rate that a first look leaves: a few throttles of an
+	// API that is hardly used say little.
 	first = 5.0
 	// slowest is the least rate, in calls a second.
 	slowest = 0.2
@@ -59,23 +58,20 @@ func (l *lane) limit(api string) *limit {
 	return x
 }
 
-// limit is the rate of one API: none until AWS throttles the first time; then
-// a part of what was under way, growing back while all goes well.
+// limit is the rate of one API: none until AWS throttles for more than a look;
+// then a part of what was under way, growing back while all goes well.
 type limit struct {
 	turn gate // held by the one who is next, while it waits
 
 	mu sync.Mutex
-	// Calls of the running second and of the one before, to know the rate
-	// when the first throttle comes.
-	second       int64
-	calls, prior int
 	// rate is in calls a second; 0: no limit.
 	rate    float64
 	ceiling float64   // the rate that was throttled last
 	grown   time.Time // when growth was last added
 	next    time.Time // when the next call may go
-	shrunk  time.Time
-	// Calls that ended since the rate shrank last, for the next look.
+	// The look under way: when it began, and the calls that were sent since and
+	// have ended.
+	began          time.Time
 	ended, refused int
 }
 
@@ -84,7 +80,7 @@ func newLimit() *limit { return &limit{turn: newGate()} }
 // wait returns when the call may go. Those who wait queue up, and only the
 // first looks at the rate, so that a rate that shrinks binds all of them.
 func (l *limit) wait(ctx context.Context) error {
-	if l.free(time.Now()) {
+	if l.free() {
 		return nil
 	}
 	if err := l.turn.enter(ctx); err != nil {
@@ -103,14 +99,10 @@ func (l *limit) wait(ctx context.Context) error {
 }
 
 // free lets a call go at once if there is no limit.
-func (l *limit) free(now time.Time) bool {
+func (l *limit) free() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.rate != 0 {
-		return false
-	}
-	l.count(now)
-	return true
+	return l.rate == 0
 }
 
 // claim takes the next slot, or returns how long it is until then.
@@ -121,22 +113,10 @@ func (l *limit) claim(now time.Time) time.Duration {
 	if pause := l.next.Sub(now); pause > 0 && l.rate > 0 {
 		return pause
 	}
-	l.count(now)
 	if l.rate > 0 {
 		l.next = now.Add(time.Duration(float64(time.Second) / l.rate))
 	}
 	return 0
-}
-
-func (l *limit) count(now time.Time) {
-	switch s := now.Unix(); s {
-	case l.second:
-		l.calls++
-	case l.second + 1:
-		l.second, l.prior, l.calls = s, l.calls, 1
-	default:
-		l.second, l.prior, l.calls = s, 0, 1
-	}
 }
 
 func (l *limit) grow(now time.Time) {
@@ -152,33 +132,44 @@ func (l *limit) grow(now time.Time) {
 	}
 }
 
-// throttled shrinks the rate for a call that was sent at sent. Calls that were
-// on their way when it shrank last tell nothing new, and a look takes its time:
-// of many throttles at once each would shrink the rate otherwise.
+// throttled notes that a call which was sent at sent was throttled, and shrinks
+// the rate once a look is over. Until then it stays: of many throttles at once
+// each would shrink it otherwise, and each call waits by itself before it is
+// tried again. Calls that were on their way when the look began tell nothing new.
 func (l *limit) throttled(sent, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !sent.After(l.shrunk) && !l.shrunk.IsZero() {
+	if l.began.IsZero() || l.rate == 0 && now.Sub(l.began) > 3*look {
+		l.judged(now) // the first one for long
+	}
+	if sent.Before(l.began) {
 		return
 	}
 	l.ended++
 	l.refused++
-	if l.rate != 0 && now.Sub(l.shrunk) < look {
+	since := now.Sub(l.began)
+	if since < look {
 		return
 	}
-	keep := shrinkTo
-	if l.rate == 0 {
-		l.rate = max(float64(l.calls), float64(l.prior), first/shrinkTo)
-	} else {
+	least := slowest
+	if l.rate != 0 {
 		l.grow(now)
-		if l.rate == 0 {
-			l.rate = freeAt * l.ceiling
-		}
-		keep = 1 - heed*float64(l.refused)/float64(l.ended)
 	}
-	l.ceiling = max(l.rate, slowest)
-	l.rate = max(l.rate*keep, slowest)
-	l.grown, l.shrunk = now, now
+	if l.rate == 0 {
+		l.rate, least = float64(l.ended)/since.Seconds(), first
+	}
+	l.ceiling = max(l.rate, least)
+	part := float64(l.refused) / float64(l.ended)
+	if part <= 0.5 {
+		part *= heed
+	}
+	l.rate = max(l.rate*(1-part), least)
+	l.judged(now)
+}
+
+// judged begins another look.
+func (l *limit) judged(now time.Time) {
+	l.began, l.grown = now, now
 	l.ended, l.refused = 0, 0
 }
 
@@ -186,7 +177,7 @@ func (l *limit) throttled(sent, now time.Time) {
 func (l *limit) passed(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.rate != 0 && sent.After(l.shrunk) {
+	if !l.began.IsZero() && !sent.Before(l.began) {
 		l.ended++
 	}
 }

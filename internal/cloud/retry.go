@@ -12,11 +12,11 @@ import (
 )
 
 const (
-	maxAttempts = 10 // of a throttled call
+	maxAttempts = 20 // of a throttled call
 	maxFaults   = 4  // of a call that meets a broken connection or a 5xx
 	backoffBase = 50 * time.Millisecond
 	throttled0  = 250 * time.Millisecond
-	backoffCap  = 20 * time.Second
+	backoffCap  = 5 * time.Second // the lane paces the calls of all besides
 )
 
 // throttleCodes are the codes that mean "slower". The SDK's table counts
