@@ -21,9 +21,9 @@ func textOrNull(m map[string]string) any {
 
 // firstEvent is the event of format 1.0: of REST APIs, and of HTTP APIs that
 // ask for it. resource is the path of the resource or the route.
-func (v *apiVisit) firstEvent(home place, resource, path string, variables, stageVariables map[string]string, binary bool) map[string]any {
+func (v *apiVisit) firstEvent(account, resource, path string, variables, stageVariables map[string]string, binary bool) map[string]any {
 	headers, queries := map[string]string{}, map[string]string{}
-	multi := v.headers(home.Region)
+	multi := v.headers()
 	for name, values := range multi {
 		headers[name] = values[len(values)-1]
 	}
@@ -46,7 +46,7 @@ func (v *apiVisit) firstEvent(home place, resource, path string, variables, stag
 		"pathParameters": textOrNull(variables), "stageVariables": textOrNull(stageVariables),
 		"body": nil, "isBase64Encoded": false,
 		"requestContext": map[string]any{
-			"accountId": home.Account, "apiId": v.id, "domainName": apiDomain(v.id, home.Region), "domainPrefix": v.id, "extendedRequestId": v.reqID,
+			"accountId": account, "apiId": v.id, "domainName": v.domain, "domainPrefix": v.id, "extendedRequestId": v.reqID,
 			"httpMethod": v.r.Method, "identity": identity, "path": v.path, "protocol": v.r.Proto, "requestId": v.reqID,
 			"requestTime": v.at.Format(apiTime), "requestTimeEpoch": v.at.UnixMilli(), "resourcePath": resource, "stage": v.stage,
 		},
@@ -58,16 +58,16 @@ func (v *apiVisit) firstEvent(home place, resource, path string, variables, stag
 	return event
 }
 
-// secondEvent is the event of format 2.0, of HTTP APIs.
-func (v *apiVisit) secondEvent(home place, key string, variables, stageVariables map[string]string, binary bool) map[string]any {
+// secondEvent is the event of format 2.0, of HTTP APIs and functions' addresses.
+func (v *apiVisit) secondEvent(account, key string, variables, stageVariables map[string]string, binary bool) map[string]any {
 	headers := map[string]string{}
-	for name, values := range v.headers(home.Region) {
+	for name, values := range v.headers() {
 		if name != "Cookie" {
 			headers[strings.ToLower(name)] = strings.Join(values, ",")
 		}
 	}
 	context := map[string]any{
-		"accountId": home.Account, "apiId": v.id, "domainName": apiDomain(v.id, home.Region), "domainPrefix": v.id, "requestId": v.reqID,
+		"accountId": account, "apiId": v.id, "domainName": v.domain, "domainPrefix": v.id, "requestId": v.reqID,
 		"routeKey": key, "stage": v.stage, "time": v.at.Format(apiTime), "timeEpoch": v.at.UnixMilli(),
 		"http": map[string]any{"method": v.r.Method, "path": v.path, "protocol": v.r.Proto, "sourceIp": v.sourceIP(), "userAgent": v.r.UserAgent()},
 	}
@@ -77,7 +77,7 @@ func (v *apiVisit) secondEvent(home place, key string, variables, stageVariables
 			"cognitoIdentity": nil, "principalOrgId": v.signer.st.Org.ID}}
 	}
 	q := v.query()
-	event := map[string]any{"version": "2.0", "routeKey": key, "rawPath": v.path, "rawQueryString": q.Encode(), "headers": headers,
+	event := map[string]any{"version": "2.0", "routeKey": key, "rawPath": v.path, "rawQueryString": v.r.URL.RawQuery, "headers": headers,
 		"requestContext": context, "isBase64Encoded": false}
 	if len(q) > 0 {
 		queries := map[string]string{}

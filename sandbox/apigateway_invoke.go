@@ -23,6 +23,7 @@ type apiVisit struct {
 	signer *call  // nil when nobody signed
 	bad    *apiError
 	stage  string
+	domain string
 	origin string
 	reqID  string
 	at     time.Time
@@ -79,6 +80,7 @@ func (s *Sandbox) serveAPI(r *http.Request, body []byte, id, path string) *reply
 
 func (s *Sandbox) planVisit(v *apiVisit) apiPlan {
 	home, ok := s.st.APIs[v.id]
+	v.domain = apiDomain(v.id, home.Region)
 	if a := s.account(home.Account); ok && a != nil && s.reachable(home.Account, home.Region) {
 		if api := a.region(home.Region).HTTP.APIs[v.id]; api != nil {
 			return s.planHTTP(v, api)
@@ -161,9 +163,9 @@ func (v *apiVisit) sourceIP() string {
 }
 
 // headers are those that a function sees: the client's, and API Gateway's.
-func (v *apiVisit) headers(region string) http.Header {
+func (v *apiVisit) headers() http.Header {
 	h := v.r.Header.Clone()
-	for name, value := range map[string]string{"Host": apiDomain(v.id, region), "X-Forwarded-For": v.sourceIP(), "X-Forwarded-Port": "443",
+	for name, value := range map[string]string{"Host": v.domain, "X-Forwarded-For": v.sourceIP(), "X-Forwarded-Port": "443",
 		"X-Forwarded-Proto": "https", "X-Amzn-Trace-Id": "Root=1-" + strings.ReplaceAll(v.reqID, "-", "")[:8] + "-" + strings.ReplaceAll(v.reqID, "-", "")[8:]} {
 		h.Set(name, value)
 	}

@@ -95,7 +95,7 @@ func (d *restDeployment) mediaTypes(contentType string) bool {
 func (s *Sandbox) askREST(v *apiVisit, a *restAPI, d *restDeployment, stage *restStage, r *restResource, m *restMethod, variables map[string]string) apiPlan {
 	home := place{a.Owner, a.Region}
 	stageVariables := params(stage.Settings).strMap("variables")
-	event := v.firstEvent(home, r.Path, strings.TrimPrefix(v.path, "/"+v.stage), variables, stageVariables, d.mediaTypes(v.r.Header.Get("Content-Type")))
+	event := v.firstEvent(a.Owner, r.Path, strings.TrimPrefix(v.path, "/"+v.stage), variables, stageVariables, d.mediaTypes(v.r.Header.Get("Content-Type")))
 	asParams(event["requestContext"])["resourceId"] = r.ID
 	payload, err := plainJSON(event)
 	if err != nil {

@@ -68,11 +68,11 @@ func (s *Sandbox) askHTTP(v *apiVisit, a *httpAPI, route, integration params, va
 	key := route.str("routeKey")
 	stageVariables := params(a.Stages[v.stage]).strMap("stageVariables")
 	binary := len(v.body) > 0 && !readable(v.r.Header.Get("Content-Type"), v.body)
-	event := v.secondEvent(home, key, variables, stageVariables, binary)
+	event := v.secondEvent(a.Owner, key, variables, stageVariables, binary)
 	second := integration.str("payloadFormatVersion") == "2.0"
 	if !second {
 		_, resource, _ := strings.Cut(key, " ")
-		event = v.firstEvent(home, resource, v.path, variables, stageVariables, binary)
+		event = v.firstEvent(a.Owner, resource, v.path, variables, stageVariables, binary)
 		event["version"] = "1.0"
 	}
 	payload, err := plainJSON(event)

@@ -171,7 +171,7 @@ func TestHTTPAPI(t *testing.T) {
 		t.Errorf("%d %v", status, header)
 	}
 	if e.Version != "2.0" || e.RouteKey != "GET /pets/{id}" || e.RawPath != "/pets/7" || e.PathParameters["id"] != "7" || e.QueryStringParameters["a"] != "1,2" ||
-		e.RawQueryString != "a=1&a=2&b=x+y" || e.Headers["x-custom"] != "c" || len(e.Cookies) != 2 || e.StageVariables["v"] != "$default" ||
+		e.RawQueryString != "a=1&a=2&b=x%20y" || e.Headers["x-custom"] != "c" || len(e.Cookies) != 2 || e.StageVariables["v"] != "$default" ||
 		e.RequestContext.AccountID != devAccount || e.RequestContext.Stage != "$default" || e.RequestContext.DomainName != host || e.RequestContext.HTTP.Method != "GET" {
 		t.Errorf("event %s", text)
 	}

@@ -9,10 +9,13 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/account"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	ddbtypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
+	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
+	ebtypes "github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
@@ -21,6 +24,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/resourcegroupstaggingapi"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 	"github.com/aws/aws-sdk-go-v2/service/servicequotas"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -98,6 +102,22 @@ func (c *cloud) denials() []denial {
 		}},
 		{action: "lambda:GetAccountSettings", says: "lambda:GetAccountSettings on resource: *", code: "AccessDeniedException", call: func(cfg aws.Config) error {
 			_, err := lambda.NewFromConfig(cfg).GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{})
+			return err
+		}},
+		{action: "events:PutEvents", says: "events:PutEvents on resource: " + at("events", "event-bus/default"), code: "AccessDeniedException", call: func(cfg aws.Config) error {
+			_, err := eventbridge.NewFromConfig(cfg).PutEvents(ctx, &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{{EventBusName: aws.String(at("events", "event-bus/default")), Source: aws.String("s"), DetailType: aws.String("d"), Detail: aws.String("{}")}}})
+			return err
+		}, protect: func(admin aws.Config, doc string) error {
+			doc = strings.ReplaceAll(doc, `"Resource":"*"`, `"Resource":"`+at("events", "event-bus/default")+`"`)
+			_, err := eventbridge.NewFromConfig(admin).PutPermission(ctx, &eventbridge.PutPermissionInput{Policy: &doc})
+			return err
+		}},
+		{action: "apigateway:GET", says: "apigateway:GET on resource: arn:aws:apigateway:eu-west-1::/apis", code: "AccessDeniedException", call: func(cfg aws.Config) error {
+			_, err := apigatewayv2.NewFromConfig(cfg).GetApis(ctx, &apigatewayv2.GetApisInput{})
+			return err
+		}},
+		{action: "scheduler:ListSchedules", says: "scheduler:ListSchedules on resource: " + at("scheduler", "schedule/*/*"), code: "AccessDeniedException", call: func(cfg aws.Config) error {
+			_, err := scheduler.NewFromConfig(cfg).ListSchedules(ctx, &scheduler.ListSchedulesInput{})
 			return err
 		}},
 		{action: "cloudformation:DeleteStack", says: "cloudformation:DeleteStack on resource: " + at("cloudformation", "stack/s/*"), code: "AccessDenied", call: func(cfg aws.Config) error {

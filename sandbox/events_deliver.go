@@ -3,6 +3,7 @@ package sandbox
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // eventDelivery is one event on its way from a rule to a target.
@@ -127,6 +128,9 @@ func (c *call) serviceSends(q *queue, m *queueMessage, source, account string) e
 			}
 			m.Key = k.arn()
 		}
+	}
+	if c.opts.Unkind { // it takes a moment
+		m.Visible = m.Visible.Add(time.Duration(c.random() * float64(time.Second)))
 	}
 	c.enqueue(q, m)
 	return nil

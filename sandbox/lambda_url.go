@@ -1,14 +1,11 @@
 package sandbox
 
 import (
-	"encoding/base64"
-	"encoding/json"
 	"net/http"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 )
 
 const urlRoutes = `
@@ -204,8 +201,11 @@ func (s *Sandbox) serveFunctionURL(r *http.Request, body []byte, sig signature, 
 	if run.err != nil || run.result.Error != "" {
 		return refused(http.StatusBadGateway, "Internal Server Error")
 	}
-	writeHTTP(rec, run.result.Payload)
-	return rec
+	answer, ok := readHTTPReply(run.result.Payload, true)
+	if !ok {
+		return refused(http.StatusBadGateway, "Internal Server Error")
+	}
+	return answer
 }
 
 // startByURL begins an invocation if the caller may use the address: signed by
@@ -227,75 +227,25 @@ func (c *call) startByURL(f *lambdaFunction, ref functionRef, signed bool) (*lam
 			return nil, err
 		}
 	}
-	return c.startLambda(f, ref, c.urlEvent(u), "")
+	event, err := c.urlEvent(u)
+	if err != nil {
+		return nil, err
+	}
+	return c.startLambda(f, ref, event, "")
 }
 
 // urlEvent is the request as functions get it: payload format 2.0.
-func (c *call) urlEvent(u *functionURL) []byte {
-	r, now := c.HTTP, c.now()
-	headers, query := obj{}, obj{}
-	for k := range r.Header {
-		headers[strings.ToLower(k)] = strings.Join(r.Header[k], ",")
-	}
-	headers["host"] = hostName(r.Host)
-	values := r.URL.Query()
-	for k := range values {
-		query[k] = strings.Join(values[k], ",")
-	}
-	path := r.URL.Path
-	if path == "" {
-		path = "/"
-	}
-	remote, _, _ := strings.Cut(r.RemoteAddr, ":")
-	context := obj{"accountId": "anonymous", "apiId": u.ID, "domainName": hostName(r.Host), "domainPrefix": u.ID, "requestId": c.uuid(), "routeKey": "$default",
-		"stage": "$default", "time": now.Format("02/Jan/2006:15:04:05 +0000"), "timeEpoch": now.UnixMilli(),
-		"http": obj{"method": r.Method, "path": path, "protocol": r.Proto, "sourceIp": remote, "userAgent": r.UserAgent()}}
+func (c *call) urlEvent(u *functionURL) ([]byte, error) {
+	v := &apiVisit{r: c.HTTP, body: c.Body, id: u.ID, path: c.HTTP.URL.Path, stage: "$default", domain: hostName(c.HTTP.Host), reqID: c.uuid(), at: c.now()}
+	account := "anonymous"
 	if c.Who.Type != "anonymous" {
-		context["accountId"] = c.Who.Account
-		context["authorizer"] = obj{"iam": obj{"accountId": c.Who.Account, "callerId": c.Who.UserID, "userArn": c.Who.ARN, "userId": c.Who.UserID}}
+		v.signer, account = c, c.Who.Account
 	}
-	event := obj{"version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": r.URL.RawQuery, "headers": headers, "requestContext": context, "isBase64Encoded": false}
-	if len(query) > 0 {
-		event["queryStringParameters"] = query
+	if v.path == "" {
+		v.path = "/"
 	}
-	if len(c.Body) > 0 {
-		if event["body"] = string(c.Body); !utf8.Valid(c.Body) {
-			event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString(c.Body), true
-		}
-	}
-	return encodeJSON(event)
-}
-
-// writeHTTP answers with what a function made: a document with a status code,
-// or anything else as a body.
-func writeHTTP(rec *reply, payload []byte) {
-	var doc struct {
-		StatusCode int               `json:"statusCode"`
-		Headers    map[string]string `json:"headers"`
-		Cookies    []string          `json:"cookies"`
-		Body       string            `json:"body"`
-		Encoded    bool              `json:"isBase64Encoded"`
-	}
-	if json.Unmarshal(payload, &doc) != nil || doc.StatusCode == 0 {
-		var text string
-		if json.Unmarshal(payload, &text) == nil {
-			payload = []byte(text)
-		}
-		_, _ = rec.Write(payload)
-		return
-	}
-	for k, v := range doc.Headers {
-		rec.Header().Set(k, v)
-	}
-	for _, v := range doc.Cookies {
-		rec.Header().Add("Set-Cookie", v)
-	}
-	body := []byte(doc.Body)
-	if doc.Encoded {
-		body, _ = base64.StdEncoding.DecodeString(doc.Body)
-	}
-	rec.WriteHeader(doc.StatusCode)
-	_, _ = rec.Write(body)
+	binary := len(c.Body) > 0 && !readable(c.HTTP.Header.Get("Content-Type"), c.Body)
+	return plainJSON(v.secondEvent(account, "$default", nil, nil, binary))
 }
 
 // hosted says whether a request is for a function's address.

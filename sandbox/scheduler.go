@@ -50,7 +50,7 @@ func (s *Sandbox) schedulerOps() map[string]operation {
 		"GetSchedule":        {run: getSchedule, resources: schedule},
 		"UpdateSchedule":     {run: updateSchedule, resources: schedule},
 		"DeleteSchedule":     {run: deleteSchedule, resources: schedule},
-		"ListSchedules":      {run: listSchedules},
+		"ListSchedules":      {run: listSchedules, resources: func(c *call) []string { return []string{c.arn("schedule/*/*")} }},
 		"GetScheduleGroup":   {run: getScheduleGroup, resources: group},
 		"ListScheduleGroups": {run: listScheduleGroups},
 	}

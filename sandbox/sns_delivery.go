@@ -97,8 +97,7 @@ func (c *call) giveUpOn(t *topic, s *subscription, p *publication) bool {
 	return c.toQueue(t, dead.str("deadLetterTargetArn"), c.envelope(t, s, p)) == nil
 }
 
-// toQueue puts a message into a queue, if the queue's policy lets SNS do so for
-// the topic, and SNS may use the queue's key.
+// toQueue puts a message into a queue for the topic.
 func (c *call) toQueue(t *topic, queue string, m *queueMessage) error {
 	q := c.queueByARN(queue)
 	if q == nil {
@@ -107,27 +106,7 @@ func (c *call) toQueue(t *topic, queue string, m *queueMessage) error {
 	if t.Attributes["FifoTopic"] != "true" && q.fifo() {
 		return fail("InvalidParameter", "a standard topic doesn't deliver to a FIFO queue")
 	}
-	sns := c.asService("sns.amazonaws.com")
-	sns.Service, sns.Op, sns.Region = "sqs", "SendMessage", q.Region
-	keys := sns.sourceKeys(t.arn(), t.Owner)
-	err := sns.check(access{Action: "sqs:SendMessage", Resource: q.arn(), Owner: q.Owner, Policy: c.bound(c.effective(q)["Policy"], q.Bound), Context: keys})
-	if err != nil {
-		return err
-	}
-	if id := c.effective(q)["KmsMasterKeyId"]; id != "" {
-		for _, action := range []string{"kms:GenerateDataKey", "kms:Decrypt"} {
-			k, err := sns.useKeyIf(sns.keyOf(q.Owner, id, "sqs"), action, "sqs", map[string]string{"aws:sqs:arn": q.arn()}, keys)
-			if err != nil {
-				return err
-			}
-			m.Key = k.arn()
-		}
-	}
-	if c.opts.Unkind { // it takes a moment
-		m.Visible = m.Visible.Add(time.Duration(c.random() * float64(time.Second)))
-	}
-	c.enqueue(q, m)
-	return nil
+	return c.asService("sns.amazonaws.com").serviceSends(q, m, t.arn(), t.Owner)
 }
 
 // envelope is the message as the queue gets it: the bare text with its

@@ -139,7 +139,7 @@ func (r *Run) Text(w io.Writer, st Style) {
 	case axle.RunFailed, axle.RunPartial, axle.RunInterrupted, axle.RunBlocked:
 		next := "axle resume " + r.Run
 		if r.Command == "bootstrap" {
-			next = "the same axle bootstrap again"
+			next = "axle bootstrap --yes"
 		}
 		fmt.Fprintf(w, "To go on with what is left: %s\n", st.bold.Render(next))
 	}
