@@ -35,7 +35,7 @@ func (a *Artifacts) ensureKey(ctx context.Context) (string, error) {
 			Hint:    "aws kms enable-key, or cancel-key-deletion before: what is in the bucket can't be read without it"}
 	}
 	client, opt := a.cloud.KMS(a.hub)
-	out, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: key.Arn}, opt)
+	out, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: key.Arn, PolicyName: aws.String("default")}, opt)
 	if err != nil {
 		return "", a.explain(err, "read the policy of key "+ArtifactAlias)
 	}

@@ -213,12 +213,7 @@ func localPath(n *yaml.Node) bool {
 	if _, call := shortForm(n); call || strings.Contains(n.Value, "{{resolve:") || strings.Contains(n.Value, "${") {
 		return false
 	}
-	for _, scheme := range []string{"s3://", "https://", "http://", "arn:"} {
-		if strings.HasPrefix(strings.ToLower(n.Value), scheme) {
-			return false
-		}
-	}
-	return true
+	return !strings.Contains(n.Value, "://") && !strings.HasPrefix(n.Value, "arn:")
 }
 
 // function is what a resource says of its function, or Globals for it.

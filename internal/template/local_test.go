@@ -30,6 +30,7 @@ Resources:
   E: {Type: AWS::Lambda::Function, Properties: {Code: !If [X, ./a, ./b]}}
   F: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: 'it''s.yaml'}}
   G: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://example.com/x}}
+  G2: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: "ssm-doc://arn:aws:ssm:x"}}
   H: {Type: AWS::Glue::Job, Properties: {Command: {ScriptLocation: job.py}}}
   I:
     Type: AWS::Serverless::GraphQLApi
@@ -65,11 +66,11 @@ func TestLocals(t *testing.T) {
 10 A CodeUri ./äA [A python3.12 arm64 ]
 18 C Code ../c's [C  x86_64 makefile]
 21 F TemplateURL it's.yaml
-23 H Command.ScriptLocation job.py
-28 I Resolvers.Query.get.CodeUri get.js
-29 J Location app/template.yaml
-33  Location part.yaml
-37 L${N} Content layer`
+24 H Command.ScriptLocation job.py
+29 I Resolvers.Query.get.CodeUri get.js
+30 J Location app/template.yaml
+34  Location part.yaml
+38 L${N} Content layer`
 	if text := strings.Join(got, "\n"); text != want {
 		t.Errorf("got\n%s\nwant\n%s", text, want)
 	}
