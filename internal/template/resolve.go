@@ -41,11 +41,16 @@ type Emitted struct {
 }
 
 // Resolve gives the template's resources with intrinsics evaluated as far as
-// the world is known, in the order of the text. Those whose condition is known
-// to be false are left out.
+// the world is known, in the order of the text, and the Globals of AWS SAM put
+// under those of its types. Those whose condition is known to be false are left
+// out.
 func (t *Template) Resolve(w World) []*Declared {
 	r := newResolver(t, w)
 	var out []*Declared
+	var shared *Node
+	if t.Serverless() {
+		shared = globals(r)
+	}
 	r.eachEntry("Resources", func(key, body *yaml.Node) {
 		res, ok := t.Resources[key.Value]
 		if !ok || res.Condition != "" && r.condition(res.Condition) == no {
@@ -62,6 +67,7 @@ func (t *Template) Resolve(w World) []*Declared {
 				d.serverlessAttributes(body.Content[i], body.Content[i+1])
 			}
 		}
+		d.withGlobals(shared)
 		out = append(out, d)
 	})
 	return out

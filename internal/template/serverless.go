@@ -34,6 +34,14 @@ func (t *Template) Expanded(w World) []*Declared {
 // globals are the Globals section, by kind of resource such as Function.
 func globals(r *resolver) *Node { return r.value(r.sections["Globals"], 0) }
 
+// withGlobals puts what the Globals section says of a kind of resource under what a
+// resource of that kind says itself.
+func (d *Declared) withGlobals(g *Node) {
+	if kind, ours := strings.CutPrefix(d.Type, "AWS::Serverless::"); ours && g.Get(kind) != nil {
+		d.Properties = merge(without(g.Get(kind), d.ignored), d.Properties)
+	}
+}
+
 // stageOf is the name of the stage of an API of the template.
 func (s *serverless) stageOf(api *Node) string {
 	if api == nil {
@@ -41,7 +49,7 @@ func (s *serverless) stageOf(api *Node) string {
 	}
 	for _, d := range s.given {
 		if len(api.Refs) == 1 && d.Name == api.Refs[0].Name && d.Type == "AWS::Serverless::Api" {
-			return stageName(merge(s.globals.Get("Api"), d.Properties).Get("StageName"))
+			return stageName(d.Properties.Get("StageName"))
 		}
 	}
 	return ""
@@ -68,9 +76,6 @@ func (s *serverless) resource(d *Declared) {
 		return
 	}
 	p := d.Properties
-	if g := s.globals.Get(kind); g != nil {
-		p = merge(without(g, d.ignored), p)
-	}
 	switch kind {
 	case "Function":
 		s.function(d.Name, p)
