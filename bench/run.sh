@@ -25,7 +25,9 @@ for part in ${*:-engine plan discovery access moto sandbox latency regions peers
 		peers=$bin/peers
 		sh bench/peers/install.sh "$peers" || peers=
 		"$bin/deploy" -goloop "$bin/goloop" -peers "$peers" -suite peers -rounds "$rounds"
-		"$bin/deploy" -goloop "$bin/goloop" -peers "$peers" -suite peers-latency -rounds 1
+		for suite in peers-latency peers-stacks; do
+			"$bin/deploy" -goloop "$bin/goloop" -peers "$peers" -suite $suite -rounds 1
+		done
 		;;
 	regions | fleet | fleet-small | storm) "$bin/deploy" -goloop "$bin/goloop" -suite "$part" -rounds 1 ;;
 	*) "$bin/deploy" -goloop "$bin/goloop" -suite "$part" -rounds "$rounds" ;;

@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&b.boto3, "boto3", "bench/boto3_loop.py", "the boto3 script")
 	flag.StringVar(&b.peers, "peers", "", "where bench/peers/install.sh has installed")
 	flag.IntVar(&b.rounds, "rounds", 3, "how often everything is done; medians are shown")
-	suite := flag.String("suite", "moto", "moto, sandbox, latency, regions, peers, peers-latency, fleet, fleet-small or storm")
+	suite := flag.String("suite", "moto", "moto, sandbox, latency, regions, peers, peers-latency, peers-stacks, fleet, fleet-small or storm")
 	accounts := flag.Int("accounts", 0, "how many accounts (default: the suite's)")
 	stack := flag.Duration("stack-time", 0, "how long a stack takes on the sandbox (default: the suite's)")
 	only := flag.String("tool", "", "measure this one alone, such as axle")
@@ -232,7 +232,9 @@ func (b *bench) axleTool(name string, extra ...string) tool {
 	return tool{name: name, phases: []phase{
 		{name: first, args: deploy},
 		{name: again, args: deploy},
-		{name: anew, args: deploy, prepare: func(_ context.Context, dir string, _ *emulator) error { return os.RemoveAll(filepath.Join(dir, ".axle")) }},
+		{name: anew, args: deploy, prepare: func(_ context.Context, dir string, _ *emulator) error {
+			return os.RemoveAll(filepath.Join(dir, ".axle"))
+		}},
 		{name: remove, args: append([]string{b.axle, "destroy", "--yes", "--quiet", "--output", "json"}, extra...)},
 	}}
 }

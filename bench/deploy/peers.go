@@ -68,16 +68,21 @@ commandRole: arn:aws:iam::` + id + `:role/OrganizationAccountAccessRole
 	}}
 }
 
-// besidePeers is Axle beside other deployers, on moto. Each runs as wide as is
-// best for it.
-func (b *bench) besidePeers(title string, accounts int, latency time.Duration) *setting {
+// besidePeers is Axle beside other deployers, on moto, or with a stack time on
+// the sandbox, which has what takomo needs but not what org-formation does. Each
+// runs as wide as is best for it.
+func (b *bench) besidePeers(title string, accounts int, latency, stackTime time.Duration) *setting {
 	axle, loop, boto3 := b.axleTool("axle"), b.loopTool(16, []string{region}), b.boto3Tool(16)
 	axle.phases = axle.phases[:3]
-	s := &setting{title: title, onMoto: true, accounts: accounts, latency: latency, regions: []string{region}, tools: []tool{axle, loop, boto3}}
+	s := &setting{title: title, onMoto: stackTime == 0, accounts: accounts, latency: latency, stackTime: stackTime, regions: []string{region}, tools: []tool{axle, loop, boto3}}
 	if b.peers == "" {
 		return s
 	}
-	for _, peer := range []tool{b.orgFormation(16), b.orgFormation(accounts), b.takomo()} {
+	peers := []tool{b.takomo()}
+	if s.onMoto {
+		peers = append(peers, b.orgFormation(16), b.orgFormation(accounts))
+	}
+	for _, peer := range peers {
 		s.tools = append(s.tools, peer)
 		s.goals = append(s.goals, ratio("first deploy, of that of "+peer.name, 1, axle.name, first, peer.name, first),
 			ratio("again, of that of "+peer.name, 1, axle.name, again, peer.name, again))

@@ -53,9 +53,11 @@ func (b *bench) suite(name string) (*setting, error) {
 				goal{"again", 20, " s", func(_ *setting, r results) float64 { return r.wall(axle.name, again).Seconds() }},
 				goal{"again, memory", 500, " MiB", func(_ *setting, r results) float64 { return float64(r.peak(axle.name, again) >> 20) }})}, nil
 	case "peers":
-		return b.besidePeers("moto, no latency", 100, 0), nil
+		return b.besidePeers("moto, no latency", 100, 0, 0), nil
 	case "peers-latency":
-		return b.besidePeers("moto, 60 ms a call", 50, 60*time.Millisecond), nil
+		return b.besidePeers("moto, 60 ms a call", 50, 60*time.Millisecond, 0), nil
+	case "peers-stacks":
+		return b.besidePeers("sandbox, 60 ms a call", 50, 60*time.Millisecond, 5*time.Second), nil
 	case "fleet":
 		return b.fleet("sandbox with AWS's rates", "aws", 1000, 30*time.Second), nil
 	case "fleet-small":

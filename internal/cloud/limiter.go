@@ -14,8 +14,10 @@ import (
 type stack = middleware.Stack
 
 const (
-	// look is the time after which the rate is judged again.
-	look = time.Second
+	// look is the time after which the rate is judged again; firstLook is after
+	// the first throttle, when calls are sent as they come.
+	look      = time.Second
+	firstLook = look / 4
 	// heed is how much of the part that was throttled the rate loses, once in
 	// each look: a rate that is too high comes down in a few looks, and
 	// throttles that have nothing to do with our rate don't bring it to a halt.
@@ -148,7 +150,7 @@ func (l *limit) throttled(sent, now time.Time) {
 	l.ended++
 	l.refused++
 	since := now.Sub(l.began)
-	if since < look {
+	if since < firstLook || l.rate != 0 && since < look {
 		return
 	}
 	least := slowest

@@ -107,11 +107,11 @@ func TestLimitIsLiftedAgain(t *testing.T) {
 	if !l.free() {
 		t.Fatal("limited before the look is over")
 	}
-	now = now.Add(look)
+	now = now.Add(firstLook)
 	l.throttled(now, now)
-	first, want := l.rate, 25.0
+	first, want := l.rate, 25/firstLook.Seconds()
 	if math.Abs(first-want) > 0.01 {
-		t.Errorf("rate %v after 26 of 51 calls in a second were throttled, want %v", first, want)
+		t.Errorf("rate %v after 26 of 51 calls in a look were throttled, want %v", first, want)
 	}
 	for range 10 {
 		l.throttled(sent, now.Add(2*look))
