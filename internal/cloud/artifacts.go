@@ -100,7 +100,7 @@ func (a *Artifacts) upload(ctx context.Context, key string, open func() (io.Read
 
 // Prove makes sure that an account can read the bucket, by reading from it. A
 // policy that was changed just now takes a moment: until then the failure is
-// transient.
+// transient, unless it isn't that policy which refuses.
 func (a *Artifacts) Prove(ctx context.Context, key string, by axle.Account) error {
 	if by.ID == a.hub.Account {
 		return nil
@@ -125,30 +125,42 @@ func (a *Artifacts) prove(ctx context.Context, key string, by axle.Account) erro
 	if !isDenied(err) || isCredential(err) || !errors.As(failure, &f) {
 		return failure
 	}
-	if a.changed.Load() > 0 {
-		f.Err = &transientError{f.Err}
+	var api smithy.APIError
+	said := ""
+	if errors.As(err, &api) {
+		said = api.ErrorMessage()
+	}
+	if !LacksPermission(err) && !strings.Contains(said, "explicit deny") && a.changedFor() < longestPolicyTime {
+		return a.justChanged()
 	}
 	f.Resource = a.bucket
-	var api smithy.APIError
-	if errors.As(err, &api) && strings.Contains(api.ErrorMessage(), "kms:") {
-		f.Hint = "kms:Decrypt on the key " + ArtifactAlias + " of the hub is needed: axle bootstrap gives it to the role, and the key's policy must let the account in; " + denied(api.ErrorMessage())
-	} else {
-		f.Hint = "s3:GetObject on the bucket is needed: axle bootstrap gives it to the role, and the bucket's policy must let the account in; " + denied(api.ErrorMessage())
+	f.Hint = "s3:GetObject on the bucket is needed: axle bootstrap gives it to the role, and the bucket's policy must let the account in; " + denied(said)
+	if strings.Contains(said, "kms:") {
+		f.Hint = "kms:Decrypt on the key " + ArtifactAlias + " of the hub is needed: axle bootstrap gives it to the role, and the key's policy must let the account in; " + denied(said)
 	}
 	return failure
 }
 
-// policyTime is how long a changed policy is waited for where nobody can prove
-// that it holds.
-const policyTime = 5 * time.Second
+// How long a policy that was changed is waited for: where nobody can prove that
+// it holds, and at most.
+const (
+	policyTime        = 5 * time.Second
+	longestPolicyTime = time.Minute
+)
+
+// changedFor is the time since a policy was changed; long when none was.
+func (a *Artifacts) changedFor() time.Duration { return time.Since(time.Unix(0, a.changed.Load())) }
 
 // Settled is for readers that can't be tried out: it fails for a moment after a
 // policy was changed, to be asked again.
 func (a *Artifacts) Settled() error {
-	at := a.changed.Load()
-	if at == 0 || time.Since(time.Unix(0, at)) > policyTime {
+	if a.changedFor() > policyTime {
 		return nil
 	}
+	return a.justChanged()
+}
+
+func (a *Artifacts) justChanged() error {
 	return &axle.Failure{Code: "JustChanged", Resource: a.bucket, Err: &transientError{errors.New("a policy was changed")},
 		Message: fmt.Sprintf("who may read bucket %s was changed just now, and AWS takes a moment until it knows", a.bucket)}
 }

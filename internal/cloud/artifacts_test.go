@@ -213,3 +213,34 @@ func TestWithStatement(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// Who can't read is told at once, unless it is a policy of ours that AWS may not
+// know yet.
+func TestArtifactsProve(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	ctx := context.Background()
+	first := h.cloud(t, Access{For: members}).Artifacts(artifactHub, Readers{Accounts: []string{"333333333333"}})
+	if err := first.Put(ctx, "files/a", some("a")); err != nil {
+		t.Fatal(err)
+	}
+	outsider := axle.Account{ID: "444444444444", Name: "else"}
+	var f *axle.Failure
+	if err := first.Prove(ctx, "files/a", outsider); !errors.As(err, &f) || f.Code != "JustChanged" || !isTransient(err) {
+		t.Errorf("got %v", err)
+	}
+	later := h.cloud(t, Access{For: members}).Artifacts(artifactHub, Readers{Accounts: []string{"333333333333"}})
+	err := later.Prove(ctx, "files/a", outsider)
+	if !errors.As(err, &f) || f.Code != "AccessDenied" || isTransient(err) || !strings.Contains(f.Hint, "the bucket's policy must let the account in") ||
+		!strings.Contains(f.Message, "read files/a in the artifact bucket axle-artifacts-222222222222-eu-west-1 in else (444444444444)") {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	if err := later.Prove(ctx, "files/a", axle.Account{ID: "333333333333"}); err != nil {
+		t.Error(err)
+	}
+	if err := first.Settled(); !isTransient(err) {
+		t.Errorf("got %v", err)
+	}
+	if err := later.Settled(); err != nil {
+		t.Error(err)
+	}
+}
