@@ -236,7 +236,7 @@ func (f *function) link(name, typ string, props *Dict) (*apiLink, error) {
 	if r == nil {
 		return nil, badEvent(name, "%s property of Api event must reference a valid resource in the same template.", property)
 	}
-	link := &apiLink{id: id, props: t0(r.dict("Properties")), suffix: "Stage", stage: word("Stage")}
+	link := &apiLink{id: id, props: orEmpty(r.dict("Properties")), suffix: "Stage", stage: word("Stage")}
 	if stage, ok := textOf(link.props.get("StageName")); ok {
 		if stage == "" && typ == "Api" {
 			return nil, badResource(id, "StageName cannot be empty.")

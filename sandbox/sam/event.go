@@ -168,7 +168,7 @@ func (e *event) deadLetters(ofRule bool) (any, []*resource, error) {
 	if v == nil {
 		return nil, nil, nil
 	}
-	config := t0(asDict(v))
+	config := orEmpty(asDict(v))
 	switch {
 	case config.has("Arn") && config.has("Type"):
 		return nil, nil, badEvent(e.id, "You can either define 'Arn' or 'Type' property of DeadLetterConfig.")
@@ -256,7 +256,7 @@ func (e *event) scheduler() ([]*resource, error) {
 func (e *event) logs() ([]*resource, error) {
 	source := made("Fn::Sub", []any{"arn:" + e.partition + ":logs:${AWS::Region}:${AWS::AccountId}:log-group:${__LogGroupName__}:*",
 		made("__LogGroupName__", e.props.get("LogGroupName"))})
-	permission := e.permission("logs."+"amazonaws.com", source, "")
+	permission := e.permission("logs.amazonaws.com", source, "")
 	filter := e.new("AWS::Logs::SubscriptionFilter", e.id, made("DestinationArn", e.function.arn()))
 	copyProps(filter.props, e.props, "LogGroupName", "FilterPattern")
 	filter.dependsOn = []any{permission.id}

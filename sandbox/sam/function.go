@@ -302,7 +302,7 @@ func (f *function) version(sha string) (*resource, error) {
 	if truthy(f.props.get("AutoPublishAliasAllProperties")) {
 		of = p.shallow()
 		for _, l := range p.list("Layers") {
-			layer := t0(f.out.dict("Resources").dict(referred(l)))
+			layer := orEmpty(f.out.dict("Resources").dict(referred(l)))
 			if settings := layer.dict("Properties"); truthy(settings.get("PublishLambdaVersion")) {
 				of.Set(referred(l), settings)
 			}
@@ -331,8 +331,8 @@ func (f *function) version(sha string) (*resource, error) {
 	return out, nil
 }
 
-// t0 is a map that may be missing, as an empty one.
-func t0(d *Dict) *Dict {
+// orEmpty is a map that may be missing, as an empty one.
+func orEmpty(d *Dict) *Dict {
 	if d == nil {
 		return NewDict()
 	}

@@ -75,7 +75,7 @@ func (e *event) addHTTPRoute(path, method string) error {
 		if err != nil {
 			return err
 		}
-		if leads && truthy(e.api.props.get(managed)) {
+		if leads && truthy(e.api.props.get(managedKey)) {
 			return badEvent(e.name, "API method '%s' defined multiple times for path '%s'.", method, path)
 		}
 		condition, _ := e.attributes.get("Condition").(string)
@@ -140,7 +140,7 @@ func addPathParameters(m *Dict, path string) {
 // httpAuth asks for an authorizer on a route.
 func (e *event) httpAuth(d *definition, path, key string) error {
 	auth := e.props.dict("Auth")
-	api := t0(e.api.props.dict("Auth"))
+	api := orEmpty(e.api.props.dict("Auth"))
 	name := auth.get("Authorizer")
 	if !truthy(name) {
 		if !truthy(api.get("DefaultAuthorizer")) {
@@ -186,33 +186,33 @@ func (e *event) httpAuth(d *definition, path, key string) error {
 // httpApi is an AWS::Serverless::HttpApi.
 func (m *macro) httpApi() ([]*resource, error) {
 	p := m.props
-	for _, name := range []string{"CorsConfiguration"} {
-		v, err := m.resolve(p.get(name))
-		if err != nil {
-			return nil, err
-		}
-		p.set(name, v)
+	cors, err := m.resolve(p.get("CorsConfiguration"))
+	if err != nil {
+		return nil, err
 	}
+	p.set("CorsConfiguration", cors)
 	body := p.dict("DefinitionBody")
 	api := &resource{id: m.id, typ: "AWS::ApiGatewayV2::Api", dependsOn: m.source.get("DependsOn"), attributes: m.attributes, props: NewDict()}
 	if truthy(p.get("DefinitionUri")) && truthy(body) {
 		return nil, badResource(m.id, "Specify either 'DefinitionUri' or 'DefinitionBody' property and not both.")
 	}
 	if !truthy(body) {
-		for name, what := range map[string]string{"CorsConfiguration": "Cors", "Auth": "Auth", "Tags": "Tags", "Description": "Description", "Name": "Name"} {
+		if truthy(p.get("CorsConfiguration")) {
+			return nil, badResource(m.id, "Cors works only with inline OpenApi specified in 'DefinitionBody' property.")
+		}
+		for _, name := range []string{"Auth", "Tags", "Name", "Description"} {
 			if truthy(p.get(name)) {
-				return nil, badResource(m.id, "%s works only with inline OpenApi specified in the 'DefinitionBody' property.", what)
+				return nil, badResource(m.id, "%s works only with inline OpenApi specified in the 'DefinitionBody' property.", name)
 			}
 		}
 	}
 	var permissions []*resource
 	var tags *Dict
 	if truthy(body) {
-		var err error
 		if body, permissions, err = m.httpDefinition(body); err != nil {
 			return nil, err
 		}
-		tags = t0(p.dict("Tags")).shallow()
+		tags = orEmpty(p.dict("Tags")).shallow()
 		tags.Set("httpapi:createdBy", "SAM")
 	}
 	if truthy(p.get("FailOnWarnings")) {
@@ -314,7 +314,7 @@ func (m *macro) httpTexts(d *definition) error {
 
 // addTags tags an HTTP API, which takes its tags from the definition.
 func addTags(d *definition, given *Dict) error {
-	tags := t0(given).shallow()
+	tags := orEmpty(given).shallow()
 	tags.Set("httpapi:createdBy", "SAM")
 	list, ok := d.doc.get("tags").([]any)
 	if d.doc.get("tags") != nil && !ok {

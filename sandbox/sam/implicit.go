@@ -34,8 +34,8 @@ func httpSkeleton() *Dict {
 	return oldDict("openapi", word("3.0.1"), "info", oldDict("version", word("1.0"), "title", oldDict("Ref", word("AWS::StackName"))), "paths", oldDict())
 }
 
-// managed marks an API whose definition is the transform's.
-const managed = "__MANAGE_SWAGGER"
+// managedKey marks an API whose definition is the transform's.
+const managedKey = "__MANAGE_SWAGGER"
 
 // hasRestApi says whether a REST API is declared, or an event of one.
 func (t *transform) hasRestApi() bool {
@@ -122,7 +122,7 @@ func (t *transform) addDefinitions() {
 				continue
 			}
 			props.own("DefinitionBody", skeleton())
-			props.own(managed, true)
+			props.own(managedKey, true)
 		}
 	}
 }
@@ -131,7 +131,7 @@ func (t *transform) addDefinitions() {
 // are declared without a definition, the paths of the functions' events.
 func (t *transform) addImplicit(a *implicitApi) error {
 	existing := clone(t.resources().get(a.id))
-	props := oldDict("DefinitionBody", a.skeleton(), managed, true)
+	props := oldDict("DefinitionBody", a.skeleton(), managedKey, true)
 	if a.stage != "" {
 		props.own("StageName", word(a.stage))
 	}
@@ -228,18 +228,24 @@ func routeOf(a *implicitApi, name string, props *Dict) (api, path, method string
 	if d := asDict(given); d.has("Ref") {
 		given = d.get("Ref")
 	}
-	texts := map[string]string{}
-	for property, v := range map[string]any{a.property: given, "Path": props.get("Path"), "Method": props.get("Method")} {
-		if v == nil {
-			return "", "", "", badEvent(name, "Property '%s' is required.", property)
+	fields := []struct {
+		name string
+		v    any
+		text *string
+	}{{"Path", props.get("Path"), &path}, {"Method", props.get("Method"), &method}, {a.property, given, &api}}
+	for _, f := range fields {
+		if f.v == nil {
+			return "", "", "", badEvent(name, "Property '%s' is required.", f.name)
 		}
-		s, ok := textOf(v)
-		if !ok {
-			return "", "", "", badEvent(name, "Property '%s' should be a string.", property)
-		}
-		texts[property] = s
 	}
-	return texts[a.property], texts["Path"], texts["Method"], nil
+	for _, f := range fields {
+		s, ok := textOf(f.v)
+		if !ok {
+			return "", "", "", badEvent(name, "Property '%s' should be a string.", f.name)
+		}
+		*f.text = s
+	}
+	return api, path, method, nil
 }
 
 // tagImplicit gives the implicit API the tags of a function that passes them on.
@@ -273,7 +279,7 @@ func (t *transform) addRoute(a *implicitApi, name, api, path, method string) err
 		return badEvent(name, "%s must be a valid reference to an '%s' resource in same template.", a.property, prefix+a.typ)
 	}
 	props := r.dict("Properties")
-	if !truthy(props.get(managed)) || props.dict("DefinitionBody") == nil {
+	if !truthy(props.get(managedKey)) || props.dict("DefinitionBody") == nil {
 		return nil
 	}
 	return editDefinition(props, func(d *definition) error {
@@ -355,7 +361,7 @@ func distinctConditions(paths ...map[string]string) ([]string, bool) {
 func (t *transform) conditionalPaths(a *implicitApi) error {
 	for _, id := range t.ofType(a.typ) {
 		props := t.resources().dict(id).dict("Properties")
-		if !truthy(props.get(managed)) {
+		if !truthy(props.get(managedKey)) {
 			continue
 		}
 		err := editDefinition(props, func(d *definition) error {

@@ -16,7 +16,7 @@ func (e *event) restRoute() ([]*resource, error) {
 	}
 	out := []*resource{e.routePermission(e.partition, "/"+verb+path, e.props.get("RestApiId"), e.api.suffix)}
 	body := e.api.props.get("DefinitionBody")
-	if truthy(e.api.props.get(managed)) && body != nil {
+	if truthy(e.api.props.get(managedKey)) && body != nil {
 		if err := e.addRestRoute(); err != nil {
 			return nil, err
 		}
@@ -114,7 +114,7 @@ func (e *event) restAuth(d *definition) error {
 	if err != nil {
 		return err
 	}
-	api := t0(asDict(v))
+	api := orEmpty(asDict(v))
 	path, method := e.props.text("Path"), strings.ToLower(e.props.text("Method"))
 	name := auth.get("Authorizer")
 	if err := e.checkAuthorizer(api, name, "on API method ["+method+"] for path ["+path+"]"); err != nil {
@@ -405,7 +405,7 @@ func (t *transform) settleVersions() {
 	for _, id := range t.ofType("Api") {
 		props := t.resources().dict(id).dict("Properties")
 		v := props.get("OpenApiVersion")
-		if v == nil || !props.has(managed) || !openAPI3.MatchString(versionText(v)) {
+		if v == nil || !props.has(managedKey) || !openAPI3.MatchString(versionText(v)) {
 			continue
 		}
 		if _, number := v.(json.Number); number {

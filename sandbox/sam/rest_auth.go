@@ -36,7 +36,7 @@ func (m *macro) restSchemes(auth *Dict) (*Dict, map[string]any, error) {
 
 // restAuthorizer is the scheme of one authorizer: a user pool's or a function's.
 func (m *macro) restAuthorizer(name string, a *Dict) (*Dict, error) {
-	identity := t0(a.dict("Identity"))
+	identity := orEmpty(a.dict("Identity"))
 	if truthy(a.get("Identity")) && a.dict("Identity") == nil {
 		return nil, badResource(m.id, "Auth.Authorizers.<Authorizer>.Identity must be a dict (LambdaTokenAuthorizationIdentity, LambdaRequestAuthorizationIdentity or CognitoAuthorizationIdentity).")
 	}

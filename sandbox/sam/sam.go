@@ -35,7 +35,6 @@ type transform struct {
 	refs      map[string]map[string]string // logical id, property: generated logical id
 	renamed   map[string]string
 	naming    map[string][]string // REST API: names of the functions behind it
-	implicit  map[string]*implicitApi
 	problems  []string
 }
 
@@ -43,7 +42,7 @@ type transform struct {
 // The template is changed by it. An error is an *Error.
 func Transform(template *Dict, o Options) (*Dict, error) {
 	t := &transform{Options: o, template: template, partition: partitionOf(o.Region), refs: map[string]map[string]string{},
-		renamed: map[string]string{}, naming: map[string][]string{}, implicit: map[string]*implicitApi{}}
+		renamed: map[string]string{}, naming: map[string][]string{}}
 	for _, step := range []func() error{t.checkTemplate, t.prepare, t.expand, t.finish} {
 		t.note(step())
 		if len(t.problems) > 0 {
@@ -175,14 +174,14 @@ func (t *transform) expandOne(id string) error {
 	if err := checkProperties(id, typ, m.props); err != nil {
 		return err
 	}
-	made, err := expanders[strings.TrimPrefix(typ, prefix)](m)
+	out, err := expanders[strings.TrimPrefix(typ, prefix)](m)
 	if err != nil {
 		return err
 	}
-	t.refer(id, strings.TrimPrefix(typ, prefix), made)
+	t.refer(id, strings.TrimPrefix(typ, prefix), out)
 	resources := t.out.dict("Resources")
 	resources.drop(id)
-	for _, g := range made {
+	for _, g := range out {
 		if old := t.resources().dict(g.id); old != nil && !takesPlace(old.text("Type"), g.typ) {
 			t.note(&problem{text: "Transforming resource with id [" + id + "] attempts to create a new resource with id [" + g.id + "] and type \"" +
 				g.typ + "\". A resource with that id already exists within this template. Please use a different id for that resource."})
