@@ -150,6 +150,9 @@ func invoke(c *call) (obj, error) {
 	default:
 		return nil, breaks(kind, "invocationType", "Member must satisfy enum value set: [Event, RequestResponse, DryRun]")
 	}
+	if c.HTTP == nil {
+		return nil, invalidLambda("Another service invokes functions as events, or by invokeLambda, which can wait.")
+	}
 	if c.running, err = c.startLambda(f, r, payload, c.header("X-Amz-Client-Context")); err != nil {
 		return nil, err
 	}
@@ -205,6 +208,7 @@ type lambdaEvent struct {
 	payload  []byte
 	id       string
 	attempts int // that failed
+	refusals int // when Lambda couldn't take it
 	at       time.Time
 }
 
@@ -228,7 +232,8 @@ func (s *Sandbox) runEvent(e *lambdaEvent) {
 	run, err := s.startLambda(f, e.ref, e.payload, "")
 	var refused *apiError
 	if errors.As(err, &refused) && (refused.Status == 429 || refused.Status == 409) && s.now().Sub(e.at) < eventAge {
-		s.after(eventPause, "", func() { s.runEvent(e) })
+		e.refusals++
+		s.after(backoff(eventPause, e.refusals), "", func() { s.runEvent(e) })
 		return
 	}
 	if err != nil {
@@ -254,6 +259,11 @@ const (
 	eventAge   = 6 * time.Hour
 	eventRetry = 200 * time.Millisecond
 )
+
+// backoff doubles a pause for each time before, up to ten seconds.
+func backoff(first time.Duration, times int) time.Duration {
+	return min(first<<min(times-1, 10), 10*time.Second)
+}
 
 // eventDone tries an event again that failed, up to twice.
 func (s *Sandbox) eventDone(e *lambdaEvent, result invocationResult) {

@@ -46,6 +46,7 @@ type eventMapping struct {
 
 	changed chan struct{} // closed when its poller must look again
 	running int           // invocations under way
+	trouble int           // how often in a row it had to be put off
 }
 
 func (m *eventMapping) ofStream() bool { return strings.Contains(m.Source, ":dynamodb:") }

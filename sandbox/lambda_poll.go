@@ -78,11 +78,14 @@ func (s *Sandbox) look(m *eventMapping) (arrival <-chan struct{}, until time.Tim
 	return s.lookAtQueue(m)
 }
 
-// hold puts the mapping off after trouble.
+// hold puts the mapping off after trouble, longer each time.
 func (s *Sandbox) hold(m *eventMapping, why error) (<-chan struct{}, time.Time) {
-	m.Result = "PROBLEM: " + why.Error()
-	s.log.Warn("Lambda: an event source mapping has trouble: "+why.Error(), "mapping", m.ID, "source", m.Source, "function", m.Function.arn())
-	m.NotBefore = s.now().Add(pollTrouble)
+	if result := "PROBLEM: " + why.Error(); m.trouble == 0 || result != m.Result {
+		m.Result = result
+		s.log.Warn("Lambda: an event source mapping has trouble: "+why.Error(), "mapping", m.ID, "source", m.Source, "function", m.Function.arn())
+	}
+	m.trouble++
+	m.NotBefore = s.now().Add(backoff(pollTrouble, m.trouble))
 	return nil, m.NotBefore
 }
 
@@ -166,6 +169,7 @@ func (s *Sandbox) takeBatch(m *eventMapping, q *queue, f *lambdaFunction) (bool,
 		return false, err // the messages come back when their time is up
 	}
 	m.running++
+	m.trouble = 0
 	s.done.Go(func() {
 		<-run.done
 		s.lock()

@@ -291,6 +291,9 @@ func (s *Sandbox) specify(run *lambdaRun) (*processSpec, error) {
 			spec.layers = append(spec.layers, code)
 		}
 	}
+	if v.LogFormat != "" {
+		spec.env["AWS_LAMBDA_LOG_FORMAT"] = v.LogFormat
+	}
 	maps.Copy(spec.env, v.Environment)
 	return spec, nil
 }

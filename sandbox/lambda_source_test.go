@@ -28,8 +28,8 @@ def handler(event, context):
     bodies = [r.get("body") or r.get("dynamodb", {}).get("Keys", {}).get("pk", {}).get("S") or r.get("Sns", {}).get("Message") for r in event.get("Records", [])]
     if "poison" in bodies and len(bodies) == 1:
         raise ValueError("poison")
-    if "half" in bodies:
-        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] == "half"]}
+    if "half" in bodies or "poison" in bodies:
+        return {"batchItemFailures": [{"itemIdentifier": r["messageId"]} for r in event["Records"] if r["body"] in ("half", "poison")]}
     return {"saw": bodies, "event": event}
 `
 
@@ -109,10 +109,10 @@ func TestLambdaFromQueue(t *testing.T) {
 	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
 	client, queues := c.lambda(devAccount), c.sqs(devAccount)
 	dead, deadARN := c.queue(queues, devAccount, "dead", nil)
-	url, arn := c.queue(queues, devAccount, "orders", map[string]string{"VisibilityTimeout": "1", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":"2"}`})
+	url, arn := c.queue(queues, devAccount, "orders", map[string]string{"VisibilityTimeout": "3", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":"2"}`})
 	weak := c.lambdaRole(devAccount, "Weak")
 	role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes"],"Resource":"`+arn+`"}`)
-	quick := func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) }
+	quick := func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(3) }
 	c.function(client, "weak", weak, "python3.12", map[string]string{"index.py": forward}, quick)
 	c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward}, quick)
 	c.function(client, "slow", role, "python3.12", map[string]string{"index.py": forward})
@@ -127,7 +127,7 @@ func TestLambdaFromQueue(t *testing.T) {
 	_, err := try("weak")
 	refused(t, err, "InvalidParameterValueException", "The provided execution role does not have permissions to call ReceiveMessage on SQS")
 	_, err = try("slow")
-	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 1 seconds is less than Function timeout: 20 seconds")
+	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 3 seconds is less than Function timeout: 20 seconds")
 	_, err = try("reader", func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) })
 	refused(t, err, "InvalidParameterValueException", "Maximum batch window in seconds must be greater than 0")
 	_, err = try("nobody")
@@ -191,7 +191,8 @@ func TestLambdaURL(t *testing.T) {
 def handler(event, context):
     return {"statusCode": 201, "headers": {"X-Path": event["rawPath"]}, "body": event["requestContext"]["http"]["method"] + " " + event.get("body", "") + event["queryStringParameters"]["q"]}
 `})
-	made := must[*lambda.CreateFunctionUrlConfigOutput](t)(client.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("site"), AuthType: types.FunctionUrlAuthTypeNone}))
+	made := must[*lambda.CreateFunctionUrlConfigOutput](t)(client.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("site"), AuthType: types.FunctionUrlAuthTypeNone,
+		Cors: &types.Cors{AllowOrigins: []string{"https://example.com"}, AllowMethods: []string{"POST"}, MaxAge: aws.Int32(5)}}))
 	host := strings.TrimSuffix(strings.TrimPrefix(*made.FunctionUrl, "https://"), "/")
 	ask := func() (int, string, string) {
 		r, err := http.NewRequest("POST", c.url+"/a/b?q=1", strings.NewReader("hello"))
@@ -213,6 +214,20 @@ def handler(event, context):
 	for action, kind := range map[string]types.FunctionUrlAuthType{"lambda:InvokeFunctionUrl": types.FunctionUrlAuthTypeNone, "lambda:InvokeFunction": ""} {
 		must[*lambda.AddPermissionOutput](t)(client.AddPermission(ctx, &lambda.AddPermissionInput{FunctionName: aws.String("site"), StatementId: aws.String(strings.Replace(action, ":", "-", 1)),
 			Action: &action, Principal: aws.String("*"), FunctionUrlAuthType: kind}))
+	}
+	r, err := http.NewRequest("OPTIONS", c.url+"/a", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Host = host
+	r.Header = http.Header{"Origin": {"https://example.com"}, "Access-Control-Request-Method": {"POST"}}
+	preflight, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = preflight.Body.Close()
+	if h := preflight.Header; preflight.StatusCode != 200 || h.Get("Access-Control-Allow-Origin") != "https://example.com" || h.Get("Access-Control-Allow-Methods") != "POST" || h.Get("Access-Control-Max-Age") != "5" {
+		t.Errorf("the preflight is answered with %d, %v", preflight.StatusCode, h)
 	}
 	if status, path, body := ask(); status != 201 || path != "/a/b" || body != "POST hello1" {
 		t.Errorf("answered %d, %s, %s", status, path, body)

@@ -91,6 +91,7 @@ func (s *Sandbox) runRecords(m *eventMapping, f *lambdaFunction, found []streamR
 		return err
 	}
 	m.running++
+	m.trouble = 0
 	s.done.Go(func() {
 		<-run.done
 		s.lock()

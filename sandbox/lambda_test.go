@@ -431,3 +431,29 @@ func TestLambdaAcrossAccounts(t *testing.T) {
 	must[*lambda.RemovePermissionOutput](t)(dev.RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: aws.String("shared"), StatementId: aws.String("qa")}))
 	refused(t, try(nil), "AccessDeniedException", "")
 }
+
+// Invocations beyond a function's reserved concurrency, or the account's, are
+// refused; events wait.
+func TestLambdaConcurrency(t *testing.T) {
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, queues := c.lambda(devAccount), c.sqs(devAccount)
+	url, arn := c.queue(queues, devAccount, "done", nil)
+	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+arn+`"}`))
+	reserve := func(n int32) {
+		must[*lambda.PutFunctionConcurrencyOutput](t)(client.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("program"), ReservedConcurrentExecutions: &n}))
+	}
+	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("program"),
+		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &arn}}}))
+	reserve(0)
+	_, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
+	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
+	must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"do":"late"}`)}))
+	reserve(1)
+	if got := received(t, queues, url); !strings.Contains(got, `"do":"late"`) {
+		t.Errorf("the destination got %s", got)
+	}
+	settings := must[*lambda.GetAccountSettingsOutput](t)(client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}))
+	if l := settings.AccountLimit; l.ConcurrentExecutions != 1000 || *l.UnreservedConcurrentExecutions != 999 || settings.AccountUsage.FunctionCount != 1 {
+		t.Errorf("limits %+v, usage %+v", l, settings.AccountUsage)
+	}
+}

@@ -184,6 +184,10 @@ func (s *Sandbox) serveFunctionURL(r *http.Request, body []byte, sig signature, 
 		s.unlock()
 		return refused(http.StatusNotFound, "Not Found")
 	}
+	if f.URLs[ref.Qualifier].crossOrigin(rec, r) {
+		s.unlock()
+		return rec
+	}
 	run, err := c.startByURL(f, ref, signed)
 	s.unlock()
 	if err != nil {
@@ -206,6 +210,38 @@ func (s *Sandbox) serveFunctionURL(r *http.Request, body []byte, sig signature, 
 		return refused(http.StatusBadGateway, "Internal Server Error")
 	}
 	return answer
+}
+
+// crossOrigin adds to an answer what browsers ask of other origins, by the
+// address's configuration. It says whether that is all of the answer: Lambda
+// answers a preflight by itself.
+func (u *functionURL) crossOrigin(rec *reply, r *http.Request) bool {
+	cors, origin := params(u.Cors), r.Header.Get("Origin")
+	allowed := cors.strs("AllowOrigins")
+	if len(u.Cors) == 0 || origin == "" || !slices.Contains(allowed, "*") && !slices.Contains(allowed, origin) {
+		return false
+	}
+	h := rec.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Set("Vary", "Origin")
+	if cors.bool("AllowCredentials") {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+	if list := cors.strs("ExposeHeaders"); len(list) > 0 {
+		h.Set("Access-Control-Expose-Headers", strings.Join(list, ","))
+	}
+	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
+		return false
+	}
+	for name, field := range map[string]string{"Access-Control-Allow-Methods": "AllowMethods", "Access-Control-Allow-Headers": "AllowHeaders"} {
+		if list := cors.strs(field); len(list) > 0 {
+			h.Set(name, strings.Join(list, ","))
+		}
+	}
+	if age := cors.str("MaxAge"); age != "" {
+		h.Set("Access-Control-Max-Age", age)
+	}
+	return true
 }
 
 // startByURL begins an invocation if the caller may use the address: signed by

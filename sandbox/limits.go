@@ -67,6 +67,7 @@ var rates = map[string]rate{
 	"dynamodb:DeleteTable":               {50, 50},
 	"servicequotas":                      {10, 10},
 	"lambda":                             {15, 15},
+	"lambda:Invoke":                      {10000, 10000},
 }
 
 // newLimiter takes "" for none, "aws" for AWS's rates and "aws/10" for a tenth

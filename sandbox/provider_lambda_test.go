@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"context"
 	"strings"
 	"testing"
@@ -13,6 +14,7 @@ import (
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
 const functionTemplate = `
@@ -117,4 +119,49 @@ func TestFunctionStack(t *testing.T) {
 			t.Fatalf("%s is left", *left.Functions[0].FunctionName)
 		}
 	}
+}
+
+// A layer that a stack publishes is used by functions of other accounts that it
+// lets, and by those that have it after it is gone.
+func TestLayerStack(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	store := c.s3(devAccount, "eu-west-1")
+	bucket := c.bucket(store, "layers-of-dev", "eu-west-1")
+	layer := zipped(t, map[string]string{"python/shared.py": "def greet(name): return 'Hello ' + name"})
+	must[*s3.PutObjectOutput](t)(store.PutObject(ctx, &s3.PutObjectInput{Bucket: bucket, Key: aws.String("l.zip"), Body: bytes.NewReader(layer)}))
+	client, name := cloudformation.NewFromConfig(c.in(devAccount, "eu-west-1")), aws.String("layers")
+	must[*cloudformation.CreateStackOutput](t)(client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: name, TemplateBody: aws.String(`
+Resources:
+  Layer:
+    Type: AWS::Lambda::LayerVersion
+    Properties: {LayerName: shared, Content: {S3Bucket: layers-of-dev, S3Key: l.zip}, CompatibleRuntimes: [python3.12]}
+  Permission:
+    Type: AWS::Lambda::LayerVersionPermission
+    Properties: {LayerVersionArn: !Ref Layer, Action: lambda:GetLayerVersion, Principal: "333333333333"}
+Outputs:
+  Layer: {Value: !Ref Layer}
+`)}))
+	arn := outputs(t, client, *name, "CREATE_COMPLETE")["Layer"]
+	if arn != "arn:aws:lambda:eu-west-1:222222222222:layer:shared:1" {
+		t.Errorf("the layer is %s", arn)
+	}
+	qa := c.lambda(qaAccount)
+	with := func(in *lambda.CreateFunctionInput) { in.Layers = []string{arn} }
+	code := map[string]string{"index.py": "import shared\ndef handler(event, context): return {'said': shared.greet('Ann')}"}
+	c.function(qa, "greeter", c.lambdaRole(qaAccount, "Runs"), "python3.12", code, with)
+	must[*cloudformation.DeleteStackOutput](t)(client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: name}))
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: name}); err != nil {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the stack isn't deleted")
+		}
+	}
+	if out, _ := invoked(t, qa, "greeter", `{}`); out["said"] != "Hello Ann" {
+		t.Errorf("answered %v", out)
+	}
+	_, err := qa.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: aws.String("greeter"), Layers: []string{arn}})
+	refused(t, err, "AccessDeniedException", "lambda:GetLayerVersion")
 }
