@@ -24,7 +24,7 @@ func (s *Sandbox) planREST(v *apiVisit, a *restAPI) apiPlan {
 	first, rest, _ := strings.Cut(strings.TrimPrefix(v.path, "/"), "/")
 	path := "/" + rest
 	stage := a.Stages[first]
-	if stage == nil {
+	if stage == nil || a.Settings["disableExecuteApiEndpoint"] == true { // there are no domains of its own to call it by
 		return refused("ForbiddenException", "Forbidden")
 	}
 	v.stage = first

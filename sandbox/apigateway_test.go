@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -12,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
+	"github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	v2types "github.com/aws/aws-sdk-go-v2/service/apigatewayv2/types"
 )
 
 func TestRESTAPI(t *testing.T) {
@@ -98,6 +102,11 @@ func TestRESTAPI(t *testing.T) {
 	if status, _, _ := c.visit(visit{path: at + "/gone"}); status != 403 {
 		t.Errorf("what was is gone: %d", status)
 	}
+	must[*apigateway.UpdateRestApiOutput](t)(client.UpdateRestApi(ctx, &apigateway.UpdateRestApiInput{RestApiId: api.Id,
+		PatchOperations: []types.PatchOperation{{Op: types.OpReplace, Path: aws.String("/disableExecuteApiEndpoint"), Value: aws.String("true")}}}))
+	if status, _, text := c.visit(visit{path: at + "/pets/7"}); status != 403 || text != `{"message":"Forbidden"}` {
+		t.Errorf("with its endpoint disabled: %d %s", status, text)
+	}
 }
 
 // A resource policy decides about everybody, AWS_IAM about who signs.
@@ -139,4 +148,42 @@ func TestRESTAPIAccess(t *testing.T) {
 	_, err := client.UpdateRestApi(ctx, &apigateway.UpdateRestApiInput{RestApiId: api.Id,
 		PatchOperations: []types.PatchOperation{{Op: types.OpReplace, Path: aws.String("/policy"), Value: aws.String("{}")}}})
 	refused(t, err, "BadRequestException", "Invalid policy document")
+}
+
+// APIs of both kinds answer as before after the state was saved and loaded.
+func TestAPIsSurvive(t *testing.T) {
+	ctx, file := context.Background(), filepath.Join(t.TempDir(), "state.json")
+	first, err := sandbox.New(sandbox.Options{State: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(first)
+	cfg := configOf(first, server.URL)
+	mock := `{"x-amazon-apigateway-integration":{"type":"mock","requestTemplates":{"application/json":"{\"statusCode\": 200}"},"responses":{"default":{"statusCode":"202","responseTemplates":{"application/json":"pong"}}}}}`
+	old := must[*apigateway.ImportRestApiOutput](t)(apigateway.NewFromConfig(cfg).ImportRestApi(ctx, &apigateway.ImportRestApiInput{
+		Body: []byte(`{"swagger":"2.0","info":{"title":"x"},"paths":{"/ping/{id}":{"get":` + mock + `}}}`)})).Id
+	must[*apigateway.CreateDeploymentOutput](t)(apigateway.NewFromConfig(cfg).CreateDeployment(ctx, &apigateway.CreateDeploymentInput{RestApiId: old, StageName: aws.String("v1")}))
+	second := apigatewayv2.NewFromConfig(cfg)
+	api := must[*apigatewayv2.CreateApiOutput](t)(second.CreateApi(ctx, &apigatewayv2.CreateApiInput{Name: aws.String("y"), ProtocolType: v2types.ProtocolTypeHttp,
+		Target: aws.String("arn:aws:lambda:eu-west-1:111111111111:function:none"), CorsConfiguration: &v2types.Cors{AllowOrigins: []string{"*"}, AllowMethods: []string{"GET"}, MaxAge: aws.Int32(7)}})).ApiId
+	server.Close()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b := newBox(t, sandbox.Options{State: file})
+	c := &cloud{t: t, url: b.url}
+	if status, _, text := c.visit(visit{path: "/_aws/execute-api/" + *old + "/v1/ping/7"}); status != 202 || text != "pong" {
+		t.Errorf("REST API: %d %s", status, text)
+	}
+	if status, _, text := c.visit(visit{path: "/_aws/execute-api/" + *api + "/x"}); status != 500 { // there is no such function
+		t.Errorf("HTTP API: %d %s", status, text)
+	}
+	status, header, _ := c.visit(visit{method: "OPTIONS", path: "/_aws/execute-api/" + *api + "/x", header: map[string]string{"Origin": "http://x", "Access-Control-Request-Method": "GET"}})
+	if status != 204 || header.Get("Access-Control-Max-Age") != "7" {
+		t.Errorf("CORS: %d %v", status, header)
+	}
+	again := must[*apigatewayv2.GetApiOutput](t)(apigatewayv2.NewFromConfig(b.top).GetApi(ctx, &apigatewayv2.GetApiInput{ApiId: api}))
+	if *again.Name != "y" || *again.CorsConfiguration.MaxAge != 7 {
+		t.Errorf("%+v", again)
+	}
 }

@@ -20,7 +20,7 @@ func (s *Sandbox) planHTTP(v *apiVisit, a *httpAPI) apiPlan {
 		return apiPlan{answer: rec}
 	}
 	path, ok := a.enter(v)
-	if !ok {
+	if !ok || a.Settings["disableExecuteApiEndpoint"] == true { // there are no domains of its own to call it by
 		return say(http.StatusNotFound, "Not Found")
 	}
 	if rec := a.cors().preflight(v); rec != nil {

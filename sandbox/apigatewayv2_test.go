@@ -208,6 +208,10 @@ func TestHTTPAPI(t *testing.T) {
 		t.Errorf("no such API: %d %s", status, text)
 	}
 	cors(t, c, at)
+	must[*apigatewayv2.UpdateApiOutput](t)(client.UpdateApi(ctx, &apigatewayv2.UpdateApiInput{ApiId: api.ApiId, DisableExecuteApiEndpoint: aws.Bool(true)}))
+	if status, _, _ := c.visit(visit{path: at + "/pets/7"}); status != 404 {
+		t.Errorf("with its endpoint disabled: %d", status)
+	}
 
 	must[*apigatewayv2.DeleteApiOutput](t)(client.DeleteApi(ctx, &apigatewayv2.DeleteApiInput{ApiId: api.ApiId}))
 	if status, _, _ := c.visit(visit{path: at + "/pets/7"}); status != 403 {

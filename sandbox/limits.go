@@ -26,7 +26,7 @@ type tokenBucket struct {
 type rate struct{ refill, size float64 }
 
 // rates by "service:Operation" and, for what isn't there, by service. Those of
-// STS, EC2, SSM, S3, KMS and tagging are published; those of CloudFormation are
+// STS, EC2, SSM, S3, KMS, tagging, EventBridge and API Gateway are published; those of CloudFormation are
 // what users report; those of IAM and Organizations are guesses on the small
 // side.
 var rates = map[string]rate{
@@ -68,6 +68,15 @@ var rates = map[string]rate{
 	"servicequotas":                      {10, 10},
 	"lambda":                             {15, 15},
 	"lambda:Invoke":                      {10000, 10000},
+	"events":                             {50, 50},
+	"events:PutEvents":                   {2400, 2400},
+	"scheduler":                          {50, 50},
+	"apigateway":                         {10, 40},
+	"apigateway:CreateRestApi":           {1.0 / 3, 1},
+	"apigateway:ImportRestApi":           {1.0 / 3, 1},
+	"apigateway:DeleteRestApi":           {1.0 / 30, 1},
+	"apigateway:CreateDeployment":        {1.0 / 5, 1},
+	"apigatewayv2":                       {10, 40},
 }
 
 // newLimiter takes "" for none, "aws" for AWS's rates and "aws/10" for a tenth
