@@ -13,14 +13,13 @@ import (
 	"slices"
 	"strings"
 
-	"axle/internal/template"
-
 	"axle"
+	"axle/internal/template"
 )
 
 // howToBuild is the GOARCH to build a folder's Go source for; "" when it is
 // packaged as it is.
-func (p *Packager) howToBuild(path string, info os.FileInfo, l *template.Local) (string, error) {
+func howToBuild(path string, info os.FileInfo, l *template.Local) (string, error) {
 	decided, by := "", ""
 	for i, f := range l.Functions {
 		arch, err := howToBuildFor(path, info, f)

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -25,7 +24,7 @@ func (p *Packager) source(ctx context.Context, path string, l *template.Local) (
 	if err != nil {
 		return "", err
 	}
-	build, err := p.howToBuild(path, info, l)
+	build, err := howToBuild(path, info, l)
 	if err != nil {
 		return "", err
 	}
@@ -169,11 +168,3 @@ func (p *Packager) zip(kind string, z *zipped) (string, error) {
 	}
 	return p.keep(kind, hex.EncodeToString(h.Sum(nil)), ".zip", z), nil
 }
-
-// notCode are names that are left out of archives; those that a user might miss
-// are told.
-var notCode = map[string]bool{".git": true, ".hg": true, ".svn": true, ".axle": true, ".aws-sam": true, // told
-	".DS_Store": false, "__pycache__": false, ".pytest_cache": false, ".mypy_cache": false, ".ruff_cache": false}
-
-// errEscape is a link that leads out of the folder.
-var errEscape = errors.New("leads out of the folder")

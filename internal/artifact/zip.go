@@ -2,6 +2,7 @@ package artifact
 
 import (
 	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -11,6 +12,14 @@ import (
 	"strings"
 	"time"
 )
+
+// notCode are names that are left out of archives; those that a user might miss
+// are told.
+var notCode = map[string]bool{".git": true, ".hg": true, ".svn": true, ".axle": true, ".aws-sam": true, // told
+	".DS_Store": false, "__pycache__": false, ".pytest_cache": false, ".mypy_cache": false, ".ruff_cache": false}
+
+// errEscape is a link that leads out of the folder.
+var errEscape = errors.New("leads out of the folder")
 
 // zipped is a folder, or a file, to be zipped.
 type zipped struct {
