@@ -77,6 +77,7 @@ var stateful = []string{
 	"AWS::Backup::BackupVault",
 	"AWS::Cassandra::Keyspace",
 	"AWS::Cassandra::Table",
+	"AWS::CloudFormation::Stack", // with all that is in it
 	"AWS::CloudTrail::EventDataStore",
 	"AWS::CodeArtifact::Repository",
 	"AWS::CodeCommit::Repository",
