@@ -59,8 +59,7 @@ func (c *call) nestedChangeSet(st *stack, cs *changeSet, change *resourceChange,
 	props, _ := foretold(v).(map[string]any)
 	sub := *c
 	sub.Op = "CreateChangeSet"
-	capabilities := slices.Clone(cs.Capabilities)
-	sub.In = params{"TemplateURL": params(props)["TemplateURL"], "Capabilities": anyList(append(capabilities, "CAPABILITY_IAM", "CAPABILITY_NAMED_IAM")), "Tags": tagsIn(cs.stackVersion.Tags)}
+	sub.In = params{"TemplateURL": params(props)["TemplateURL"], "Capabilities": anyList(cs.Capabilities), "Tags": tagsIn(cs.stackVersion.Tags)}
 	var list []any
 	given := params(props).obj("Parameters")
 	for _, k := range slices.Sorted(maps.Keys(given)) {

@@ -61,14 +61,10 @@ func nestedStackProvider() provider {
 	}
 }
 
-// nestedInput is what a nested stack is made or updated with. Its transforms
-// must have been acknowledged for the parent, whose changes don't show them.
+// nestedInput is what a nested stack is made or updated with: what was
+// acknowledged for the parent holds for it, too.
 func nestedInput(rc *resourceCall) params {
-	capabilities := []any{"CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"}
-	if slices.Contains(rc.cfn().Stacks[rc.StackID].Capabilities, "CAPABILITY_AUTO_EXPAND") {
-		capabilities = append(capabilities, "CAPABILITY_AUTO_EXPAND")
-	}
-	in := params{"TemplateURL": rc.Props.str("TemplateURL"), "Capabilities": capabilities}
+	in := params{"TemplateURL": rc.Props.str("TemplateURL"), "Capabilities": anyList(rc.cfn().Stacks[rc.StackID].Capabilities)}
 	var list []any
 	given := rc.Props.obj("Parameters")
 	for _, k := range slices.Sorted(maps.Keys(given)) {

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"axle"
+	"axle/internal/artifact"
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/diag"
@@ -129,7 +130,7 @@ func Lint(ctx context.Context, o Options) (*LintResult, error) {
 		more := out.place(&in, project, templates, org)
 		problems = append(problems, more...)
 	}
-	problems = append(problems, plan.CheckCapabilities(project, templates)...)
+	problems = append(problems, plan.CheckCapabilities(project, templates, artifact.Nested)...)
 	if in.Sources == nil {
 		seen := map[*template.Template]bool{}
 		for _, s := range project.Stacks {

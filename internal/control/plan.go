@@ -9,6 +9,7 @@ import (
 
 	"axle"
 	"axle/internal/action"
+	"axle/internal/artifact"
 	"axle/internal/config"
 	"axle/internal/engine"
 	"axle/internal/plan"
@@ -35,7 +36,7 @@ type Preview struct {
 // the capabilities that the templates need.
 func (w *Work) buildChecked(ctx context.Context, destroy bool) (*plan.Plan, error) {
 	if !destroy {
-		if err := plan.CheckCapabilities(w.project, w.templates).Err(); err != nil {
+		if err := plan.CheckCapabilities(w.project, w.templates, artifact.Nested).Err(); err != nil {
 			return nil, err
 		}
 	}

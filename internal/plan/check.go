@@ -74,12 +74,12 @@ func checkParameters(s *config.Stack, t *Source) diag.List {
 }
 
 // CheckCapabilities says which capabilities CloudFormation will ask for that
-// stacks don't have.
-func CheckCapabilities(p *config.Project, templates map[string]*Source) diag.List {
+// stacks don't have. nested finds the templates that are nested in one.
+func CheckCapabilities(p *config.Project, templates map[string]*Source, nested func(*Source) map[string]*template.Nested) diag.List {
 	var problems diag.List
 	for i := range p.Stacks {
 		if t := templates[p.Stacks[i].Name]; t != nil {
-			problems = append(problems, checkCapabilities(&p.Stacks[i], t)...)
+			problems = append(problems, checkCapabilities(&p.Stacks[i], t.Capabilities(nested(t)))...)
 		}
 	}
 	return problems
@@ -87,19 +87,19 @@ func CheckCapabilities(p *config.Project, templates map[string]*Source) diag.Lis
 
 // checkCapabilities is that of one stack. CAPABILITY_NAMED_IAM covers
 // CAPABILITY_IAM.
-func checkCapabilities(s *config.Stack, t *Source) diag.List {
+func checkCapabilities(s *config.Stack, needs []template.Need) diag.List {
 	var problems diag.List
 	var have []string
 	for _, c := range s.Capabilities {
 		have = append(have, c.Value)
 	}
 	want := slices.Clone(have)
-	for _, n := range t.Capabilities() {
+	for _, n := range needs {
 		if !slices.Contains(want, n.Capability) && (n.Capability != template.CapabilityIAM || !slices.Contains(want, template.CapabilityNamedIAM)) {
 			want = append(want, n.Capability)
 		}
 	}
-	for _, n := range t.Capabilities() {
+	for _, n := range needs {
 		if slices.Contains(want, n.Capability) && !slices.Contains(have, n.Capability) {
 			problems.Add(s.Pos, "write: capabilities: ["+strings.Join(want, ", ")+"]",
 				"stack %q needs %s: %s of %s %s", s.Name, n.Capability, n.Resource, n.Pos, n.Why)

@@ -32,14 +32,27 @@ var iamTypes = map[string]string{
 	"AWS::IAM::UserToGroupAddition": "",
 }
 
-// Capabilities are what must be acknowledged for the template as its text stands:
-// resources under a condition, and what others' macros make, don't count, since
-// nobody can know here whether they come about.
-func (t *Template) Capabilities() []Need {
+// Capabilities are what must be acknowledged for the template as its text stands,
+// and for those nested in it that are known: resources under a condition, and what
+// others' macros make, don't count, since nobody can know here whether they come
+// about.
+func (t *Template) Capabilities(inner map[string]*Nested) []Need {
 	var iam, named, expand *Need
 	for _, d := range t.Expanded(World{}) {
 		if d.Condition != "" {
 			continue
+		}
+		if n := inner[d.Name]; n != nil && d.Type == "AWS::CloudFormation::Stack" {
+			for _, need := range n.needs() {
+				switch {
+				case need.Capability == CapabilityIAM && iam == nil:
+					iam = &need
+				case need.Capability == CapabilityNamedIAM && named == nil:
+					named = &need
+				case need.Capability == CapabilityAutoExpand && expand == nil:
+					expand = &need
+				}
+			}
 		}
 		if d.Type == "AWS::CloudFormation::Stack" && d.Of != "" && expand == nil {
 			expand = &Need{CapabilityAutoExpand, d.Of, "AWS::Serverless::Application", "is a nested application, which may have transforms of its own", d.Pos}
@@ -70,6 +83,15 @@ func (t *Template) Capabilities() []Need {
 	}
 	if expand != nil {
 		out = append(out, *expand)
+	}
+	return out
+}
+
+// needs are those of a nested template: its transforms must be acknowledged, too.
+func (n *Nested) needs() []Need {
+	out := n.Template.Capabilities(n.Inner)
+	if len(n.Template.Transforms) > 0 {
+		out = append(out, Need{CapabilityAutoExpand, "Transform", "", "is a transform in a nested stack", diag.Pos{File: n.Template.File}})
 	}
 	return out
 }

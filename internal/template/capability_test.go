@@ -23,11 +23,27 @@ func TestCapabilities(t *testing.T) {
 			t.Fatalf("%s: %v", name, err)
 		}
 		var got []string
-		for _, n := range parsed.Capabilities() {
+		for _, n := range parsed.Capabilities(nil) {
 			got = append(got, n.Capability+" "+n.Resource)
 		}
 		if s := strings.Join(got, ", "); s != tt.want {
 			t.Errorf("%s: %q, want %q", name, s, tt.want)
 		}
+	}
+}
+
+func TestNestedCapabilities(t *testing.T) {
+	read := func(text string) *Template {
+		parsed, problems := Parse("t.yaml", []byte(text))
+		if err := problems.Err(); err != nil {
+			t.Fatal(err)
+		}
+		return parsed
+	}
+	inner := read("Transform: AWS::LanguageExtensions\nResources:\n  R: {Type: AWS::IAM::Role, Properties: {RoleName: r, AssumeRolePolicyDocument: {}}}\n")
+	outer := read("Resources:\n  N: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: x}}\n")
+	got := outer.Capabilities(map[string]*Nested{"N": {Template: inner}})
+	if len(got) != 2 || got[0].Capability != CapabilityNamedIAM || got[0].Resource != "R" || got[1].Capability != CapabilityAutoExpand {
+		t.Errorf("%+v", got)
 	}
 }
