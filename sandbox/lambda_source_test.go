@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -232,4 +233,27 @@ def handler(event, context):
 	if status, path, body := ask(); status != 201 || path != "/a/b" || body != "POST hello1" {
 		t.Errorf("answered %d, %s, %s", status, path, body)
 	}
+}
+
+// Functions and mappings of a saved sandbox go on when it is loaded.
+func TestLambdaFromSavedState(t *testing.T) {
+	needs(t, "python3")
+	ctx, options := context.Background(), sandbox.Options{State: filepath.Join(t.TempDir(), "state.json")}
+	var url string
+	t.Run("before", func(t *testing.T) {
+		c := newCloud(t, options)
+		client, queues := c.lambda(devAccount), c.sqs(devAccount)
+		var arn string
+		url, arn = c.queue(queues, devAccount, "orders", nil)
+		role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:*","Resource":"`+arn+`"}`)
+		c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward})
+		must[*lambda.CreateEventSourceMappingOutput](t)(client.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("reader"), EventSourceArn: &arn}))
+	})
+	c := newCloud(t, options)
+	if out, _ := invoked(t, c.lambda(devAccount), "reader", `{"Records":[{"body":"a"}]}`); fmt.Sprint(out["saw"]) != "[a]" {
+		t.Errorf("answered %v", out)
+	}
+	url = c.url + url[strings.Index(url, "/"+devAccount):]
+	must[*sqs.SendMessageOutput](t)(c.sqs(devAccount).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("b")}))
+	empty(t, c.sqs(devAccount), url)
 }

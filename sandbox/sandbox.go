@@ -1,5 +1,6 @@
 // Package sandbox is an AWS organization in one process: one listener, all
 // services, all accounts and regions, told apart by credentials and SigV4 scope.
+// Only functions of Lambda are processes of their own, which end with it.
 // It is for demos, tests and rehearsals, is as unkind as AWS when asked to be,
 // and refuses what it doesn't know with the service's own error. It knows
 // nothing of the rest of Axle.
