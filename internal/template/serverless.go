@@ -49,10 +49,12 @@ func (s *serverless) stageOf(api *Node) string {
 	}
 	for _, d := range s.given {
 		if len(api.Refs) == 1 && d.Name == api.Refs[0].Name && d.Type == "AWS::Serverless::Api" {
-			return stageName(d.Properties.Get("StageName"))
+			if name := stageName(d.Properties.Get("StageName")); name != "" {
+				return name
+			}
 		}
 	}
-	return ""
+	return "Stage"
 }
 
 // serverless expands one template.
@@ -141,7 +143,7 @@ func (s *serverless) function(name string, p *Node) {
 		alias := name + "Alias" + alphanumeric(p.Get("AutoPublishAlias").Str())
 		s.add(alias, "AWS::Lambda::Alias", fields("FunctionName", on, "ProvisionedConcurrencyConfig", p.Get("ProvisionedConcurrencyConfig"))).As = name + ".Alias"
 		on = pointTo(alias)
-		if p.Get("DeploymentPreference") != nil {
+		if gradual := p.Get("DeploymentPreference"); gradual != nil && gradual.Get("Enabled").Str() != "false" {
 			s.once("ServerlessDeploymentApplication", "AWS::CodeDeploy::Application", nil)
 			var role *Node
 			if role = p.Get("DeploymentPreference", "Role"); role == nil {
@@ -171,7 +173,7 @@ func (s *serverless) function(name string, p *Node) {
 
 // destination makes the queue or topic of an outcome that names none.
 func (s *serverless) destination(name string, d *Node) {
-	if d == nil || d.Get("Destination") != nil {
+	if d == nil || d.Get("Destination") != nil && !d.Get("Destination").Optional {
 		return
 	}
 	switch d.Get("Type").Str() {
@@ -205,7 +207,7 @@ func (s *serverless) api(name string, p *Node) {
 	s.add(name, "AWS::ApiGateway::RestApi", api)
 	s.add(name+"Deployment", "AWS::ApiGateway::Deployment", fields("RestApiId", pointTo(name))).As = name + ".Deployment"
 	s.add(name+stageName(p.Get("StageName"))+"Stage", "AWS::ApiGateway::Stage", fields("RestApiId", pointTo(name), "AccessLogSetting", p.Get("AccessLogSetting"))).As = name + ".Stage"
-	s.authorizers(name, p)
+	s.authorizers(name, p, false)
 	if plan := p.Get("Auth", "UsagePlan"); plan != nil && plan.Get("CreateUsagePlan").Str() != "NONE" {
 		owner, add := name, s.addOnly
 		if plan.Get("CreateUsagePlan").Str() == "SHARED" {
@@ -227,14 +229,20 @@ func (s *serverless) httpAPI(name string, p *Node) {
 		stage = stageName(n)
 	}
 	s.add(name+stage+"Stage", "AWS::ApiGatewayV2::Stage", fields("ApiId", pointTo(name), "AccessLogSettings", p.Get("AccessLogSettings"))).As = name + ".Stage"
-	s.authorizers(name, p)
+	s.authorizers(name, p, true)
 	s.domain(name, p.Get("Domain"), "AWS::ApiGatewayV2::DomainName", "AWS::ApiGatewayV2::ApiMapping")
 }
 
-// authorizers lets an API call the functions that authorize its callers.
-func (s *serverless) authorizers(api string, p *Node) {
+// authorizers lets an API call the functions that authorize its callers: REST APIs
+// unless that is disabled, HTTP APIs when it is enabled.
+func (s *serverless) authorizers(api string, p *Node, http bool) {
 	for _, a := range entriesOf(p.Get("Auth", "Authorizers")) {
-		if f := a.Value.Get("FunctionArn"); f != nil {
+		permitted := a.Value.Get("DisableFunctionDefaultPermissions").Str() != "true"
+		if http {
+			enabled := a.Value.Get("EnableFunctionDefaultPermissions")
+			permitted = enabled != nil && enabled.Str() != "false"
+		}
+		if f := a.Value.Get("FunctionArn"); f != nil && permitted {
 			s.add(api+a.Name+"AuthorizerPermission", "AWS::Lambda::Permission", fields("FunctionName", f))
 		}
 	}

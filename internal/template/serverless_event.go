@@ -109,7 +109,11 @@ func (s *serverless) topic(name string, on, p *Node) {
 	}
 	s.add(name, "AWS::SNS::Subscription", subscription)
 	s.add(name+"EventSourceMapping", "AWS::Lambda::EventSourceMapping", fields("FunctionName", on))
-	s.add(name+"QueuePolicy", "AWS::SQS::QueuePolicy", fields("Queues", queue))
+	policy := name + "QueuePolicy"
+	if id := through.Get("QueuePolicyLogicalId").Str(); id != "" {
+		policy = id
+	}
+	s.add(policy, "AWS::SQS::QueuePolicy", fields("Queues", queue))
 }
 
 // rule makes a rule of EventBridge, and the queue of what it couldn't deliver.

@@ -91,7 +91,23 @@ func compareTranslated(t *testing.T, file string, got []string) {
 			t.Errorf("the translator makes %s %s, we don't", kind, name)
 		}
 	}
-	if ours, want := types(got), types(theirs); !slices.Equal(ours, want) {
-		t.Errorf("types:\n%v\nthe translator's:\n%v", ours, want)
+	ours, want := types(got), types(theirs)
+	if slices.Equal(ours, want) {
+		return
 	}
+	for _, kind := range slices.Compact(slices.Concat(ours, want)) {
+		if a, b := count(ours, kind), count(want, kind); a != b {
+			t.Errorf("%d of %s, the translator makes %d", a, kind, b)
+		}
+	}
+}
+
+func count(list []string, one string) int {
+	n := 0
+	for _, s := range list {
+		if s == one {
+			n++
+		}
+	}
+	return n
 }
