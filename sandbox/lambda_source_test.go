@@ -37,7 +37,7 @@ def handler(event, context):
 // received waits for the next message of a queue.
 func received(t *testing.T, client *sqs.Client, url string) string {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
 		out := must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 5}))
 		if len(out.Messages) > 0 {
 			must[*sqs.DeleteMessageOutput](t)(client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: out.Messages[0].ReceiptHandle}))
@@ -51,7 +51,7 @@ func received(t *testing.T, client *sqs.Client, url string) string {
 // empty waits until a queue has no messages, neither visible nor in flight.
 func empty(t *testing.T, client *sqs.Client, url string) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		out := must[*sqs.GetQueueAttributesOutput](t)(client.GetQueueAttributes(context.Background(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}}))
 		if out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
 			return
@@ -110,10 +110,10 @@ func TestLambdaFromQueue(t *testing.T) {
 	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
 	client, queues := c.lambda(devAccount), c.sqs(devAccount)
 	dead, deadARN := c.queue(queues, devAccount, "dead", nil)
-	url, arn := c.queue(queues, devAccount, "orders", map[string]string{"VisibilityTimeout": "3", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":"2"}`})
+	url, arn := c.queue(queues, devAccount, "orders", map[string]string{"VisibilityTimeout": "8", "RedrivePolicy": `{"deadLetterTargetArn":"` + deadARN + `","maxReceiveCount":"2"}`})
 	weak := c.lambdaRole(devAccount, "Weak")
 	role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":["sqs:ReceiveMessage","sqs:DeleteMessage","sqs:GetQueueAttributes"],"Resource":"`+arn+`"}`)
-	quick := func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(3) }
+	quick := func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(8) }
 	c.function(client, "weak", weak, "python3.12", map[string]string{"index.py": forward}, quick)
 	c.function(client, "reader", role, "python3.12", map[string]string{"index.py": forward}, quick)
 	c.function(client, "slow", role, "python3.12", map[string]string{"index.py": forward})
@@ -128,7 +128,7 @@ func TestLambdaFromQueue(t *testing.T) {
 	_, err := try("weak")
 	refused(t, err, "InvalidParameterValueException", "The provided execution role does not have permissions to call ReceiveMessage on SQS")
 	_, err = try("slow")
-	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 3 seconds is less than Function timeout: 20 seconds")
+	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 8 seconds is less than Function timeout: 20 seconds")
 	_, err = try("reader", func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) })
 	refused(t, err, "InvalidParameterValueException", "Maximum batch window in seconds must be greater than 0")
 	_, err = try("nobody")
@@ -172,7 +172,7 @@ func TestLambdaFromStream(t *testing.T) {
 	if got := received(t, queues, lost); !strings.Contains(got, `"startSequenceNumber":"000000000000000000200"`) || !strings.Contains(got, `"batchSize":1`) || !strings.Contains(got, `"approximateInvokeCount":2`) {
 		t.Errorf("the destination got %s", got)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		all := must[*lambda.ListEventSourceMappingsOutput](t)(client.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{}))
 		if aws.ToString(all.EventSourceMappings[0].LastProcessingResult) == "OK" {
 			break

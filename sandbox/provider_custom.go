@@ -150,8 +150,10 @@ func settleCustom(rc *resourceCall, _ string) (bool, map[string]any, error) {
 	}
 	switch {
 	case !r.Answered:
+		//lint:ignore ST1005 AWS's words
 		return false, attrs, fmt.Errorf("CloudFormation did not receive a response from your Custom Resource. Please check your logs for requestId [%s]. If you are using the Python cfn-response module, you may need to update your Lambda function code so that CloudFormation can attach the updated version.", r.ID)
 	case r.Failed:
+		//lint:ignore ST1005 AWS's words
 		return false, attrs, fmt.Errorf("Received response status [FAILED] from custom resource. Message returned: %s (RequestId: %s)", r.Reason, r.ID)
 	}
 	flatten("", r.Data, attrs)

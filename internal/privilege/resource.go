@@ -152,9 +152,19 @@ func (p *place) fillIn(name, head, tail string, k *kind, d *template.Declared, d
 	}
 	var out []string
 	for _, v := range values(d.Properties, name) {
-		out = append(out, p.pointed(v, head, tail, depth)...)
+		at := head
+		if strings.HasSuffix(strings.ToLower(name), "arn") && p.fill(v.Str()) == "*" && !strings.HasSuffix(head, ":role/") {
+			at = p.anywhere(head)
+		}
+		out = append(out, p.pointed(v, at, tail, depth)...)
 	}
 	return out
+}
+
+// anywhere takes region and account out of the beginning of an ARN: one that
+// isn't known may be another account's, such as a topic's that is subscribed to.
+func (p *place) anywhere(head string) string {
+	return strings.Replace(head, ":"+orElse(p.world.Region, "*")+":"+p.account()+":", ":*:*:", 1)
 }
 
 // slashed is what to take off a name before it is put after head: the names of

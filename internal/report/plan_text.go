@@ -130,19 +130,30 @@ func (p *Plan) changesText(w io.Writer, st Style, g *PlanGroup) {
 	}
 }
 
-// accessText calls out what access the changes add.
+// accessText calls out what access the changes add; what several resources give
+// alike is one line.
 func accessText(w io.Writer, st Style, changes []axle.ResourceChange) {
+	var order []string
+	by := map[string][]string{} // resources, by the access that they add
 	for i := range changes {
-		c := &changes[i]
-		for j, access := range c.Access {
-			if j == 5 && len(c.Access) > 6 {
-				fmt.Fprintf(w, "    %s\n", st.dim.Render(fmt.Sprintf("and %d more of %s (--output json has all)", len(c.Access)-j, c.LogicalID)))
-				break
+		for _, access := range changes[i].Access {
+			if by[access] == nil {
+				order = append(order, access)
 			}
-			fmt.Fprintf(w, "    %s %s: %s\n", st.warn.Render("! access:"), c.LogicalID, access)
+			by[access] = append(by[access], changes[i].LogicalID)
 		}
 	}
+	for i, access := range order {
+		if i == maxAccess-1 && len(order) > maxAccess {
+			fmt.Fprintf(w, "    %s\n", st.warn.Render(fmt.Sprintf("! access: and %d more (--output json has all)", len(order)-i)))
+			break
+		}
+		fmt.Fprintf(w, "    %s %s: %s\n", st.warn.Render("! access:"), few(by[access]), access)
+	}
 }
+
+// maxAccess is how many lines the access of a group may take.
+const maxAccess = 20
 
 // changeNote is a change's sign, and what happens to the resource.
 func changeNote(c *axle.ResourceChange) (sign, note string) {
