@@ -65,6 +65,10 @@ var sdkClients = map[string]func(aws.Config) any{
 	"sts":            func(c aws.Config) any { return sts.NewFromConfig(c) },
 }
 
+// propagation is how long what a policy allows since a moment ago may still be
+// refused; an unkind sandbox takes up to three seconds.
+const propagation = 5 * time.Second
+
 // cmdCall calls any operation through the SDK: WHO is an account (as its
 // administrator), "-" (as the script is), or ROLE-ARN[,ROLE-ARN...], a chain of
 // roles that starts from "-" or, after ACCOUNT>, from an account's administrator.
@@ -86,7 +90,12 @@ func cmdCall(ts *testscript.TestScript, neg bool, args []string) {
 	if sdkClients[service] == nil {
 		ts.Fatalf("call knows no service %q", service)
 	}
-	out, err := callSDK(ctx, sdkClients[service](scriptConfig(ts, ctx, args[0], args[1])), op, input)
+	client := sdkClients[service](scriptConfig(ts, ctx, args[0], args[1]))
+	out, err := callSDK(ctx, client, op, input)
+	for until := time.Now().Add(propagation); err != nil && !neg && strings.Contains(err.Error(), "AccessDenied") && time.Now().Before(until); {
+		time.Sleep(100 * time.Millisecond)
+		out, err = callSDK(ctx, client, op, input)
+	}
 	switch {
 	case err != nil && !neg:
 		ts.Fatalf("%s: %v", args[2], err)

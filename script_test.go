@@ -49,7 +49,8 @@ func TestMain(m *testing.M) {
 //	delegate ACCOUNT      makes it a delegated administrator
 //	stranger              serves something that isn't AWS, and points the script at it
 //	call WHO REGION SERVICE:OPERATION [JSON|@FILE]    calls through the SDK; WHO is an account (its
-//	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; ! wants a refusal
+//	        administrator), - (as the script is), or a chain of roles: [ACCOUNT>]ARN,ARN; what is denied is
+//	        tried again for as long as policies may take to reach a service; ! wants a refusal
 //	visit [-as WHO REGION] METHOD URL|PATH [BODY|@FILE] [HEADER:VALUE...]    sends a request to an API or a
 //	        function's address; the body is stdout, status and headers are stderr; ! wants 400 or above
 //	keep VARIABLE FILE PATH    puts what a JSON file has at a path into a variable
