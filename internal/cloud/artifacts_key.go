@@ -19,6 +19,13 @@ import (
 // keyDescription tells our keys from others, as long as they have no alias.
 const keyDescription = "What Axle deploys: code and templates in the buckets axle-artifacts-*"
 
+// makeSid marks the statement of a key's policy that lets its maker finish the
+// work; deleteKey is the action of it that goes once the key has its alias.
+const (
+	makeSid   = "AxleMake"
+	deleteKey = "kms:ScheduleKeyDeletion"
+)
+
 // ensureKey gives the ARN of the key that the bucket is encrypted with, made and
 // with a policy that lets the readers use it.
 func (a *Artifacts) ensureKey(ctx context.Context) (string, error) {
@@ -138,8 +145,8 @@ func (a *Artifacts) firstPolicy(ctx context.Context) (string, error) {
 	root := "arn:" + id.Partition + ":iam::" + a.hub.Account + ":root"
 	body, err := json.Marshal(map[string]any{"Version": "2012-10-17", "Id": strings.TrimPrefix(ArtifactAlias, "alias/"), "Statement": []statement{
 		{"Sid": "AxleAccount", "Effect": "Allow", "Principal": map[string]any{"AWS": root}, "Action": "kms:*", "Resource": "*"},
-		{"Sid": "AxleMake", "Effect": "Allow", "Principal": map[string]any{"AWS": "*"}, "Resource": "*",
-			"Action":    []string{"kms:CreateAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:PutKeyPolicy", "kms:ScheduleKeyDeletion"},
+		{"Sid": makeSid, "Effect": "Allow", "Principal": map[string]any{"AWS": "*"}, "Resource": "*",
+			"Action":    []string{"kms:CreateAlias", "kms:DescribeKey", "kms:EnableKeyRotation", "kms:GetKeyPolicy", "kms:PutKeyPolicy", deleteKey},
 			"Condition": map[string]any{"ArnLike": map[string]any{"aws:PrincipalArn": names}}},
 	}})
 	return string(body), err

@@ -93,6 +93,9 @@ func withStatement(current string, ours statement, limit int, of string) (policy
 	var out []any
 	for _, s := range list {
 		m, _ := s.(map[string]any)
+		if m["Sid"] == makeSid {
+			giveUp(m)
+		}
 		if m["Sid"] != readSid {
 			out = append(out, s)
 			continue
@@ -108,6 +111,13 @@ func withStatement(current string, ours statement, limit int, of string) (policy
 		err = fmt.Errorf("the policy of %s would be %d bytes, AWS allows %d: so many accounts can be let in only by the organization's id (organization.source: aws)", of, len(body), limit)
 	}
 	return string(body), false, err
+}
+
+// giveUp takes the right to delete a key from who has made it: it is for a key
+// that came second, which never gets readers.
+func giveUp(made statement) {
+	actions, _ := made["Action"].([]any)
+	made["Action"] = slices.DeleteFunc(actions, func(a any) bool { return a == deleteKey })
 }
 
 // joined adds the accounts that the statement lets in now, which another project

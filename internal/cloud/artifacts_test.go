@@ -65,6 +65,15 @@ func TestArtifactsAtOnce(t *testing.T) {
 	if keys := keysOf(t, c); keys[types.KeyStateEnabled] != 1 {
 		t.Errorf("keys %v", keys)
 	}
+	client, opt := c.KMS(artifactHub)
+	key, err := c.Artifacts(artifactHub, Readers{}).aliased(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := client.GetKeyPolicy(ctx, &kms.GetKeyPolicyInput{KeyId: key.Arn, PolicyName: aws.String("default")}, opt)
+	if err != nil || strings.Contains(aws.ToString(policy.Policy), "ScheduleKeyDeletion") {
+		t.Errorf("who has made the key may delete it for ever: %s, %v", aws.ToString(policy.Policy), err)
+	}
 	if err := c.Artifacts(artifactHub, Readers{}).Prove(ctx, "files/a", axle.Account{ID: "333333333333"}); err != nil {
 		t.Error(err)
 	}
