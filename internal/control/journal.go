@@ -25,6 +25,9 @@ func journalAt(o Options) (string, error) {
 	if address, err := journalInstead(); address != "" || err != nil {
 		return address, err
 	}
+	if o.opened != nil { // it has been read, and is right
+		return o.opened.project.Store.Address.Value, nil
+	}
 	project, problems := config.Load(o.File, "")
 	if project == nil {
 		if _, err := os.Stat(o.File); errors.Is(err, fs.ErrNotExist) {
