@@ -151,7 +151,7 @@ func (r functionRef) arn() string {
 
 var (
 	functionNames = named(`^[a-zA-Z0-9_-]+$`, 1, 64)
-	qualifiers    = regexp.MustCompile(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]{1,129})$`)
+	qualifiers    = named(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]+)$`, 1, 129)
 	versionNumber = regexp.MustCompile(`^[0-9]+$`)
 	aliasName     = named(`^[a-zA-Z0-9_-]+$`, 1, 128)
 )

@@ -40,7 +40,7 @@ func orgUnitOps() map[string]operation {
 	}
 }
 
-var emails = regexp.MustCompile(`^[^\s@]{1,64}@[^\s@]+\.[^\s@]+$`)
+var emails = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
 func createAccount(c *call) (obj, error) {
 	if err := c.need("Email", "AccountName"); err != nil {

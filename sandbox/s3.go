@@ -56,7 +56,7 @@ func s3Request(r *http.Request, body []byte) (op string, in params) {
 
 var (
 	s3Host     = regexp.MustCompile(`^(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com$`)
-	bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+	bucketName = named(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`, 3, 63)
 	looksLikIP = regexp.MustCompile(`^[0-9]+(\.[0-9]+){3}$`)
 )
 

@@ -34,8 +34,8 @@ func getAccessKeyInfo(c *call) (obj, error) {
 }
 
 var (
-	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]{1,64})$`)
-	sessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]+)$`)
+	sessionName = named(`^[\w+=,.@-]+$`, 2, 64)
 	externalID  = regexp.MustCompile(`^[\w+=,.@:/\\-]+$`)
 )
 

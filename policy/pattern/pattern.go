@@ -114,7 +114,7 @@ type key struct {
 }
 
 var (
-	roleName     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]{0,47}$`)
+	roleName     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
 	externalID   = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
 	trustee      = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|arn:[a-z-]+:iam::\d{12}:(root|(role|user)/[A-Za-z0-9_+=,.@/-]+))$`)
 	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
@@ -183,7 +183,7 @@ func (b *builder) read() error {
 	if a.AccessVia != "" && !strings.HasPrefix(a.AccessVia, "arn:") {
 		return mistake("write arn:aws:iam::ACCOUNT:role/"+a.AccessVia, "--access-via %q is a bare name, which only an axle.yaml with a hub can have", a.AccessVia)
 	}
-	if a.Name != "" && !roleName.MatchString(a.Name) {
+	if a.Name != "" && (len(a.Name) > 48 || !roleName.MatchString(a.Name)) {
 		return mistake("letters, digits and -, at most 48, beginning with a letter", "--name can't be %q", a.Name)
 	}
 	if err := b.readCaller(); err != nil {
