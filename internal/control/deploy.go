@@ -49,6 +49,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		if p, err = w.buildChecked(ctx, destroy); err != nil {
 			return nil, err
 		}
+		defer w.cloud.EnterAhead(ctx, firstAccounts(p))()
 	}
 	db, err := openStore(ctx, w.opts)
 	if err != nil {
@@ -88,6 +89,25 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		return nil, fmt.Errorf("record the run: %w", err)
 	}
 	return w.drive(ctx, db, run, p, nil, watch, stop)
+}
+
+// firstAccounts are those that a run of the plan enters first, a few hundred at
+// most: none for a step that waits for another, or for an earlier wave.
+func firstAccounts(p *plan.Plan) []string {
+	const most = 256
+	var out []string
+	seen := map[string]bool{}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if len(out) == most {
+			break
+		}
+		if len(s.Needs) == 0 && s.Wave <= 1 && !seen[s.Account] {
+			seen[s.Account] = true
+			out = append(out, s.Account)
+		}
+	}
+	return out
 }
 
 // drive runs a plan to its end, or to where it is stopped, and records it.
