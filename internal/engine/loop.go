@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -10,8 +11,14 @@ import (
 	"axle/internal/plan"
 )
 
-// maxBatch bounds how many records go to the journal at once.
-const maxBatch = 5000
+const (
+	// maxBatch bounds how many records go to the journal at once.
+	maxBatch = 5000
+	// gather is how long ends that nothing waits for are gathered, so that one
+	// write does for many of them. A run that is killed meanwhile looks at these
+	// steps again when it is resumed.
+	gather = 25 * time.Millisecond
+)
 
 // run is a run under way. The goroutine of loop owns it; workers touch only
 // what is said to be shared.
@@ -27,6 +34,7 @@ type run struct {
 	atWork   int   // workers that haven't reported yet
 	calls    context.Context
 	grace    <-chan time.Time
+	gathered <-chan time.Time // when the ends in the queue are to be written; nil: not before there is more
 
 	// Shared with the workers:
 	steps    []axle.Step
@@ -99,6 +107,8 @@ func (r *run) loop(ctx context.Context) error {
 			r.stop()
 		case <-r.grace:
 			cancelChecks()
+		case <-r.gathered:
+			r.write()
 		case <-hard:
 			hard = nil
 			r.stop()
@@ -170,11 +180,26 @@ func (r *run) stopped() bool {
 	}
 }
 
-// flush hands the queue to the journal, unless that is at work.
+// flush hands the queue to the journal as soon as it should have it.
 func (r *run) flush() {
 	if r.writing != nil || len(r.queue) == 0 || r.broken != nil {
 		return
 	}
+	if r.atWork > 0 && !r.stopped() && !slices.ContainsFunc(r.queue, entry.urgent) {
+		if r.gathered == nil {
+			r.gathered = time.After(gather)
+		}
+		return
+	}
+	r.write()
+}
+
+// urgent says that something waits for the entry to be in the journal.
+func (e entry) urgent() bool { return e.start || e.ack != nil }
+
+// write hands the queue to the journal, which must not be at work.
+func (r *run) write() {
+	r.gathered = nil
 	n := min(len(r.queue), maxBatch)
 	r.writing, r.queue = r.queue[:n:n], r.queue[n:]
 	batch := make([]axle.Record, n)
