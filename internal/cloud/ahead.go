@@ -5,16 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// aheadAtOnce is how many accounts are entered at once before anybody asks.
-const aheadAtOnce = 16
+// mostAhead is how many accounts are entered at once before anybody asks.
+const mostAhead = 16
 
-// EnterAhead begins to enter accounts, in their order, while the caller is busy
-// with something else. Who needs credentials then finds them, or waits for the
+// EnterAhead begins to enter accounts, in their order, a few and never more than
+// atOnce at a time, while the caller is busy with something else. Who needs credentials then finds them, or waits for the
 // call that is under way; refusals are told to them alone. Once stop is called
 // no other account is begun.
-func (c *Cloud) EnterAhead(ctx context.Context, accounts []string) (stop func()) {
+func (c *Cloud) EnterAhead(ctx context.Context, accounts []string, atOnce int) (stop func()) {
 	var next atomic.Int64
-	for range min(aheadAtOnce, len(accounts)) {
+	for range min(mostAhead, atOnce, len(accounts)) {
 		go func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1

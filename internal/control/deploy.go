@@ -49,7 +49,7 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 		if p, err = w.buildChecked(ctx, destroy); err != nil {
 			return nil, err
 		}
-		defer w.cloud.EnterAhead(ctx, firstAccounts(p))()
+		defer w.cloud.EnterAhead(ctx, firstAccounts(p), w.limits().Global)()
 	}
 	db, err := openStore(ctx, w.opts)
 	if err != nil {
