@@ -53,6 +53,43 @@ func TestGroupCommit(t *testing.T) {
 	})
 }
 
+// Ends that nothing waits for share a write, soon; a start that needs one of them
+// takes it along at once.
+func TestEndsShareWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, steps := enginetest.NewWorld(), things(100)
+		for i := range steps {
+			w.Plans[steps[i].ID] = enginetest.Plan{Takes: time.Duration(i) * time.Millisecond}
+		}
+		next := axle.Step{ID: "next", Kind: "thing", Needs: []string{"s0010"}}
+		var writes, ends int
+		o := w.Options()
+		o.Limits = plan.Limits{Global: 1000}
+		o.Journal = journalFunc(func(ctx context.Context, run string, records []axle.Record) error {
+			writes++
+			for _, r := range records {
+				if late := time.Since(r.Finished); r.Status.Ended() && late > 30*time.Millisecond {
+					t.Errorf("%s was written %s after its end", r.Step, late)
+				}
+				if r.Status.Ended() {
+					ends++
+				}
+			}
+			return w.Append(ctx, run, records)
+		})
+		out, err := engine.Run(t.Context(), "r", append(steps, next), nil, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ends != 101 || writes > 10 {
+			t.Errorf("%d ends in %d writes", ends, writes)
+		}
+		if wait := out.Records[100].Started.Sub(out.Records[10].Finished); wait > 5*time.Millisecond {
+			t.Errorf("the step that needed another waited %s for its record", wait)
+		}
+	})
+}
+
 // A run whose journal hangs can be left, and says what isn't recorded.
 func TestStuckJournal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
