@@ -79,6 +79,7 @@ type tool struct {
 
 type phase struct {
 	name    string
+	times   int                                                      // how often it is done in a round, 0: once
 	prepare func(ctx context.Context, dir string, e *emulator) error // may be nil
 	args    []string                                                 // program and arguments
 	env     []string                                                 // beside what points at the emulator
@@ -99,6 +100,10 @@ const (
 	anew   = "again, .axle gone"
 	remove = "destroy"
 )
+
+// often is how often what takes half a second is done in a round: one emulator
+// differs from the next by more than what is to be seen.
+const often = 5
 
 // change sets what the command line has of its own.
 func (s *setting) change(accounts int, stack time.Duration, only string) {
@@ -191,24 +196,35 @@ func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) e
 				return err
 			}
 		}
-		before := e.calls()
-		cmd := exec.CommandContext(ctx, ph.args[0], ph.args[1:]...)
-		cmd.Dir = dir
-		cmd.Env = slices.Concat(os.Environ(), e.env(), ph.env)
-		usage, err := process.Run(cmd)
-		if err != nil {
-			return fmt.Errorf("%s: %w", ph.name, err)
-		}
-		calls := e.calls()
-		for k, n := range before {
-			if calls[k] -= n; calls[k] == 0 {
-				delete(calls, k)
-			}
-		}
 		key := [2]string{t.name, ph.name}
-		all[key] = append(all[key], sample{usage, calls})
+		for range max(1, ph.times) {
+			got, err := ph.run(ctx, dir, e)
+			if err != nil {
+				return fmt.Errorf("%s: %w", ph.name, err)
+			}
+			all[key] = append(all[key], got)
+		}
 	}
 	return nil
+}
+
+// run does the phase once.
+func (ph *phase) run(ctx context.Context, dir string, e *emulator) (sample, error) {
+	before := e.calls()
+	cmd := exec.CommandContext(ctx, ph.args[0], ph.args[1:]...)
+	cmd.Dir = dir
+	cmd.Env = slices.Concat(os.Environ(), e.env(), ph.env)
+	usage, err := process.Run(cmd)
+	if err != nil {
+		return sample{}, err
+	}
+	calls := e.calls()
+	for k, n := range before {
+		if calls[k] -= n; calls[k] == 0 {
+			delete(calls, k)
+		}
+	}
+	return sample{usage, calls}, nil
 }
 
 // project is the axle.yaml: one stack in every account but the management one,
@@ -231,7 +247,7 @@ func (b *bench) axleTool(name string, extra ...string) tool {
 	deploy := append([]string{b.axle, "deploy", "--yes", "--quiet", "--output", "json"}, extra...)
 	return tool{name: name, phases: []phase{
 		{name: first, args: deploy},
-		{name: again, args: deploy},
+		{name: again, args: deploy, times: often},
 		{name: anew, args: deploy, prepare: func(_ context.Context, dir string, _ *emulator) error {
 			return os.RemoveAll(filepath.Join(dir, ".axle"))
 		}},
@@ -241,10 +257,10 @@ func (b *bench) axleTool(name string, extra ...string) tool {
 
 func (b *bench) loopTool(workers int, regions []string) tool {
 	args := []string{b.loop, "-template", "stack.yaml", "-workers", strconv.Itoa(workers), "-regions", strings.Join(regions, ",")}
-	return tool{name: fmt.Sprintf("Go SDK loop, %d workers", workers), phases: []phase{{name: first, args: args}, {name: again, args: args}}}
+	return tool{name: fmt.Sprintf("Go SDK loop, %d workers", workers), phases: []phase{{name: first, args: args}, {name: again, args: args, times: often}}}
 }
 
 func (b *bench) boto3Tool(workers int) tool {
 	args := []string{b.python, b.boto3, "--template", "stack.yaml", "--workers", strconv.Itoa(workers)}
-	return tool{name: fmt.Sprintf("boto3, %d threads", workers), phases: []phase{{name: first, args: args}, {name: again, args: args}}}
+	return tool{name: fmt.Sprintf("boto3, %d threads", workers), phases: []phase{{name: first, args: args}, {name: again, args: args, times: often}}}
 }
