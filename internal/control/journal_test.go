@@ -218,12 +218,19 @@ func (r *robbed) Append(ctx context.Context, run string, records []axle.Record) 
 	return r.Store.Append(ctx, run, records)
 }
 
-// A run that lost its lock to another machine is stopped by its journal in
-// DynamoDB, says who has it, and goes on there.
+// A run that lost its lock to another machine is stopped by its journal, says who
+// has it, and goes on there.
 func TestLockTakenWhileAtWork(t *testing.T) {
-	t.Setenv(storeEnv, "dynamodb://axle-team")
-	u := newUniverse(t, netAccounts(1))
-	u.prepare = makeTable
+	t.Run("File", func(t *testing.T) { testLockTaken(t, newUniverse(t, netAccounts(1))) })
+	t.Run("DynamoDB", func(t *testing.T) {
+		t.Setenv(storeEnv, "dynamodb://axle-team")
+		u := newUniverse(t, netAccounts(1))
+		u.prepare = makeTable
+		testLockTaken(t, u)
+	})
+}
+
+func testLockTaken(t *testing.T, u *universe) {
 	w, err := u.world("", network)
 	if err != nil {
 		t.Fatal(err)

@@ -235,21 +235,11 @@ func (s *DynamoDB) transact(ctx context.Context, run string, writes ...types.Tra
 			continue
 		}
 		if holding && i == len(writes)-1 {
-			return s.lost(run, g, reason.Item)
+			return lost(s.place, g.project, run, holderOf(reason.Item))
 		}
 		return errTaken
 	}
 	return err
-}
-
-// lost is the error of a run that goes on without its lock.
-func (s *DynamoDB) lost(run string, g grip, now item) error {
-	by := ""
-	if h := holderOf(now); h.Run != "" {
-		by = fmt.Sprintf(" by run %s of %s", h.Run, h.Who)
-	}
-	return &Error{Path: s.place, Summary: fmt.Sprintf("the lock of project %q was taken over%s while run %s held it", g.project, by, run),
-		Hint: "this machine wasn't heard of for a minute; nothing more of the run is recorded from here: axle runs tells who goes on with it"}
 }
 
 // key is the key of an item.

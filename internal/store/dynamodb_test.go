@@ -343,61 +343,6 @@ func TestDynamoDBLockFromElsewhere(t *testing.T) {
 	})
 }
 
-// A holder whose lock was taken is told at its next write, and nothing of it is
-// recorded.
-func TestDynamoDBFencing(t *testing.T) {
-	s := newShop(t)
-	s.table(t, "axle")
-	far, here := s.open(t, "axle"), s.open(t, "axle")
-	if err := far.CreateRun(t.Context(), axle.Run{ID: "r", Project: "p", Status: axle.RunRunning}, []byte("plan")); err != nil {
-		t.Fatal(err)
-	}
-	unlock, err := far.Lock(t.Context(), "p", axle.Holder{Run: "r", Who: "them@far", PID: os.Getpid()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := far.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Running}}); err != nil {
-		t.Fatal(err)
-	}
-	s.set(t, "axle", "born", &types.AttributeValueMemberS{Value: "before"}) // its process is gone, as far as can be seen
-	mine, err := here.Lock(t.Context(), "p", axle.Holder{Run: "r", Who: "me@here", PID: os.Getpid()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for what, do := range map[string]func() error{
-		"append":     func() error { return far.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Failed}}) },
-		"finish":     func() error { return far.FinishRun(t.Context(), "r", axle.RunFailed, time.Now()) },
-		"create run": func() error { return far.CreateRun(t.Context(), axle.Run{ID: "r", Project: "p"}, nil) },
-	} {
-		err := do()
-		var known *store.Error
-		if what == "create run" {
-			if err == nil {
-				t.Error("a second run of the same id was made")
-			}
-			continue
-		}
-		if !errors.As(err, &known) || !strings.Contains(known.Summary, "taken over by run r of me@here while run r held it") || known.Hint == "" {
-			t.Errorf("%s: %v", what, err)
-		}
-	}
-	if err := here.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Succeeded}}); err != nil {
-		t.Error(err)
-	}
-	if records, err := here.Records(t.Context(), "r"); err != nil || len(records) != 1 || records[0].Status != axle.Succeeded {
-		t.Errorf("records: %v, %v", records, err)
-	}
-	if run, plan, err := here.Run(t.Context(), "r"); err != nil || run.Status != axle.RunInterrupted || string(plan) != "plan" {
-		t.Errorf("run: %v, %q, %v", run, plan, err)
-	}
-	if err := unlock(); err == nil || !strings.Contains(err.Error(), "taken over") {
-		t.Errorf("unlock of what was lost: %v", err)
-	}
-	if err := mine(); err != nil {
-		t.Error(err)
-	}
-}
-
 // What an item can't hold is in the bucket.
 func TestDynamoDBLarge(t *testing.T) {
 	s := newShop(t)

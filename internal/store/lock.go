@@ -42,6 +42,59 @@ func (h *held) alive(now time.Time) bool {
 	return now.Sub(h.Seen) < stale
 }
 
+// claims are the locks that a store holds, by run. What is written for such a run
+// is written in a transaction that looks whether its lock is still held: a holder
+// that lost it, and doesn't know, writes nothing any more.
+type claims struct {
+	mu    sync.Mutex
+	byRun map[string]claim
+}
+
+type claim struct {
+	project string
+	held
+}
+
+func (c *claims) add(project string, mine held) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.byRun == nil {
+		c.byRun = map[string]claim{}
+	}
+	c.byRun[mine.Run] = claim{project, mine}
+}
+
+func (c *claims) drop(run string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.byRun, run)
+}
+
+// check compares a run's claim, if there is one, with who holds the lock now.
+func (c *claims) check(run, place string, holder func(project string) (held, bool, error)) error {
+	c.mu.Lock()
+	mine, claimed := c.byRun[run]
+	c.mu.Unlock()
+	if !claimed {
+		return nil
+	}
+	now, found, err := holder(mine.project)
+	if err != nil || found && now.Run == mine.Run && now.PID == mine.PID && now.process == mine.process {
+		return err
+	}
+	return lost(place, mine.project, run, now.Holder)
+}
+
+// lost is the error of a run that goes on without its lock.
+func lost(place, project, run string, now axle.Holder) error {
+	by := ""
+	if now.Run != "" {
+		by = fmt.Sprintf(" by run %s of %s", now.Run, now.Who)
+	}
+	return &Error{Path: place, Summary: fmt.Sprintf("the lock of project %q was taken over%s while run %s held it", project, by, run),
+		Hint: "this machine wasn't heard of for a minute; nothing more of the run is recorded from here: axle runs tells who goes on with it"}
+}
+
 // nearby says whether the holder's process can be looked at from here.
 func (h *held) nearby() bool { return h.place != "" && h.place == look(h.PID).place }
 

@@ -21,6 +21,7 @@ type Postgres struct {
 	closing chan struct{}
 	close   func()
 	tasks   sync.WaitGroup
+	claims  claims
 }
 
 var _ Store = (*Postgres)(nil)

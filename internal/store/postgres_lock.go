@@ -24,7 +24,8 @@ func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (fu
 		if _, err := tx.Exec(ctx, "SELECT pg_advisory_xact_lock(hashtext('axle lock'), hashtext($1))", project); err != nil {
 			return err
 		}
-		other, now, found, err := postgresHolder(ctx, tx, project)
+		// For update: what a run is just writing is seen by who takes its lock.
+		other, now, found, err := postgresHolder(ctx, tx, project, "FOR UPDATE")
 		if err != nil {
 			return err
 		}
@@ -51,9 +52,11 @@ func (s *Postgres) Lock(ctx context.Context, project string, by axle.Holder) (fu
 
 // hold keeps a lock alive until the returned function gives it back.
 func (s *Postgres) hold(ctx context.Context, project string, mine held) func() error {
+	s.claims.add(project, mine)
 	return keep(ctx, &s.tasks, s.closing, project, mine, func(ctx context.Context) error {
 		return s.whileHeld(ctx, project, mine, "UPDATE axle.lock SET seen = "+clock)
 	}, func(ctx context.Context) error {
+		s.claims.drop(mine.Run)
 		return s.whileHeld(ctx, project, mine, "DELETE FROM axle.lock")
 	})
 }
@@ -70,16 +73,31 @@ func (s *Postgres) whileHeld(ctx context.Context, project string, mine held, sta
 	})
 }
 
+// writeFor is write for a run: when its lock was this store's, it must still be.
+func (s *Postgres) writeFor(ctx context.Context, run, doing string, do func(pgx.Tx) error) error {
+	return s.write(ctx, doing, func(tx pgx.Tx) error {
+		err := s.claims.check(run, s.place, func(project string) (held, bool, error) {
+			h, _, found, err := postgresHolder(ctx, tx, project, "FOR SHARE")
+			return h, found, err
+		})
+		if err != nil {
+			return err
+		}
+		return do(tx)
+	})
+}
+
 // Holder is part of Store.
 func (s *Postgres) Holder(ctx context.Context, project string) (axle.Holder, bool, error) {
-	h, now, found, err := postgresHolder(ctx, s.pool, project)
+	h, now, found, err := postgresHolder(ctx, s.pool, project, "")
 	return h.Holder, found && h.alive(now), s.explain(fmt.Sprintf("look at the lock of project %q", project), err)
 }
 
 // postgresHolder also returns the time by the clock that the lock's times are of.
-func postgresHolder(ctx context.Context, db asker, project string) (h held, now time.Time, found bool, err error) {
+// locking is what SELECT does to the row.
+func postgresHolder(ctx context.Context, db asker, project, locking string) (h held, now time.Time, found bool, err error) {
 	var since, seen, read sql.NullInt64
-	err = db.QueryRow(ctx, "SELECT run, who, host, pid, place, born, since, seen, "+clock+" FROM axle.lock WHERE project = $1", project).
+	err = db.QueryRow(ctx, "SELECT run, who, host, pid, place, born, since, seen, "+clock+" FROM axle.lock WHERE project = $1 "+locking, project).
 		Scan(&h.Run, &h.Who, &h.Host, &h.PID, &h.place, &h.born, &since, &seen, &read)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return h, now, false, nil

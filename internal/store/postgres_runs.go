@@ -19,7 +19,7 @@ func (s *Postgres) CreateRun(ctx context.Context, run axle.Run, plan []byte) err
 	if err != nil {
 		return fmt.Errorf("create run %s: compress its plan: %w", run.ID, err)
 	}
-	return s.write(ctx, "create run "+run.ID, func(tx pgx.Tx) error {
+	return s.writeFor(ctx, run.ID, "create run "+run.ID, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "INSERT INTO axle.run ("+runColumns+", plan) VALUES ($1,$2,$3,$4,$5,$6,$7,$8,$9) ON CONFLICT DO NOTHING",
 			run.ID, run.Project, run.Env, run.Command, string(run.Status), nanos(run.Started), nanos(run.Finished), run.Steps, packed)
 		if err == nil && tag.RowsAffected() == 0 {
@@ -76,7 +76,7 @@ func (s *Postgres) Run(ctx context.Context, id string) (axle.Run, []byte, error)
 
 // FinishRun is part of Store.
 func (s *Postgres) FinishRun(ctx context.Context, id string, status axle.RunStatus, at time.Time) error {
-	return s.write(ctx, "record the status of run "+id, func(tx pgx.Tx) error {
+	return s.writeFor(ctx, id, "record the status of run "+id, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, "UPDATE axle.run SET status = $1, finished = $2 WHERE id = $3", string(status), nanos(at), id)
 		if err == nil && tag.RowsAffected() == 0 {
 			return axle.ErrNotFound
@@ -109,7 +109,7 @@ func (s *Postgres) Append(ctx context.Context, run string, records []axle.Record
 			columns[c] = append(columns[c], row[c])
 		}
 	}
-	return s.write(ctx, "journal of run "+run, func(tx pgx.Tx) error {
+	return s.writeFor(ctx, run, "journal of run "+run, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, `
 INSERT INTO axle.record (run, step, status, token, attempts, started, finished, result, failure, skipped_for)
 SELECT run.seq, new.* FROM axle.run,

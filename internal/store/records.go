@@ -30,6 +30,9 @@ func (s *SQLite) Append(ctx context.Context, run string, records []axle.Record) 
 		}
 	}
 	return s.write(ctx, "journal of run "+run, func(ctx context.Context) error {
+		if err := s.claimed(ctx, run); err != nil {
+			return err
+		}
 		var seq int64
 		err := s.conn.QueryRowContext(ctx, "SELECT seq FROM run WHERE id = ?", run).Scan(&seq)
 		if errors.Is(err, sql.ErrNoRows) {

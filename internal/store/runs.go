@@ -22,6 +22,9 @@ func (s *SQLite) CreateRun(ctx context.Context, run axle.Run, plan []byte) error
 		return fmt.Errorf("create run %s: compress its plan: %w", run.ID, err)
 	}
 	return s.write(ctx, "create run "+run.ID, func(ctx context.Context) error {
+		if err := s.claimed(ctx, run.ID); err != nil {
+			return err
+		}
 		res, err := s.conn.ExecContext(ctx, "INSERT INTO run ("+runColumns+") VALUES (?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING",
 			run.ID, run.Project, run.Env, run.Command, string(run.Status), nanos(run.Started), nanos(run.Finished), run.Steps)
 		if err != nil {
@@ -116,6 +119,9 @@ func oneOf(runs []axle.Run, id string) (axle.Run, error) {
 // FinishRun is part of Store.
 func (s *SQLite) FinishRun(ctx context.Context, id string, status axle.RunStatus, at time.Time) error {
 	return s.write(ctx, "record the status of run "+id, func(ctx context.Context) error {
+		if err := s.claimed(ctx, id); err != nil {
+			return err
+		}
 		res, err := s.conn.ExecContext(ctx, "UPDATE run SET status = ?, finished = ? WHERE id = ?", string(status), nanos(at), id)
 		return oneRow(res, err)
 	})

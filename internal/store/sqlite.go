@@ -26,6 +26,7 @@ type SQLite struct {
 	closing chan struct{}
 	close   func() error
 	tasks   sync.WaitGroup
+	claims  claims
 }
 
 var _ Store = (*SQLite)(nil)

@@ -40,9 +40,11 @@ func (s *SQLite) Lock(ctx context.Context, project string, by axle.Holder) (func
 
 // hold keeps a lock alive until the returned function gives it back.
 func (s *SQLite) hold(ctx context.Context, project string, mine held) func() error {
+	s.claims.add(project, mine)
 	return keep(ctx, &s.tasks, s.closing, project, mine, func(ctx context.Context) error {
 		return s.whileHeld(ctx, project, mine, "UPDATE lock SET seen = ?", time.Now().UnixNano())
 	}, func(ctx context.Context) error {
+		s.claims.drop(mine.Run)
 		return s.whileHeld(ctx, project, mine, "DELETE FROM lock")
 	})
 }
@@ -54,6 +56,12 @@ func (s *SQLite) whileHeld(ctx context.Context, project string, mine held, state
 			append(args[:len(args):len(args)], project, mine.Run, mine.PID, mine.place, mine.born)...)
 		return oneRow(res, err)
 	})
+}
+
+// claimed is an error when a run's lock was this store's and isn't any more. It is
+// asked in the transaction of what is written for the run.
+func (s *SQLite) claimed(ctx context.Context, run string) error {
+	return s.claims.check(run, s.path, func(project string) (held, bool, error) { return queryHolder(ctx, s.conn, project) })
 }
 
 // Holder is part of Store.

@@ -37,8 +37,9 @@ type Store interface {
 
 	// Lock takes a project for a run and holds it until unlock. When another
 	// run that is alive has it, the error is an *axle.LockedError; one that is
-	// not alive loses it, and is marked as interrupted. unlock returns an error
-	// if the lock had been lost to another run.
+	// not alive loses it, and is marked as interrupted. A holder that lost its
+	// lock writes nothing any more for its run: the error of each write is an
+	// *Error that says who has it now, and unlock returns one too.
 	Lock(ctx context.Context, project string, by axle.Holder) (unlock func() error, err error)
 	// Holder returns who holds a project's lock; false when nobody does who is
 	// alive.

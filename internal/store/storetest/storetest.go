@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,6 +35,7 @@ func Contract(t *testing.T, open func(t *testing.T, name string) store.Store) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t, tt.name)) })
 	}
+	t.Run("Fencing", func(t *testing.T) { testFencing(t, open(t, "Fencing"), open(t, "Fencing")) })
 	t.Run("Reopen", func(t *testing.T) { testReopen(t, func() store.Store { return open(t, "Reopen") }) })
 }
 
@@ -238,6 +240,54 @@ func testLock(t *testing.T, s store.Store) {
 		if run, _, err := s.Run(t.Context(), id); err != nil || run.Status != axle.RunRunning {
 			t.Errorf("run %s after locking: %q, %v", id, run.Status, err)
 		}
+	}
+}
+
+// testFencing has a holder lose its lock: it is told at its next write, and
+// nothing of it is recorded.
+func testFencing(t *testing.T, far, here store.Store) {
+	create(t, far, newRun("r", "p"), newRun("other", "q"))
+	unlock, err := far.Lock(t.Context(), "p", axle.Holder{Run: "r", Who: "them@far", PID: 1 << 30}) // dead, as far as can be seen
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := far.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Running}}); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := here.Lock(t.Context(), "p", axle.Holder{Run: "r", Who: "me@here", PID: os.Getpid()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused := func(what string, err error, summary string) {
+		t.Helper()
+		var known *store.Error
+		if !errors.As(err, &known) || known.Summary != summary || known.Hint == "" {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	const taken = `the lock of project "p" was taken over by run r of me@here while run r held it`
+	refused("append", far.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Failed}}), taken)
+	refused("finish", far.FinishRun(t.Context(), "r", axle.RunFailed, start), taken)
+	if err := here.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Succeeded}}); err != nil {
+		t.Error(err)
+	}
+	if err := mine(); err != nil {
+		t.Error(err)
+	}
+	if err := far.Append(t.Context(), "r", []axle.Record{{Step: "a", Status: axle.Failed}}); err == nil {
+		t.Error("append of who lost the lock, once nobody has it")
+	}
+	if err := far.Append(t.Context(), "other", []axle.Record{{Step: "a", Status: axle.Running}}); err != nil {
+		t.Errorf("append to another run: %v", err)
+	}
+	if records, err := here.Records(t.Context(), "r"); err != nil || len(records) != 1 || records[0].Status != axle.Succeeded {
+		t.Errorf("records: %v, %v", records, err)
+	}
+	if run, plan, err := here.Run(t.Context(), "r"); err != nil || run.Status != axle.RunInterrupted || string(plan) != "plan of r" {
+		t.Errorf("run: %v, %q, %v", run, plan, err)
+	}
+	if err := unlock(); err == nil || !strings.Contains(err.Error(), "taken over") {
+		t.Errorf("unlock of what was lost: %v", err)
 	}
 }
 
