@@ -9,8 +9,10 @@ import (
 const (
 	forEach            = "Fn::ForEach::"
 	languageExtensions = "AWS::LanguageExtensions"
-	// maxUnrolled bounds what loops within loops may write out, in nodes.
-	maxUnrolled = 1 << 18
+	// maxUnrolled and maxUnrolledText bound what loops within loops may write out,
+	// in nodes and in bytes: CloudFormation takes 1 MiB after transforms.
+	maxUnrolled     = 1 << 18
+	maxUnrolledText = 8 << 20
 )
 
 // unroll writes the loops of AWS::LanguageExtensions out, keeping the places of
@@ -52,32 +54,53 @@ func (p *parser) loopOf(key, arg *yaml.Node) ([]*yaml.Node, bool) {
 		if _, tagged := shortForm(item); tagged || item.Kind != yaml.ScalarNode {
 			return nil, false
 		}
-		if p.unrolled > maxUnrolled {
+		made := p.replaced(body, newRound(name.Value, item.Value))
+		if p.unrolled > maxUnrolled || p.unrolledText > maxUnrolledText {
 			return nil, false
 		}
-		out = append(out, p.replaced(body, name.Value, item.Value).Content...)
+		out = append(out, made.Content...)
 	}
 	return out, true
 }
 
+// round is one round of a loop: what its variable stands for.
+type round struct {
+	name, item      string
+	braced, letters string // ${X} and &{X}
+	replacer        *strings.Replacer
+}
+
+func newRound(name, item string) *round {
+	r := &round{name: name, item: item, braced: "${" + name + "}", letters: "&{" + name + "}"}
+	r.replacer = strings.NewReplacer(r.braced, item, r.letters, alphanumeric(item))
+	return r
+}
+
 // replaced copies a node with a loop's variable replaced: ${X} by the item, &{X}
-// by its letters and digits, and a Ref.
-func (p *parser) replaced(n *yaml.Node, name, item string) *yaml.Node {
+// by its letters and digits, and a Ref. Beyond the bounds it does nothing.
+func (p *parser) replaced(n *yaml.Node, r *round) *yaml.Node {
 	p.unrolled++
+	p.unrolledText += len(n.Value) + len(r.item)*(strings.Count(n.Value, r.braced)+strings.Count(n.Value, r.letters))
+	if n.Value == r.name { // perhaps a Ref
+		p.unrolledText += len(r.item)
+	}
 	out := *n
-	if n.Kind == yaml.ScalarNode {
-		if n.Tag == "!Ref" && n.Value == name {
-			return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: item, Line: n.Line, Column: n.Column}
-		}
-		out.Value = strings.NewReplacer("${"+name+"}", item, "&{"+name+"}", alphanumeric(item)).Replace(n.Value)
+	if p.unrolled > maxUnrolled || p.unrolledText > maxUnrolledText {
 		return &out
 	}
-	if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "Ref" && n.Content[1].Value == name {
-		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: item, Line: n.Line, Column: n.Column}
+	if n.Kind == yaml.ScalarNode {
+		if n.Tag == "!Ref" && n.Value == r.name {
+			return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: r.item, Line: n.Line, Column: n.Column}
+		}
+		out.Value = r.replacer.Replace(n.Value)
+		return &out
+	}
+	if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "Ref" && n.Content[1].Value == r.name {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: r.item, Line: n.Line, Column: n.Column}
 	}
 	out.Content = make([]*yaml.Node, len(n.Content))
 	for i, c := range n.Content {
-		out.Content[i] = p.replaced(c, name, item)
+		out.Content[i] = p.replaced(c, r)
 	}
 	return &out
 }

@@ -20,7 +20,8 @@ type parser struct {
 	// inConditions: below the Conditions section, where {Condition: x} is a
 	// reference and not somebody's property.
 	inConditions bool
-	unrolled     int // nodes that loops have made
+	// unrolled are nodes that loops have made, unrolledText the bytes in them.
+	unrolled, unrolledText int
 }
 
 var (

@@ -111,6 +111,20 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// A loop that would write out gigabytes stays a loop.
+func TestLoopsAreBounded(t *testing.T) {
+	for name, body := range map[string]string{
+		"texts": "'T${X}': {Type: AWS::SNS::Topic, Properties: {DisplayName: '" + strings.Repeat("${X}", 50_000) + "'}}",
+		"nodes": "'T${X}': {Type: AWS::SNS::Topic, Properties: {Tags: [" + strings.Repeat("a,", 100_000) + "]}}",
+	} {
+		src := "Transform: AWS::LanguageExtensions\nResources:\n  'Fn::ForEach::L':\n  - X\n  - [" + strings.Repeat("b", 100_000) + ", c, d, e]\n  - " + body + "\n"
+		tp, _ := Parse("t", []byte(src))
+		if !tp.Loops() || len(tp.Resources) != 0 {
+			t.Errorf("%s: %d resources", name, len(tp.Resources))
+		}
+	}
+}
+
 func TestOpaque(t *testing.T) {
 	const topic = "Resources:\n  T: {Type: AWS::SNS::Topic}\n"
 	for want, src := range map[string]string{
