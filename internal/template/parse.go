@@ -17,6 +17,9 @@ type parser struct {
 	diags diag.List
 	// loops: Fn::ForEach or a macro makes names that the text doesn't show.
 	loops bool
+	// rewritten: somebody's macro gets the whole template, and may give a meaning
+	// to what CloudFormation itself doesn't know.
+	rewritten bool
 	// inConditions: below the Conditions section, where {Condition: x} is a
 	// reference and not somebody's property.
 	inConditions bool
@@ -27,8 +30,9 @@ type parser struct {
 var (
 	sections = []string{"AWSTemplateFormatVersion", "Conditions", "Description", "Globals", "Hooks", "Mappings",
 		"Metadata", "Outputs", "Parameters", "Resources", "Rules", "Transform"}
+	// Version is for custom resources: the documentation's own have it.
 	resourceKeys = []string{"Condition", "Connectors", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata",
-		"Properties", "Type", "UpdatePolicy", "UpdateReplacePolicy", "IgnoreGlobals"}
+		"Properties", "Type", "UpdatePolicy", "UpdateReplacePolicy", "IgnoreGlobals", "Version"}
 	outputKeys = []string{"Condition", "Description", "Export", "Value"}
 	logicalID  = regexp.MustCompile(`^[A-Za-z0-9]+$`)
 	typeName   = regexp.MustCompile(`^[A-Za-z0-9]+(::[A-Za-z0-9@_-]+)+$`)
@@ -86,6 +90,7 @@ func (p *parser) document(root *yaml.Node) {
 			p.transform(e.value)
 		}
 	}
+	p.rewritten = p.t.openOutputs
 	if slices.Contains(p.t.Transforms, languageExtensions) {
 		p.unroll(root, 0)
 		top = p.entries(root, "a template")
@@ -221,7 +226,7 @@ func (p *parser) resource(e entry) {
 		case "DependsOn":
 			r.DependsOn = p.dependsOn(f.value)
 		default:
-			if !slices.Contains(resourceKeys, f.key.Value) && !p.loop(f) {
+			if !slices.Contains(resourceKeys, f.key.Value) && !p.loop(f) && !p.rewritten {
 				p.unknown(f.key, "attribute of resource "+name, resourceKeys)
 			}
 		}
@@ -284,12 +289,12 @@ func (p *parser) outputs(n *yaml.Node) {
 			case "Export":
 				out.Export = p.export(name, f.value)
 			default:
-				if !slices.Contains(outputKeys, f.key.Value) && !p.loop(f) {
+				if !slices.Contains(outputKeys, f.key.Value) && !p.loop(f) && !p.rewritten {
 					p.unknown(f.key, "attribute of output "+name, outputKeys)
 				}
 			}
 		}
-		if !value && e.value.Kind == yaml.MappingNode {
+		if !value && e.value.Kind == yaml.MappingNode && !p.rewritten {
 			p.diags.Add(p.pos(e.key), "", "output %s has no Value", name)
 		}
 		p.t.Outputs[name] = out

@@ -111,6 +111,21 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
+// What CloudFormation or a macro takes isn't called a mistake.
+func TestNoMistakes(t *testing.T) {
+	for name, src := range map[string]string{
+		"version of a custom resource": "Resources:\n  C: {Type: Custom::X, Version: '1.0', Properties: {ServiceToken: x}}\n",
+		"attribute for a macro":        "Transform: Count\nResources:\n  B: {Type: AWS::S3::Bucket, Count: 3}\nOutputs: {O: {Each: x}}\n",
+	} {
+		if _, l := Parse("t", []byte(src)); len(l) > 0 {
+			t.Errorf("%s: %v", name, l)
+		}
+	}
+	if _, l := Parse("t", []byte("Transform: AWS::LanguageExtensions\nResources:\n  B: {Type: AWS::S3::Bucket, Count: 3}\n")); len(l) != 1 {
+		t.Errorf("AWS's own transforms give no attributes: %v", l)
+	}
+}
+
 // A loop that would write out gigabytes stays a loop.
 func TestLoopsAreBounded(t *testing.T) {
 	for name, body := range map[string]string{
