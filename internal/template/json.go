@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -25,15 +26,16 @@ func (e *jsonError) Error() string { return "the template is not well-formed JSO
 type jsonReader struct {
 	body []byte
 	dec  *json.Decoder
-	// line and lineStart follow offset, so that positions cost O(text) in all.
-	offset, line, lineStart int
+	// line and col follow offset, so that positions cost O(text) in all; col is
+	// that of the byte at counted.
+	offset, line, col, counted int
 }
 
 // maxDepth bounds nesting; real templates stay below 30.
 const maxDepth = 500
 
 func decodeJSON(body []byte) (*yaml.Node, error) {
-	r := &jsonReader{body: body, dec: json.NewDecoder(bytes.NewReader(body)), line: 1}
+	r := &jsonReader{body: body, dec: json.NewDecoder(bytes.NewReader(body)), line: 1, col: 1}
 	r.dec.UseNumber()
 	node, err := r.value(0)
 	if err != nil {
@@ -45,7 +47,8 @@ func decodeJSON(body []byte) (*yaml.Node, error) {
 	return node, nil
 }
 
-// at moves to where the next token starts and gives its place.
+// at moves to where the next token starts and gives its place; columns are
+// characters, as the YAML parser's are.
 func (r *jsonReader) at() (line, col int) {
 	next := int(r.dec.InputOffset())
 	for next < len(r.body) && strings.IndexByte(" \t\r\n,:", r.body[next]) >= 0 {
@@ -53,10 +56,12 @@ func (r *jsonReader) at() (line, col int) {
 	}
 	for ; r.offset < next; r.offset++ {
 		if r.body[r.offset] == '\n' {
-			r.line, r.lineStart = r.line+1, r.offset+1
+			r.line, r.col, r.counted = r.line+1, 1, r.offset+1
 		}
 	}
-	return r.line, next - r.lineStart + 1
+	r.col += utf8.RuneCount(r.body[r.counted:next])
+	r.counted = next
+	return r.line, r.col
 }
 
 func (r *jsonReader) fail(format string, args ...any) error {

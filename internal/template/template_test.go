@@ -100,6 +100,7 @@ func TestMistakes(t *testing.T) {
 		"output value":       {topic + "Outputs: {O: {Export: {Name: x}}}\n", "t:3:11: output O has no Value"},
 		"output name":        {topic + "Outputs: {a-b: {Value: x}}\n", "not alphanumeric"},
 		"json undeclared":    {`{"Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n\t" + `"Properties": {"TopicName": {"Ref": "X"}}}}}`, `t:2:38: Ref refers to "X"`},
+		"json characters":    {`{"Description": "für alle", "Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n" + `"Properties": {"DisplayName": "größer", "TopicName": {"Ref": "X"}}}}}`, `t:2:62: Ref refers to "X"`},
 		"scalar for mapping": {"Resources: 5\n", "Resources must be a mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
