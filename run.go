@@ -61,6 +61,9 @@ type Holder struct {
 type LockedError struct {
 	Project string
 	Holder  Holder
+	// Silent is how long a holder elsewhere hasn't been heard of, which may be
+	// dead: it loses the lock after Free. 0 for one that is seen to be alive.
+	Silent, Free time.Duration
 }
 
 func (e *LockedError) Error() string {

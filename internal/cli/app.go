@@ -179,6 +179,7 @@ func (a *App) options() control.Options {
 	}
 	return control.Options{File: a.flags.file, Env: a.flags.env, Where: a.flags.where, Regions: a.flags.regions,
 		Refresh: a.flags.refresh, MaxConcurrent: a.flags.maxConcurrent, Version: Version,
+		Say: func(line string) { a.note("%s", line) },
 		Log: slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: level}))}
 }
 

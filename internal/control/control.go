@@ -61,7 +61,9 @@ type Options struct {
 	Save          bool
 	MaxConcurrent int
 	Log           *slog.Logger
-	Version       string
+	// Say tells the user what is waited for; it may be nil.
+	Say     func(string)
+	Version string
 	// run is the id of the run that is resumed; empty for a new one.
 	run string
 	// opened is the project, once it is: a journal in the hub is opened through it.

@@ -171,8 +171,13 @@ func lockedFailure(err error) error {
 	if !errors.As(err, &locked) {
 		return fmt.Errorf("lock the project: %w", err)
 	}
-	return &axle.Failure{Code: "Locked", Message: locked.Error(), Blocked: true, Err: err,
+	f := &axle.Failure{Code: "Locked", Message: locked.Error(), Blocked: true, Err: err,
 		Hint: "wait for it to end; axle show " + locked.Holder.Run + " tells how far it is"}
+	if locked.Silent > locked.Free/4 {
+		f.Hint = fmt.Sprintf("it hasn't been heard of for %s; if it was killed, the lock is free in %s: try again then",
+			locked.Silent.Round(time.Second), (locked.Free-locked.Silent).Round(time.Second)+time.Second)
+	}
+	return f
 }
 
 // Resume goes on with a run: what ended well is kept, the rest is done.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"axle"
 	"axle/internal/config"
@@ -95,7 +96,17 @@ func openTable(ctx context.Context, o Options, address string) (store.Store, err
 	if err != nil {
 		return nil, err
 	}
-	return store.OpenDynamoDB(ctx, at.In(account, region), account, table, bucket)
+	db, err := store.OpenDynamoDB(ctx, at.In(account, region), account, table, bucket)
+	if err != nil {
+		return nil, err
+	}
+	if o.Say != nil {
+		db.Watching = func(project string, h axle.Holder, silent, takes time.Duration) {
+			o.Say(fmt.Sprintf("Run %s of %s has the lock of project %q, and hasn't been heard of for %s: it is watched for %s before its lock is taken.",
+				h.Run, h.Who, project, silent.Round(time.Second), takes))
+		}
+	}
+	return db, nil
 }
 
 // readStore opens the journal to look something up: where there is none, none

@@ -218,6 +218,24 @@ func (r *robbed) Append(ctx context.Context, run string, records []axle.Record) 
 	return r.Store.Append(ctx, run, records)
 }
 
+// Who finds the lock of a run that may be dead is told when it would be free; one
+// that is seen to be alive is waited for.
+func TestLockedBySomebodySilent(t *testing.T) {
+	for _, tt := range []struct {
+		silent time.Duration
+		want   string
+	}{
+		{0, "wait for it to end; axle show r1 tells how far it is"},
+		{4 * time.Second, "wait for it to end; axle show r1 tells how far it is"},
+		{40 * time.Second, "it hasn't been heard of for 40s; if it was killed, the lock is free in 21s: try again then"},
+	} {
+		err := lockedFailure(&axle.LockedError{Project: "p", Holder: axle.Holder{Run: "r1"}, Silent: tt.silent, Free: time.Minute})
+		if f := asFailure(err); f.Hint != tt.want {
+			t.Errorf("%s: %q", tt.silent, f.Hint)
+		}
+	}
+}
+
 // A run that lost its lock to another machine is stopped by its journal, says who
 // has it, and goes on there.
 func TestLockTakenWhileAtWork(t *testing.T) {

@@ -43,6 +43,9 @@ type DynamoDB struct {
 	db      *dynamodb.Client
 	s3      *s3.Client
 	skew    atomic.Int64 // what AWS's clock is ahead of ours, in nanoseconds
+	// Watching, unless nil, is told before Lock watches a holder that seems dead,
+	// which takes so long.
+	Watching func(project string, h axle.Holder, silent, takes time.Duration)
 
 	closing chan struct{}
 	close   func()

@@ -95,6 +95,9 @@ func (s *DynamoDB) still(ctx context.Context, project string, other gripped) (bo
 	if other.nearby() {
 		return true, nil
 	}
+	if s.Watching != nil {
+		s.Watching(project, other.Holder, s.now().Sub(other.Seen), watched)
+	}
 	tick := time.NewTicker(heartbeat)
 	defer tick.Stop()
 	for range watched / heartbeat {

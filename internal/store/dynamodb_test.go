@@ -303,6 +303,10 @@ func TestDynamoDBLockFromElsewhere(t *testing.T) {
 		write := func() error {
 			return far.Append(t.Context(), "far", []axle.Record{{Step: "s", Status: axle.Running}})
 		}
+		var watching []string
+		here.Watching = func(project string, h axle.Holder, silent, takes time.Duration) {
+			watching = append(watching, fmt.Sprintf("%s %s %s %s", project, h.Who, silent.Round(time.Minute), takes))
+		}
 		refused := func(what string, within time.Duration) {
 			t.Helper()
 			began := time.Now()
@@ -328,10 +332,14 @@ func TestDynamoDBLockFromElsewhere(t *testing.T) {
 		time.Sleep(50 * time.Second)
 		refused("silent for 50 s", 0)
 		time.Sleep(11 * time.Second)
+		watching = nil
 		began := time.Now()
 		again, err := here.Lock(t.Context(), "p", axle.Holder{Run: "mine", Who: "me", Host: "here", PID: os.Getpid()})
 		if err != nil || time.Since(began) < 10*time.Second || time.Since(began) > 20*time.Second {
 			t.Fatalf("the lock of one that is silent: %v after %s", err, time.Since(began))
+		}
+		if len(watching) != 1 || watching[0] != "p them@far 1m0s 15s" {
+			t.Errorf("of the wait was told: %q", watching)
 		}
 		if run, _, err := here.Run(t.Context(), "far"); err != nil || run.Status != axle.RunInterrupted {
 			t.Errorf("its run: %s, %v", run.Status, err)

@@ -30,7 +30,11 @@ func (h *held) refuses(project string, now time.Time) error {
 	if !h.alive(now) {
 		return nil
 	}
-	return &axle.LockedError{Project: project, Holder: h.Holder}
+	silent := now.Sub(h.Seen)
+	if h.nearby() { // it is seen to be alive, however long its last beat takes
+		silent = 0
+	}
+	return &axle.LockedError{Project: project, Holder: h.Holder, Silent: silent, Free: stale}
 }
 
 // alive says whether the holder still works, as far as can be told from here.
