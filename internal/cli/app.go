@@ -8,6 +8,7 @@
 package cli
 
 import (
+	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -196,7 +197,11 @@ func (a *App) color() bool {
 // print writes the result: as JSON, or by text.
 func (a *App) print(v any, text func(io.Writer, report.Style)) error {
 	if !a.json() {
-		text(a.Out, a.outStyle())
+		out := bufio.NewWriter(a.Out) // keeps the first error
+		text(out, a.outStyle())
+		if err := out.Flush(); err != nil {
+			return fmt.Errorf("write the result: %w", err)
+		}
 		return nil
 	}
 	a.answer = true
@@ -231,12 +236,16 @@ func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
 	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 }
 
-// stoppable is for runs: the first Ctrl-C closes stop, the second cancels ctx.
+// stoppable is for runs: the first Ctrl-C closes stop, the second cancels ctx. A
+// reader of the progress that has gone (axle deploy 2>&1 | head) isn't a reason to
+// die in the middle of the run.
 func (a *App) stoppable(ctx context.Context, say func(string)) (context.Context, <-chan struct{}, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stop, over := make(chan struct{}), make(chan struct{})
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	gone := make(chan os.Signal, 1) // nobody listens: what is caught doesn't kill
+	signal.Notify(gone, syscall.SIGPIPE)
 	go func() {
 		for n := 0; ; n++ {
 			select {
@@ -254,6 +263,7 @@ func (a *App) stoppable(ctx context.Context, say func(string)) (context.Context,
 	}()
 	return ctx, stop, func() {
 		signal.Stop(signals)
+		signal.Stop(gone)
 		close(over)
 		cancel()
 	}

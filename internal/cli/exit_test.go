@@ -6,7 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
+	"syscall"
 	"testing"
 
 	"axle"
@@ -138,6 +140,19 @@ func TestConfirm(t *testing.T) {
 		a, _, errs := app(answer)
 		if got := a.confirm("Deploy this?"); got != want || !strings.HasPrefix(errs.String(), "Deploy this? [y/N] ") {
 			t.Errorf("%q: %v, asked %q", answer, got, errs)
+		}
+	}
+}
+
+// TestResultThatCannotBeWritten: a full disk isn't a success.
+func TestResultThatCannotBeWritten(t *testing.T) {
+	for _, output := range []string{"text", "json"} {
+		a, _, errs := app("")
+		in, out := io.Pipe()
+		in.CloseWithError(syscall.ENOSPC)
+		a.Out = out
+		if code := a.Run(t.Context(), []string{"version", "--output", output}); code != exitError || !strings.Contains(errs.String(), "write the result: no space left") {
+			t.Errorf("%s: exit code %d, stderr %q", output, code, errs)
 		}
 	}
 }
