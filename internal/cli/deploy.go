@@ -95,16 +95,35 @@ leave such resources alone when it is tried again.`,
 	return cmd
 }
 
+// options are the globals and the flags of a deploy as the use cases take them.
+func (f *deployFlags) options(a *App) (control.Options, error) {
+	o := a.options()
+	o.ConfirmTargets, o.RevertDrift = f.confirm, f.revert
+	o.NoPeering, o.Verify, o.Adopt = f.noPeering, f.verify, f.adopt
+	o.ForceReferences, o.Stale = f.forceReferences, f.stale
+	return o, f.set(&o)
+}
+
+// ofPlan names a flag that says what is planned, if one is given.
+func (f *deployFlags) ofPlan() string {
+	for _, flag := range []struct {
+		given bool
+		name  string
+	}{{f.noPeering, "--no-peering"}, {f.verify, "--verify"}, {f.stale, "--stale"}, {f.imports != "", "--import"}} {
+		if flag.given {
+			return flag.name
+		}
+	}
+	return ""
+}
+
 // change is deploy and destroy.
 func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error {
 	if !flags.yes && !a.InTTY {
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle plan shows what would happen"}
 	}
-	o := a.options()
-	o.ConfirmTargets, o.RevertDrift = flags.confirm, flags.revert
-	o.NoPeering, o.Verify, o.Adopt = flags.noPeering, flags.verify, flags.adopt
-	o.ForceReferences, o.Stale = flags.forceReferences, flags.stale
-	if err := flags.set(&o); err != nil {
+	o, err := flags.options(a)
+	if err != nil {
 		return err
 	}
 	openCtx, release := interruptible(ctx)
@@ -145,14 +164,14 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 
 // deployFile deploys a saved plan.
 func (a *App) deployFile(ctx context.Context, flags *deployFlags, file string) error {
-	if flags.noPeering || flags.verify {
-		return &usageError{errors.New("--no-peering and --verify are of the plan: the file says what is deployed"), "axle plan --save takes them"}
+	if flag := flags.ofPlan(); flag != "" {
+		return &usageError{fmt.Errorf("%s is of the plan: the file says what is deployed", flag), "leave it out, or make another plan"}
 	}
 	if !flags.yes && !a.InTTY {
 		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking"}
 	}
-	o := a.options()
-	if err := flags.set(&o); err != nil {
+	o, err := flags.options(a)
+	if err != nil {
 		return err
 	}
 	openCtx, release := interruptible(ctx)
