@@ -19,6 +19,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"axle/internal/control"
@@ -41,7 +42,8 @@ type App struct {
 
 	args   []string // the command line
 	flags  globals
-	answer bool // a JSON document has been written
+	answer bool        // a JSON document has been written
+	asking atomic.Bool // a question is on the terminal, and nothing runs
 }
 
 // globals are the flags that every command takes.
@@ -252,12 +254,14 @@ func (a *App) stoppable(ctx context.Context, say func(string)) (context.Context,
 			case <-over:
 				return
 			case <-signals:
-				if n == 0 {
-					say("stopping: what runs comes to a safe point; Ctrl-C again leaves at once")
-					close(stop)
-				} else {
+				if n > 0 {
 					cancel()
+					continue
 				}
+				if !a.asking.Load() {
+					say("stopping: what runs comes to a safe point; Ctrl-C again leaves at once")
+				}
+				close(stop)
 			}
 		}
 	}()

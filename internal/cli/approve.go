@@ -46,7 +46,7 @@ func (a *App) approving(ctx context.Context, w *control.Work, out *control.Done,
 		given := 0
 		waves, questions := report.NewRun(out.Run, out.Plan, out.Records).Waiting()
 		for i := range waves {
-			if !a.confirm(questions[i]) {
+			if !a.confirm(questions[i], stop) {
 				continue
 			}
 			if _, aerr := control.Approve(ctx, a.options(), out.Run.ID, waves[i]); aerr != nil {

@@ -192,7 +192,7 @@ func (a *App) deployFile(ctx context.Context, flags *deployFlags, file string) e
 		shown := report.NewPlan(saved.ID, saved.Plan, saved.Records)
 		shown.Text(a.Err, a.errStyle())
 		a.note("Made %s, valid until %s, %s", saved.Saved.Made.Format(time.RFC3339), saved.Saved.Expires.Format(time.RFC3339), saved.Saved.Seal)
-		if !a.confirm("Deploy this?") {
+		if !a.confirm("Deploy this?", stop) {
 			return errNoAnswer
 		}
 	}
@@ -246,11 +246,11 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 	if err != nil {
 		return nil, err
 	}
-	return a.agree(ctx, w, preview, destroy)
+	return a.agree(ctx, w, preview, destroy, stop)
 }
 
 // agree shows what a preview found, and asks.
-func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Preview, destroy bool) (*control.Preview, error) {
+func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Preview, destroy bool, stop <-chan struct{}) (*control.Preview, error) {
 	shown := report.NewPlan(preview.ID, preview.Plan, preview.Records)
 	if !destroy {
 		health, err := w.Preflight(ctx, preview)
@@ -262,6 +262,9 @@ func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Previ
 	shown.Text(a.Err, a.errStyle())
 	if !shown.Summary.Pending() {
 		a.note("Nothing to change.")
+		if a.json() {
+			return preview, nil // the run in which nothing changes is the document
+		}
 		if shown.Summary.Blocked > 0 {
 			return nil, codeError(exitBlocked)
 		}
@@ -271,7 +274,7 @@ func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Previ
 		return nil, err
 	}
 	word := capital(preview.Plan.Command)
-	if !a.confirm(word + " this?") {
+	if !a.confirm(word+" this?", stop) {
 		return nil, errNoAnswer
 	}
 	return preview, nil
@@ -279,13 +282,28 @@ func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Previ
 
 func capital(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
-// confirm asks on the terminal; anything but yes is no.
-func (a *App) confirm(question string) bool {
-	fmt.Fprintf(a.Err, "%s [y/N] ", question)
-	line, err := bufio.NewReader(a.In).ReadString('\n')
-	if err != nil && line == "" {
-		fmt.Fprintln(a.Err)
+// confirm asks on the terminal; anything but yes is no, and so is Ctrl-C.
+func (a *App) confirm(question string, stop <-chan struct{}) bool {
+	a.asking.Store(true)
+	defer a.asking.Store(false)
+	select {
+	case <-stop:
 		return false
+	default:
+	}
+	fmt.Fprintf(a.Err, "%s [y/N] ", question)
+	answer := make(chan string, 1)
+	go func() { // a read of a terminal can't be cancelled: after Ctrl-C it ends with the program
+		line, _ := bufio.NewReader(a.In).ReadString('\n')
+		answer <- line
+	}()
+	var line string
+	select {
+	case line = <-answer:
+	case <-stop:
+	}
+	if !strings.HasSuffix(line, "\n") {
+		fmt.Fprintln(a.Err)
 	}
 	line = strings.ToLower(strings.TrimSpace(line))
 	return line == "y" || line == "yes"

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -138,11 +139,38 @@ func TestUsage(t *testing.T) {
 func TestConfirm(t *testing.T) {
 	for answer, want := range map[string]bool{"y\n": true, "YES\n": true, " yes \n": true, "y": true, "n\n": false, "\n": false, "": false, "yess\n": false} {
 		a, _, errs := app(answer)
-		if got := a.confirm("Deploy this?"); got != want || !strings.HasPrefix(errs.String(), "Deploy this? [y/N] ") {
+		if got := a.confirm("Deploy this?", nil); got != want || !strings.HasPrefix(errs.String(), "Deploy this? [y/N] ") {
 			t.Errorf("%q: %v, asked %q", answer, got, errs)
 		}
 	}
 }
+
+// TestConfirmInterrupted: Ctrl-C at a question is a no at once, and nothing runs
+// that would have to come to a safe point.
+func TestConfirmInterrupted(t *testing.T) {
+	a, _, errs := app("")
+	in, hang := io.Pipe()
+	defer hang.Close()
+	a.In = asked(func(p []byte) (int, error) {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+		return in.Read(p)
+	})
+	_, stop, done := a.stoppable(t.Context(), func(line string) { t.Errorf("said %q", line) })
+	defer done()
+	if a.confirm("Deploy this?", stop) || a.confirm("And this?", stop) {
+		t.Error("Ctrl-C is a yes")
+	}
+	if got := errs.String(); got != "Deploy this? [y/N] \n" {
+		t.Errorf("asked %q", got)
+	}
+}
+
+// asked is a terminal that says when it is read.
+type asked func([]byte) (int, error)
+
+func (f asked) Read(p []byte) (int, error) { return f(p) }
 
 // TestResultThatCannotBeWritten: a full disk isn't a success.
 func TestResultThatCannotBeWritten(t *testing.T) {

@@ -75,7 +75,7 @@ func (a *App) prune(ctx context.Context, flags deployFlags) error {
 		if err != nil {
 			return err
 		}
-		if preview, err = a.agree(runCtx, w, preview, true); err != nil || preview == nil {
+		if preview, err = a.agree(runCtx, w, preview, true, stop); err != nil || preview == nil {
 			a.warnings(w)
 			return err
 		}
