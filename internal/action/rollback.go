@@ -43,9 +43,10 @@ type KeepingStack struct {
 	rounds rounds
 }
 
-// NewKeepingStack returns the action on stacks that may be put back.
-func NewKeepingStack(driver *cfn.Driver, keeper Keeper, run string, r Recovery) *KeepingStack {
-	return &KeepingStack{driver: driver, keeper: keeper, rounds: rounds{driver: driver, run: run, recovery: r}}
+// NewKeepingStack returns the action on stacks that may be put back; guard is
+// Stack's.
+func NewKeepingStack(driver *cfn.Driver, keeper Keeper, run string, r Recovery, guard Guard) *KeepingStack {
+	return &KeepingStack{driver: driver, keeper: keeper, rounds: rounds{driver: driver, run: run, recovery: r, guard: guard}}
 }
 
 // rounds are the actions on stacks by how often a stack was put back: after that
@@ -55,6 +56,7 @@ type rounds struct {
 	driver   *cfn.Driver
 	run      string
 	recovery Recovery
+	guard    Guard
 	mu       sync.Mutex
 	stacks   map[int]*Stack
 }
@@ -71,7 +73,7 @@ func (r *rounds) stack(n int) *Stack {
 			run = fmt.Sprintf("%s-again%d", run, n)
 		}
 		r.stacks[n] = NewStack(r.driver, run)
-		r.stacks[n].Recovery = r.recovery
+		r.stacks[n].Recovery, r.stacks[n].Guard = r.recovery, r.guard
 	}
 	return r.stacks[n]
 }
@@ -82,37 +84,56 @@ const hidden = "****"
 // Start records the stack, once in a run, and goes on as Stack does.
 func (a *KeepingStack) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
 	if _, known := a.keeper.Kept(step.ID); !known && !step.Delete {
-		if err := a.keep(ctx, step); err != nil {
-			return axle.Progress{}, explain(step, err)
+		if p, err := a.keep(ctx, step); err != nil || p.Token != "" {
+			return p, explain(step, err)
 		}
 	}
-	return a.rounds.stack(a.keeper.Undone(step.ID)).Start(ctx, step, in)
+	return a.stack(step).Start(ctx, step, in)
 }
 
 // Check goes on.
 func (a *KeepingStack) Check(ctx context.Context, step *axle.Step, token string) (axle.Progress, error) {
-	return a.rounds.stack(a.keeper.Undone(step.ID)).Check(ctx, step, token)
+	return a.stack(step).Check(ctx, step, token)
 }
 
-func (a *KeepingStack) keep(ctx context.Context, step *axle.Step) error {
+func (a *KeepingStack) stack(step *axle.Step) *Stack {
+	return a.rounds.stack(a.keeper.Undone(step.ID))
+}
+
+// keep records the stack as the run finds it. What somebody else is doing to it is
+// waited for first: the stack was, before the run, what that comes to. Of a stack
+// that the run mustn't touch nothing is recorded: there is nothing to put back.
+func (a *KeepingStack) keep(ctx context.Context, step *axle.Step) (axle.Progress, error) {
 	st, err := find(ctx, a.driver, step)
 	if err != nil {
-		return err
+		return axle.Progress{}, err
 	}
 	var before Before
 	var body []byte
-	if st != nil && haveOutputs(st) {
+	if st != nil {
+		switch st.State() {
+		case cfn.Busy:
+			return waitFor(st), nil
+		case cfn.Stuck, cfn.Undeleted:
+			return axle.Progress{}, cfn.StuckFailure(st)
+		case cfn.Halted:
+			if !a.rounds.recovery.Continue {
+				return axle.Progress{}, cfn.StuckFailure(st)
+			}
+		}
+	}
+	if st != nil && (st.State() == cfn.Settled || st.State() == cfn.Halted) {
 		if body, err = a.driver.Template(ctx, step.Target(), st.ID); err != nil {
-			return err
+			return axle.Progress{}, err
 		}
 		before = Before{Exists: true, Template: cfn.Digest(body), Parameters: st.Parameters, Tags: maps.Clone(st.Tags),
 			Capabilities: st.Capabilities, Role: st.Role}
 		maps.DeleteFunc(before.Tags, func(k, _ string) bool { return k == cfn.TagProject || k == cfn.TagStack })
 	}
 	if err := a.keeper.Keep(ctx, step.ID, before, body); err != nil {
-		return fmt.Errorf("record what stack %s was like: %w", step.Spec.Stack.StackName, err)
+		return axle.Progress{}, fmt.Errorf("record what stack %s was like: %w", step.Spec.Stack.StackName, err)
 	}
-	return nil
+	return axle.Progress{}, nil
 }
 
 // Rollback puts a stack back to what it was before the run: its template,

@@ -31,14 +31,16 @@ type Stack struct {
 	driver *cfn.Driver
 	run    string
 	Recovery
-	// Guard is asked before an update takes outputs away; nil: everything goes.
-	Guard func(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string) error
+	Guard Guard // may be nil
 	// exact: what ended without our change set having been executed isn't a success.
 	exact bool
 	// changes keeps, by step, what was reviewed until it is executed: part of
 	// the record of a step, not of its state.
 	changes sync.Map
 }
+
+// Guard is asked before an update takes outputs away; nil: everything goes.
+type Guard = func(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string) error
 
 // Recovery is what the user allows to be done with stacks that can't go on by
 // themselves.

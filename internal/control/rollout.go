@@ -157,7 +157,7 @@ func (r *rollouts) actions(ctx context.Context, w *Work, p *plan.Plan, table map
 	}
 	table[plan.KindRollback] = action.NewRollback(w.driverWith(ctx, w.cloud, p, r.db, r.body), r, r.run, w.recovery())
 	table[plan.KindStack] = &rolledBackStacks{Action: table[plan.KindStack], plan: p,
-		keeping: action.NewKeepingStack(w.driver(ctx, w.cloud, p, r.db), r, r.run, w.recovery())}
+		keeping: action.NewKeepingStack(w.driver(ctx, w.cloud, p, r.db), r, r.run, w.recovery(), w.outputGuard(p))}
 }
 
 // rolledBackStacks keeps what stacks were like before where a rollout may put
