@@ -93,6 +93,7 @@ type stackResource struct {
 	Reason     string          `json:"reason,omitempty"`
 	Updated    time.Time       `json:"updated"`
 	Props      json.RawMessage `json:"props,omitempty"`
+	Shown      json.RawMessage `json:"shown,omitempty"` // the same with secrets masked, if there are any
 	Attrs      json.RawMessage `json:"attrs,omitempty"`
 	Tags       string          `json:"tags,omitempty"` // digest of the stack's tags it was made with
 	Needs      []string        `json:"needs,omitempty"`

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 )
@@ -211,7 +212,7 @@ func (p *planning) resource(tr *templateResource) (*resourceChange, error) {
 
 // before has an existing resource's properties, with secrets masked.
 func (p *planning) before(r *stackResource) string {
-	return p.masked(p.st, canonical(obj{"Properties": decode(p.withoutSecret(r))}))
+	return canonical(obj{"Properties": decode(r.shown())})
 }
 
 // after has the properties that a resource is to have, as far as they are
@@ -301,13 +302,13 @@ func (p *planning) property(kind provider, tr *templateResource, before params, 
 		return nil, nil
 	}
 	if before.has(name) {
-		base.Before = p.masked(p.st, plainOrJSON(before[name]))
+		base.Before = unquoted(p.masked(p.st, canonical(before[name])))
 	}
 	switch {
 	case dark:
 		base.After = knownAfterApply
 	case after != nil:
-		base.After = p.hide(plainOrJSON(after))
+		base.After = unquoted(p.hide(canonical(after)))
 	}
 	if kind.secret == name && base.After != knownAfterApply {
 		base.Before, base.After = hidden(base.Before), hidden(base.After)
@@ -364,11 +365,14 @@ func (p *planning) hide(text string) string {
 	return maskSecrets(p.t, p.next.Parameters, text)
 }
 
-func plainOrJSON(v any) string {
-	if s, ok := v.(string); ok {
+// unquoted is a JSON text as CloudFormation shows a single value: a string
+// without its quotes.
+func unquoted(text string) string {
+	var s string
+	if json.Unmarshal([]byte(text), &s) == nil {
 		return s
 	}
-	return canonical(v)
+	return text
 }
 
 // outputsChange says whether any output, with what is known, differs.

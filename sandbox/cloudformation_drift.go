@@ -102,7 +102,7 @@ func (c *call) drift(st *stack, r *stackResource) (*resourceDrift, error) {
 	if err != nil || !known {
 		return nil, err
 	}
-	d := &resourceDrift{Status: "IN_SYNC", Expected: c.masked(st, string(c.withoutSecret(r))), Time: c.now()}
+	d := &resourceDrift{Status: "IN_SYNC", Expected: string(r.shown()), Time: c.now()}
 	if d.Expected == "" {
 		d.Expected = "{}"
 	}
@@ -131,9 +131,9 @@ func (c *call) driftObj(st *stack, r *stackResource) obj {
 	var list []obj
 	expected := decode(r.Props)
 	for _, name := range slices.Sorted(maps.Keys(r.Drift.Changed)) {
-		diff := obj{"PropertyPath": "/" + name, "ExpectedValue": c.masked(st, plainOrJSON(expected[name])), "ActualValue": "null", "DifferenceType": "REMOVE"}
+		diff := obj{"PropertyPath": "/" + name, "ExpectedValue": unquoted(c.masked(st, canonical(expected[name]))), "ActualValue": "null", "DifferenceType": "REMOVE"}
 		if v := r.Drift.Changed[name]; v != nil {
-			diff["ActualValue"], diff["DifferenceType"] = c.masked(st, plainOrJSON(v)), "NOT_EQUAL"
+			diff["ActualValue"], diff["DifferenceType"] = unquoted(c.masked(st, canonical(v))), "NOT_EQUAL"
 		}
 		list = append(list, diff)
 	}

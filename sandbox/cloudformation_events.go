@@ -41,17 +41,29 @@ func (s *Sandbox) addEvent(st *stack, e stackEvent) {
 func (s *Sandbox) resourceStatus(st *stack, r *stackResource, status, reason string) {
 	r.Status, r.Reason, r.Updated = status, reason, s.now()
 	s.addEvent(st, stackEvent{Resource: r.ID, Type: r.Type, PhysicalID: r.PhysicalID, Status: status, Reason: reason,
-		Props: s.masked(st, string(s.withoutSecret(r)))})
+		Props: string(r.shown())})
 }
 
-// withoutSecret are the resource's properties but for what its type hides.
-func (s *Sandbox) withoutSecret(r *stackResource) json.RawMessage {
-	name, props := s.types()[r.Type].secret, decode(r.Props)
-	if !props.has(name) {
-		return r.Props
+// shown are the resource's properties as anybody may see them. They go with the
+// resource: when it is cleaned up, its stack has other parameters.
+func (r *stackResource) shown() json.RawMessage {
+	if r.Shown != nil {
+		return r.Shown
 	}
-	props[name] = hidden(props.str(name))
-	return encode(map[string]any(props))
+	return r.Props
+}
+
+// conceal notes how properties that come of the stack's parameters are shown:
+// without the values of those with NoEcho, and without what the type hides.
+func (s *Sandbox) conceal(st *stack, r *stackResource) {
+	shown := r.Props
+	if name, props := s.types()[r.Type].secret, decode(r.Props); props.has(name) {
+		props[name] = hidden(props.str(name))
+		shown = encode(map[string]any(props))
+	}
+	if r.Shown = json.RawMessage(s.masked(st, string(shown))); string(r.Shown) == string(r.Props) {
+		r.Shown = nil
+	}
 }
 
 // hidden stands for a value that isn't shown.

@@ -245,6 +245,7 @@ func (c *call) actual(st *stack) (*stack, error) {
 			}
 		}
 		other.Props = encode(map[string]any(is))
+		c.conceal(st, &other)
 		now.Resources[id] = &other
 	}
 	return &now, nil

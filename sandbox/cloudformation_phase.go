@@ -306,7 +306,7 @@ func (c *call) freeName(st *stack) {
 	}
 	st.ChangeSets, st.Leftovers, st.Protected = nil, nil, false
 	for _, r := range st.Resources {
-		r.Props, r.Attrs, r.Metadata = nil, nil, nil
+		r.Props, r.Shown, r.Attrs, r.Metadata = nil, nil, nil, nil
 	}
 }
 

@@ -124,6 +124,7 @@ func (w *work) desired(e *evaluation, tr *templateResource) (*stackResource, err
 		return r, err
 	}
 	r.Props = encode(w.types()[tr.typ].handed(props))
+	w.conceal(w.st, r)
 	meta, err := e.value(tr.metadata)
 	if err != nil {
 		return r, err

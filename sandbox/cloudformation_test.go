@@ -137,23 +137,31 @@ func (t *cfnTest) output(st types.Stack, key string) string {
 	return ""
 }
 
-// history is the stack's events, oldest first: "LogicalId STATUS reason".
-func (t *cfnTest) history(stack string) []string {
+// events are the stack's, youngest first.
+func (t *cfnTest) events(stack string) []types.StackEvent {
 	t.Helper()
-	var out []string
+	var out []types.StackEvent
 	pages := cf.NewDescribeStackEventsPaginator(t, &cf.DescribeStackEventsInput{StackName: &stack})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(t.ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, e := range page.StackEvents {
-			line := aws.ToString(e.LogicalResourceId) + " " + string(e.ResourceStatus)
-			if e.ResourceStatusReason != nil {
-				line += " " + *e.ResourceStatusReason
-			}
-			out = append([]string{line}, out...)
+		out = append(out, page.StackEvents...)
+	}
+	return out
+}
+
+// history is the stack's events, oldest first: "LogicalId STATUS reason".
+func (t *cfnTest) history(stack string) []string {
+	t.Helper()
+	var out []string
+	for _, e := range t.events(stack) {
+		line := aws.ToString(e.LogicalResourceId) + " " + string(e.ResourceStatus)
+		if e.ResourceStatusReason != nil {
+			line += " " + *e.ResourceStatusReason
 		}
+		out = append([]string{line}, out...)
 	}
 	return out
 }

@@ -230,7 +230,7 @@ func (c *call) resolveSSM(t *template, values map[string]stackParameter) error {
 	return nil
 }
 
-// masked hides the values of the stack's NoEcho parameters in a text.
+// masked hides the values of the stack's NoEcho parameters in JSON text.
 func (s *Sandbox) masked(st *stack, text string) string {
 	if st.Template == "" {
 		return text
@@ -238,11 +238,20 @@ func (s *Sandbox) masked(st *stack, text string) string {
 	return maskSecrets(s.keptTemplate(st.Template), st.Parameters, text)
 }
 
+// maskSecrets hides what Ref gives of parameters with NoEcho, as a whole and item
+// by item, in JSON text.
 func maskSecrets(t *template, values map[string]stackParameter, text string) string {
-	for name, p := range t.parameters {
-		if v := values[name].Value; p.noEcho && v != "" {
-			quoted := canonical(v)
-			text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], "****")
+	for _, name := range slices.Sorted(maps.Keys(t.parameters)) {
+		p := t.parameters[name]
+		if !p.noEcho {
+			continue
+		}
+		v := values[name]
+		for _, secret := range append([]string{v.Value, v.Resolved}, stringOrList(p.value(v))...) {
+			if secret != "" {
+				quoted := canonical(secret)
+				text = strings.ReplaceAll(text, quoted[1:len(quoted)-1], "****")
+			}
 		}
 	}
 	return text
