@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"axle"
 	"axle/internal/plan"
@@ -105,7 +106,7 @@ func (l *Live) Close() {
 	l.erase()
 }
 
-// Say sets the line under the block, such as "stopping; ...", or prints it.
+// Say sets what is under the block, such as "stopping; ...", or prints it.
 func (l *Live) Say(line string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -316,28 +317,51 @@ func (l *Live) erase() {
 }
 
 // draw paints the block: as many groups as the screen has room for, those that
-// run or failed first.
+// run or failed first; under them the totals, and what was said last.
 func (l *Live) draw(now time.Time) {
 	width, height := l.size()
 	if width <= 0 || height <= 0 {
 		width, height = 80, 24
 	}
+	var said []string
+	if l.status != "" {
+		said = strings.Split(ansi.Wrap(l.status, max(width-1, 1), ""), "\n")
+		said = said[:min(len(said), max(height-2, 0))]
+	}
 	shown := slices.Clone(l.groups)
-	if room := max(height-3, 0); len(shown) > room { // under them the foot and the cursor
+	if room := max(height-3-len(said), 0); len(shown) > room { // under them the foot and the cursor
 		slices.SortStableFunc(shown, func(a, b *liveGroup) int { return weight(b) - weight(a) })
 		shown = shown[:room]
 	}
-	nameWidth := 0
-	for _, g := range shown {
-		nameWidth = max(nameWidth, len(g.name))
-	}
-	var b strings.Builder
 	ended, total, running := 0, 0, 0
 	for _, g := range l.groups {
 		ended, total, running = ended+g.ended, total+g.total, running+len(g.running)
 	}
-	lines := 0
-	for _, g := range shown {
+	lines := l.groupLines(shown, width)
+	lines = append(lines, fmt.Sprintf("%s  %d of %d steps, %d running", duration(now.Sub(l.started).Truncate(100*time.Millisecond)), ended, total, running))
+	for _, line := range said {
+		lines = append(lines, l.st.warn.Render(line))
+	}
+	var b strings.Builder
+	for _, line := range lines {
+		b.WriteString(ansi.Truncate(line, width-1, "…") + "\n")
+	}
+	l.erase()
+	io.WriteString(l.w, b.String())
+	l.drawn = len(lines)
+}
+
+// groupLines are the lines of groups. They have bars where the screen is wide
+// enough for the numbers beside them.
+func (l *Live) groupLines(shown []*liveGroup, width int) []string {
+	nameWidth, countWidth := 0, 0
+	counts := make([]string, len(shown))
+	for i, g := range shown {
+		counts[i] = fmt.Sprintf("%d/%d%s", g.ended, g.total, g.counts())
+		nameWidth, countWidth = max(nameWidth, utf8.RuneCountInString(g.name)), max(countWidth, len(counts[i]))
+	}
+	lines := make([]string, len(shown))
+	for i, g := range shown {
 		now := ""
 		if n := len(g.running); n > 0 {
 			now = "  " + strings.Join(g.running[:min(n, 3)], ", ")
@@ -348,18 +372,13 @@ func (l *Live) draw(now time.Time) {
 		if g.waves > 1 && g.wave > 0 && !l.preview {
 			now = fmt.Sprintf("  wave %d/%d", g.wave, g.waves) + now
 		}
-		line := fmt.Sprintf("%s %-*s %s %d/%d%s%s", l.st.mark(groupStatus(g)), nameWidth, g.name, bar(g.ended, g.total), g.ended, g.total, g.counts(), l.st.dim.Render(now))
-		b.WriteString(ansi.Truncate(line, width-1, "…") + "\n")
-		lines++
+		through := ""
+		if nameWidth+barWidth+countWidth+4 < width {
+			through = bar(g.ended, g.total) + " "
+		}
+		lines[i] = fmt.Sprintf("%s %-*s %s%s%s", l.st.mark(groupStatus(g)), nameWidth, g.name, through, counts[i], l.st.dim.Render(now))
 	}
-	foot := fmt.Sprintf("%s  %d of %d steps, %d running", duration(now.Sub(l.started).Truncate(100*time.Millisecond)), ended, total, running)
-	if l.status != "" {
-		foot += "  " + l.st.warn.Render(l.status)
-	}
-	b.WriteString(ansi.Truncate(foot, width-1, "…") + "\n")
-	l.erase()
-	io.WriteString(l.w, b.String())
-	l.drawn = lines + 1
+	return lines
 }
 
 func weight(g *liveGroup) int {
@@ -374,11 +393,12 @@ func weight(g *liveGroup) int {
 	return 0
 }
 
+const barWidth = 16
+
 func bar(n, total int) string {
-	const width = 16
-	full := width
+	full := barWidth
 	if total > 0 {
-		full = n * width / total
+		full = n * barWidth / total
 	}
-	return strings.Repeat("█", full) + strings.Repeat("░", width-full)
+	return strings.Repeat("█", full) + strings.Repeat("░", barWidth-full)
 }

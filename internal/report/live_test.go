@@ -184,6 +184,26 @@ func TestLiveFitsTheScreen(t *testing.T) {
 	}
 }
 
+// On a narrow terminal the numbers, and what to press, are more than bars.
+func TestLiveNarrow(t *testing.T) {
+	steps := append(liveSteps("spoke-network", 14), liveSteps("app", 2)...)
+	var b bytes.Buffer
+	l := &Live{w: &b, st: NewStyle(io.Discard, false), size: func() (int, int) { return 40, 24 }, started: noon, causes: map[string]int{}}
+	l.groups, l.byName = groupsOf(steps)
+	l.Started(&steps[0], noon)
+	l.Ended(&steps[1], ended(axle.Failed, "", &axle.Failure{Message: "no"}))
+	l.Say("stopping: what runs comes to a safe point; Ctrl-C again leaves at once")
+	b.Reset()
+	l.draw(noon.Add(time.Second))
+	expect(t, b.String(), `
+✗ spoke-network 1/14 (1 failed)  team-…
+· app           0/2
+1s  1 of 16 steps, 1 running
+stopping: what runs comes to a safe
+point; Ctrl-C again leaves at once
+`)
+}
+
 // Steps begin and end from many goroutines while the block is drawn; at the end
 // nothing of it is left.
 func TestLiveOnATerminal(t *testing.T) {
