@@ -282,3 +282,23 @@ func TestValidate(t *testing.T) {
 		}
 	}
 }
+
+// TestStackEventsDenied: events tell people more, and change nothing about how a
+// step has ended.
+func TestStackEventsDenied(t *testing.T) {
+	t.Parallel()
+	w := newStackWorld(t, sandbox.Options{Faults: []sandbox.Fault{
+		{Kind: "deny", Operation: "DescribeStackEvents"},
+		{Kind: "fail", Stack: "flights-broken", Resource: "Param", Message: "no room"}}})
+	a := NewStack(w.driver(), "r1")
+	step := w.step("told", topicTemplate, nil)
+	w.must(a, step, values())
+	other := w.step("told", strings.NewReplacer("  Param:", "  Other:", "/title", "/other").Replace(topicTemplate), nil) // Param goes
+	if res := w.must(a, other, values("Title", "b")); res.Change != axle.Update || res.Outputs["TopicArn"] == "" || !strings.Contains(res.Warning, "AccessDenied") {
+		t.Errorf("an update that succeeded: %+v", res)
+	}
+	f := w.fails(a, w.step("broken", topicTemplate, nil), values(), "ResourceFailed", "stack flights-broken is in ROLLBACK_COMPLETE")
+	if !strings.Contains(f.Hint, "deploy again; which resource failed isn't known") {
+		t.Errorf("%+v", f)
+	}
+}

@@ -50,6 +50,11 @@ func transient(err error) bool {
 	return retry.RetryableConnectionError{}.IsErrorRetryable(err).Bool()
 }
 
+// final says that the same call won't do better when it is made again.
+func final(ctx context.Context, err error) bool {
+	return err != nil && !transient(err) && ctx.Err() == nil
+}
+
 func throttled(err error) bool {
 	code := codeOf(err)
 	_, ok := retry.DefaultThrottleErrorCodes[code]

@@ -50,7 +50,7 @@ func (d *Driver) Failure(ctx context.Context, t axle.Target, op Operation, st *S
 		f.Message += ": " + st.Reason
 	}
 	cause, err := d.firstFailure(ctx, t, st.ID, time.Time{}, 0)
-	if err != nil {
+	if err != nil && !final(ctx, err) {
 		return err
 	}
 	if cause != nil {
@@ -72,7 +72,19 @@ func (d *Driver) Failure(ctx context.Context, t axle.Target, op Operation, st *S
 	case f.Hint == "":
 		f.Hint = "the stack is as it was before; mend the cause and deploy again"
 	}
+	if err != nil {
+		f.Hint += "; " + untold(err, "which resource failed")
+	}
 	return f
+}
+
+// untold says that something isn't known because a stack's events can't be read.
+func untold(err error, what string) string {
+	why := codeOf(err)
+	if why == "" {
+		why = err.Error()
+	}
+	return what + " isn't known, as its events can't be read (cloudformation:DescribeStackEvents: " + why + ")"
 }
 
 // firstFailure finds the first resource that failed in the last operation, in

@@ -150,7 +150,10 @@ func (d *Driver) RollbackFailure(ctx context.Context, t axle.Target, op Operatio
 	f.Blocked = false
 	events, err := d.lastEvents(ctx, t, st.ID, rollbackBegan(token(op)))
 	if err != nil {
-		return err
+		if !final(ctx, err) {
+			return err
+		}
+		f.Hint += "; " + untold(err, "which resource failed")
 	}
 	if cause := firstCause(events, st.ID); cause != nil && cause.Physical != st.ID {
 		f.Resource = cause.Logical
@@ -188,6 +191,9 @@ func (d *Driver) Leftovers(ctx context.Context, t axle.Target, st *Stack) (strin
 	events, err := d.lastEvents(ctx, t, st.ID, func(e event) bool {
 		return e.Status == string(types.StackStatusUpdateCompleteCleanupInProgress)
 	})
+	if final(ctx, err) { // the update has succeeded all the same
+		return untold(err, "whether the update has left something behind that it couldn't delete"), nil
+	}
 	var left []string
 	for _, e := range slices.Backward(events) {
 		if e.Physical == st.ID || e.Status != string(types.ResourceStatusDeleteFailed) {
