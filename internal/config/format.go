@@ -160,7 +160,7 @@ var rolloutForm = form{is: object, doc: "In which order and how carefully target
 		{"alarms", form{is: items, doc: "Names or ARNs of CloudWatch alarms in each target of the wave: all in OK.", least: 1,
 			of: &form{is: value, doc: aboutExpression}, example: "alarms: [booking-errors]"}, false},
 		{"command", form{is: items, doc: "A command and its arguments, run on this machine: it exits 0. It has AXLE_RUN, AXLE_STACK, AXLE_WAVE and AXLE_ACCOUNTS.", least: 1, twice: true,
-			of: &form{match: notEmpty}, example: "command: [./smoke.sh, --quick]"}, false},
+			of: &form{match: notEmpty, also: []string{"number", "boolean"}}, example: "command: [./smoke.sh, --quick]"}, false},
 		{"timeout", form{doc: "How long alarms may take to come to OK, and the command to exit.", match: duration, deflt: "10m"}, false},
 	}}, false},
 	{"on_failure", form{doc: "rollback: the stacks of a wave that fails get their previous template and parameters back.", choices: []string{"stop", "rollback"}, deflt: "stop"}, false},

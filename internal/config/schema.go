@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // Schema returns the JSON Schema (2020-12) of axle.yaml, for editors. It is kept
@@ -54,11 +55,13 @@ func (f *form) schema() map[string]any {
 			s["propertyNames"] = f.name.schema(map[string]any{})
 		}
 	case items:
-		s["type"] = "array"
+		s["type"] = types("array", "null")
 		s["items"] = f.of.schema()
-		s["uniqueItems"] = true
+		if !f.twice && f.of.is != object {
+			s["uniqueItems"] = true
+		}
 		if f.least > 0 {
-			s["minItems"] = f.least
+			s["type"], s["minItems"] = "array", f.least
 		}
 	case truth:
 		s["type"] = "boolean"
@@ -75,12 +78,19 @@ func (f *form) schema() map[string]any {
 		if f.match != nil {
 			f.match.schema(s)
 		}
+		if slices.Contains(f.also, "integer") && !f.match.matches("-1") {
+			s["minimum"] = 0 // patterns are for strings only
+		}
 	}
 	if f.or == nil {
 		return s
 	}
 	delete(s, "description")
-	return map[string]any{"description": f.doc, "anyOf": []any{s, f.or.schema()}}
+	other := f.or.schema()
+	if kinds, ok := other["type"].([]string); ok { // nothing is never the other form
+		other["type"] = slices.DeleteFunc(kinds, func(kind string) bool { return kind == "null" })
+	}
+	return map[string]any{"description": f.doc, "anyOf": []any{s, other}}
 }
 
 func (m *match) schema(s map[string]any) map[string]any {
