@@ -10,6 +10,7 @@ import (
 	"axle"
 	"axle/internal/action"
 	"axle/internal/artifact"
+	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/engine"
 	"axle/internal/plan"
@@ -198,7 +199,7 @@ func (w *Work) preview(ctx context.Context, p *plan.Plan, whole bool, watch Watc
 	cutOff, done := w.mark(whole)
 	stack.SweepAll = cutOff
 	out, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{
-		Actions: actions, Journal: discard{}, Inputs: inputs, Limits: w.limits(),
+		Actions: actions, Journal: discard{}, Inputs: inputs, Limits: w.limits(), Retry: engine.Retry{Except: cloud.IsNewcomer},
 		Observer: observer(watch, w.run, p.Steps), Stop: stop})
 	done(ctx, err)
 	if err != nil {

@@ -18,6 +18,8 @@ type Retry struct {
 	// First and Most bound the wait between two tries, which doubles from one
 	// to the other; defaults 1 s and 30 s.
 	First, Most time.Duration
+	// Except are transient errors that the run doesn't wait for; nil: none.
+	Except func(error) bool
 	// Random returns numbers in [0, 1); default math/rand.
 	Random func() float64
 }
@@ -51,6 +53,11 @@ func (p Retry) wait(n int) time.Duration {
 	}
 	d = min(d, p.Most)
 	return d/2 + time.Duration(p.Random()*float64(d/2))
+}
+
+// again says whether a step is tried again after an error.
+func (p Retry) again(err error) bool {
+	return transient(err) && (p.Except == nil || !p.Except(err))
 }
 
 // transient says whether the chain of err says that trying again may help.

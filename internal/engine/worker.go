@@ -140,7 +140,7 @@ func (w *worker) keep(p axle.Progress) error {
 // the step ends with.
 func (w *worker) retry(err error) (time.Duration, error) {
 	lost := w.begun && errors.Is(err, axle.ErrNotFound)
-	if !lost && !transient(err) {
+	if !lost && !w.o.Retry.again(err) {
 		return 0, err
 	}
 	if w.failures == 0 {

@@ -139,6 +139,9 @@ func (l *Live) Retrying(s *axle.Step, why *axle.Failure, wait time.Duration) {
 	key := "retry" + fold(why.Message, s.AccountName)
 	if l.causes[key]++; l.causes[key] == 1 {
 		l.print(fmt.Sprintf("%s %s in %s: %s; trying again in %s", l.st.warn.Render("…"), groupName(s.Kind, s.Name), place(s), why.Message, duration(wait)))
+		if why.Hint != "" {
+			l.print("  hint: " + why.Hint)
+		}
 	}
 }
 
