@@ -158,6 +158,10 @@ func refuseUnknown(root *cobra.Command) {
 	}
 }
 
+// wholeRun is the annotation of commands that take recorded runs as they are,
+// and says what can't be narrowed.
+const wholeRun = "axle:run"
+
 func (a *App) checkGlobals(cmd *cobra.Command) error {
 	forms := []string{"text", "json"}
 	if more := cmd.Annotations[moreForms]; more != "" {
@@ -167,6 +171,9 @@ func (a *App) checkGlobals(cmd *cobra.Command) error {
 		got := a.flags.output
 		a.flags.output = "text"
 		return &usageError{fmt.Errorf("--output can't be %q", got), strings.Join(forms, " or ")}
+	}
+	if what := cmd.Annotations[wholeRun]; what != "" && (a.flags.where != "" || len(a.flags.regions) > 0) {
+		return &usageError{fmt.Errorf("--where and --region don't narrow %s", what), "leave them out; a new run takes them: axle deploy, axle destroy"}
 	}
 	if a.flags.maxConcurrent < 0 {
 		return &usageError{fmt.Errorf("--max-concurrent can't be %d", a.flags.maxConcurrent), "a number of 1 or more"}

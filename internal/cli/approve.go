@@ -20,8 +20,9 @@ func (a *App) approveCommand() *cobra.Command {
 waits for that (rollout.approval in axle.yaml): WAVE is its number, or STACK/NUMBER
 where several stacks wait. The run goes on with "axle resume". An approval is kept
 with the run; --yes of other commands never gives one.`,
-		Example: "  axle approve r20261121-080501-3fa2c1 2\n  axle approve r20261121-08 network/2 && axle resume r20261121-08",
-		Args:    exactArgs("the id of the run", "the wave"),
+		Example:     "  axle approve r20261121-080501-3fa2c1 2\n  axle approve r20261121-08 network/2 && axle resume r20261121-08",
+		Args:        exactArgs("the id of the run", "the wave"),
+		Annotations: map[string]string{wholeRun: "an approval"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			done, err := control.Approve(cmd.Context(), a.options(), args[0], args[1])
 			if err != nil {

@@ -21,7 +21,8 @@ or partly failed goes on with the same command.`,
 		Example: `  axle plan --prepare --role axle-plan
   axle execute r20261121-080501-3fa2c1 --role axle-execute
   axle cancel r20261121-080501-3fa2c1       removes the change sets instead`,
-		Args: exactArg("the id of the run"),
+		Args:        exactArg("the id of the run"),
+		Annotations: map[string]string{wholeRun: "what is executed: all that was prepared"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := a.options()
 			o.Role = role

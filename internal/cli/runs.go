@@ -18,11 +18,12 @@ import (
 func (a *App) runsCommand() *cobra.Command {
 	var limit int
 	cmd := &cobra.Command{
-		Use:     "runs",
-		Short:   "List the recorded runs",
-		Long:    "Lists the deploys and destroys that the journal in .axle beside axle.yaml has, the newest first.",
-		Example: "  axle runs\n  axle runs --limit 100 --output json",
-		Args:    noArgs,
+		Use:         "runs",
+		Short:       "List the recorded runs",
+		Long:        "Lists the deploys and destroys that the journal in .axle beside axle.yaml has, the newest first.",
+		Example:     "  axle runs\n  axle runs --limit 100 --output json",
+		Args:        noArgs,
+		Annotations: map[string]string{wholeRun: "a list of runs"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			runs, err := control.Runs(cmd.Context(), a.options(), limit)
 			if err != nil {
@@ -54,7 +55,7 @@ enough. Or shows what axle plan --save has kept in a file, for review, without c
   axle show --output markdown     for a pull request
   axle show plan.axle --target dev/eu-west-1`,
 		Args:        maxArgs(1),
-		Annotations: map[string]string{moreForms: "markdown"},
+		Annotations: map[string]string{moreForms: "markdown", wholeRun: "what is shown"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if info, err := os.Stat(first(args)); err == nil && !info.IsDir() {
 				return a.showPlan(args[0], group, target)
@@ -125,8 +126,9 @@ func (a *App) resumeCommand() *cobra.Command {
 when it stopped are looked up and adopted, failed and skipped ones are tried again.
 Without RUN it is the latest run. An older one may have been overtaken by it, and
 goes on, with what was planned then, only by its name.`,
-		Example: "  axle resume\n  axle resume r20261121-080501-3fa2c1",
-		Args:    maxArgs(1),
+		Example:     "  axle resume\n  axle resume r20261121-080501-3fa2c1",
+		Args:        maxArgs(1),
+		Annotations: map[string]string{wholeRun: "a run that goes on: it does all that is left"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			view := &watcher{app: a}
 			ctx, stop, done := a.stoppable(cmd.Context(), view.say)
@@ -154,8 +156,9 @@ func (a *App) cancelCommand() *cobra.Command {
 		Short: "Give up a run, so that it isn't resumed",
 		Long: `Marks a run that was interrupted or failed as cancelled. What it has done stays as
 it is. Of one that was prepared the change sets are removed. A run that is at work is stopped with Ctrl-C where it runs.`,
-		Example: "  axle cancel r20261121-080501-3fa2c1",
-		Args:    exactArg("the id of the run"),
+		Example:     "  axle cancel r20261121-080501-3fa2c1",
+		Args:        exactArg("the id of the run"),
+		Annotations: map[string]string{wholeRun: "what is cancelled"},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o := a.options()
 			o.Role = role

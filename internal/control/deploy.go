@@ -200,6 +200,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	if run.Status == axle.RunCancelled {
 		return nil, nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s was cancelled: it isn't resumed", run.ID), Hint: "axle deploy plans anew", Blocked: true}
 	}
+	if err := otherEnv(o, &run); err != nil {
+		return nil, nil, err
+	}
 	o.Env, o.run = run.Env, run.ID
 	w, err := Open(ctx, o)
 	if err != nil {
@@ -235,6 +238,15 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	}
 	done, err := w.drive(ctx, db, run, p, records, watch, stop)
 	return done, w, err
+}
+
+// otherEnv refuses an environment that isn't the run's: a run goes on in its own.
+func otherEnv(o Options, run *axle.Run) error {
+	if o.Env == "" || o.Env == run.Env {
+		return nil
+	}
+	return &axle.Failure{Code: "OtherEnvironment", Blocked: true, Message: fmt.Sprintf("run %s is of environment %q, not %q", run.ID, run.Env, o.Env),
+		Hint: "leave --env out, or name a run of that environment: axle runs lists them"}
 }
 
 // warnChanged tells of stacks that axle.yaml or their templates say something
@@ -274,8 +286,11 @@ func findRun(ctx context.Context, db store.Store, id, project string, resumable 
 		if err != nil {
 			return axle.Run{}, nil, err
 		}
-		if len(runs) == 0 || resumable && (runs[0].Status == axle.RunSucceeded || runs[0].Status == axle.RunCancelled) {
+		if len(runs) == 0 {
 			return axle.Run{}, nil, noRun(axle.ErrNotFound, "", resumable)
+		}
+		if resumable && (runs[0].Status == axle.RunSucceeded || runs[0].Status == axle.RunCancelled) {
+			return axle.Run{}, nil, &axle.Failure{Code: "NothingToResume", Message: "the latest run has nothing left to do", Hint: "an older one goes on only by its name, with what was planned then: axle runs lists them", Blocked: true, Err: axle.ErrNotFound}
 		}
 		id = runs[0].ID
 	}
@@ -288,10 +303,12 @@ func noRun(err error, id string, resumable bool) error {
 	switch {
 	case !errors.Is(err, axle.ErrNotFound):
 		return err
-	case id == "" && resumable:
-		return &axle.Failure{Code: "NothingToResume", Message: "the latest run has nothing left to do", Hint: "an older one goes on only by its name, with what was planned then: axle runs lists them", Blocked: true, Err: err}
 	case id == "" || id == "latest":
-		return &axle.Failure{Code: "UnknownRun", Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml, or in the store that it names", Blocked: true, Err: err}
+		code := "UnknownRun"
+		if resumable {
+			code = "NothingToResume"
+		}
+		return &axle.Failure{Code: code, Message: "no run is recorded here yet", Hint: "axle deploy makes the first; they are kept in .axle beside axle.yaml, or in the store that it names", Blocked: true, Err: err}
 	}
 	return &axle.Failure{Code: "UnknownRun", Message: fmt.Sprintf("no run %q is recorded here", id), Hint: "axle runs lists those that there are", Blocked: true, Err: err}
 }

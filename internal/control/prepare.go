@@ -239,6 +239,9 @@ func Execute(ctx context.Context, o Options, id string, watch Watch, stop <-chan
 
 // openFor opens the project for a run whose stacks are in its record.
 func openFor(ctx context.Context, o Options, run *axle.Run) (*Work, error) {
+	if err := otherEnv(o, run); err != nil {
+		return nil, err
+	}
 	o.Env, o.run = run.Env, run.ID
 	w, err := load(o, false)
 	if err != nil {
