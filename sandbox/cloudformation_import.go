@@ -38,7 +38,7 @@ func (c *call) requestedImports(t *template, st *stack) (map[string]importedReso
 		if len(given) != 1 || given.str(kind.identifier) == "" {
 			return nil, invalid("The identifiers of [%s] don't fit its type: %s takes [%s]", id, typ, kind.identifier)
 		}
-		if tr.keep == "" {
+		if !tr.keepGiven {
 			unkept = append(unkept, id)
 		}
 		out[id] = importedResource{Type: typ, ID: given.str(kind.identifier)}

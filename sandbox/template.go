@@ -39,6 +39,7 @@ type templateResource struct {
 	dependsOn          []string
 	needs              []string // logical ids: DependsOn and references, sorted
 	keep, keepReplaced string   // DeletionPolicy, UpdateReplacePolicy
+	keepGiven          bool     // the template has a DeletionPolicy
 	policies           map[string]any
 }
 
@@ -217,7 +218,7 @@ func (t *template) readResource(name string, v any) error {
 		case "DependsOn":
 			r.dependsOn = stringOrList(val)
 		case "DeletionPolicy":
-			r.keep = scalarText(val)
+			r.keep, r.keepGiven = scalarText(val), true
 		case "UpdateReplacePolicy":
 			r.keepReplaced = scalarText(val)
 		case "Metadata", "Description":
