@@ -214,6 +214,14 @@ func describeStackResourceDrifts(c *call) (obj, error) {
 	return obj{"StackResourceDrifts": out, "NextToken": optional(next)}, nil
 }
 
+// driftInformation is what describing a resource says of its drift.
+func (r *stackResource) driftInformation() obj {
+	if r.Drift == nil {
+		return obj{"StackResourceDriftStatus": "NOT_CHECKED"}
+	}
+	return obj{"StackResourceDriftStatus": r.Drift.Status, "LastCheckTimestamp": r.Drift.Time}
+}
+
 // driftInformation is what describing a stack says of its drift.
 func (st *stack) driftInformation() obj {
 	if st.Drift == nil || st.Drift.Status != "DETECTION_COMPLETE" {

@@ -140,7 +140,7 @@ func resourceObj(st *stack, r *stackResource, when string) obj {
 	return obj{
 		"StackName": st.Name, "StackId": st.ID, "LogicalResourceId": r.ID, "PhysicalResourceId": optional(r.PhysicalID),
 		"ResourceType": r.Type, when: r.Updated, "ResourceStatus": r.Status, "ResourceStatusReason": optional(r.Reason),
-		"DriftInformation": obj{"StackResourceDriftStatus": "NOT_CHECKED"},
+		"DriftInformation": r.driftInformation(),
 	}
 }
 
