@@ -3,6 +3,7 @@ package artifact
 import (
 	"archive/zip"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -313,6 +314,20 @@ func TestRefused(t *testing.T) {
 				t.Errorf("got %v, %v", out, err)
 			}
 		})
+	}
+}
+
+// Folders that have two links each to the next one aren't walked for hours.
+func TestLinksToLinks(t *testing.T) {
+	files := map[string]string{"t.yaml": pythonFunction, "src/30/a": ""}
+	for i := range 30 {
+		for _, name := range []string{"x", "y"} {
+			files[fmt.Sprintf("src/%d/%s", i, name)] = fmt.Sprintf("->../%d", i+1)
+		}
+	}
+	_, _, problems := pack(t, tree(t, files), "t.yaml")
+	if err := problems.Err(); err == nil || !strings.Contains(err.Error(), "it has more than 200000 files and folders") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -26,7 +26,12 @@ type zipped struct {
 	root  string // absolute, without links
 	files []entry
 	left  []string // names that were left out, to be told
+	seen  int      // files and folders, also those that links lead to again
 }
+
+// maxEntries bounds a walk: links that lead to each other's folders can make a
+// few folders look like millions.
+const maxEntries = 200_000
 
 // entry is one file of an archive.
 type entry struct {
@@ -59,6 +64,9 @@ func (z *zipped) walk(dir, name string, above []string) error {
 				z.left = append(z.left, e.Name())
 			}
 			continue
+		}
+		if z.seen++; z.seen > maxEntries {
+			return trouble("name a smaller folder; if it has links, they may lead to the same folders again and again", "it has more than %d files and folders", maxEntries)
 		}
 		path, inside := filepath.Join(dir, e.Name()), strings.TrimPrefix(name+"/"+e.Name(), "/")
 		if e.Type()&fs.ModeSymlink != 0 {
