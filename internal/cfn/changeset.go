@@ -256,7 +256,7 @@ func (d *Driver) ChangeSet(ctx context.Context, t axle.Target, op Operation) (*C
 			return nil, err
 		}
 		out, ended, err := d.lookAtChangeSet(ctx, t, op)
-		if err != nil && !(transient(err) && ctx.Err() == nil) {
+		if err != nil {
 			return nil, err
 		}
 		took := time.Since(start)
