@@ -36,8 +36,8 @@ func broadRules() []Rule {
 
 func checkEverything(r *run, s *statement) {
 	n := s.anyResource()
-	if n == nil || !s.allow || !s.doc.identity() || s.notAction != nil {
-		return
+	if n == nil || !s.allow || !s.doc.identity() || s.notAction != nil || !slices.ContainsFunc(making, func(a string) bool { return !s.doc.denies(a) }) {
+		return // such as a permissions boundary, which keeps IAM to itself
 	}
 	for _, a := range s.actions {
 		if text := a.Str(); text == "*" || text == "*:*" {

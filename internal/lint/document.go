@@ -189,6 +189,13 @@ func (s *statement) does(action string) bool {
 	return slices.ContainsFunc(s.actions, func(a *template.Node) bool { return policy.MatchAction(a.Str(), action) })
 }
 
+// denies says whether the document denies an action, on whatever, in any case.
+func (d *document) denies(action string) bool {
+	return slices.ContainsFunc(d.statements, func(s *statement) bool {
+		return !s.allow && len(s.conditions) == 0 && s.anyResource() != nil && s.does(action)
+	})
+}
+
 // anyResource is the first resource that is "*" alone.
 func (s *statement) anyResource() *template.Node {
 	if s.notRes != nil {
