@@ -104,12 +104,6 @@ func (u *unit) documentsOf(d *template.Declared) []*document {
 		add(statementDocument(d.Properties.Get("Statement")), policy.ResourcePolicy, "events", short+" "+d.Name)
 		return out
 	}
-	if d.Type == "AWS::Events::EventBusPolicy" {
-		if n := d.Properties.Get("Statement"); n != nil && n.Kind == template.MapNode {
-			add(around(n), policy.ResourcePolicy, "events", short+" "+d.Name)
-		}
-		return out
-	}
 	if len(list) == 0 && !slices.Contains(inlineTypes, d.Type) {
 		u.looseDocuments(d.Properties, 0, func(n *template.Node) {
 			kind := policy.IdentityPolicy
@@ -131,13 +125,6 @@ func statementDocument(statement *template.Node) *template.Node {
 	version := &template.Node{Kind: template.ScalarNode, Text: "2012-10-17", Tag: "!!str", Known: true, Pos: statement.Pos}
 	return &template.Node{Kind: template.MapNode, Known: statement.Known, Pos: statement.Pos, Keys: []template.Key{
 		{Name: "Version", Pos: statement.Pos, Value: version}, {Name: "Statement", Pos: statement.Pos, Value: statement}}}
-}
-
-// around makes a document of a single statement.
-func around(n *template.Node) *template.Node {
-	version := &template.Node{Kind: template.ScalarNode, Text: "2012-10-17", Tag: "!!str", Known: true, Pos: n.Pos}
-	return &template.Node{Kind: template.MapNode, Known: n.Known, Pos: n.Pos,
-		Keys: []template.Key{{Name: "Version", Pos: n.Pos, Value: version}, {Name: "Statement", Pos: n.Pos, Value: n}}}
 }
 
 // looseDocuments finds what looks like a policy in types that the table lacks.
