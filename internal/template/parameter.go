@@ -177,13 +177,19 @@ func (p Parameter) Check(value string) error {
 			items[i] = strings.TrimSpace(items[i])
 		}
 	}
+	// An allowed value of a list may be the whole of it. What lengths and patterns
+	// are held against, the list or its items, isn't documented: left to AWS.
+	limited := len(p.Allowed) > 0 && !slices.Contains(p.Allowed, value)
 	for _, item := range items {
-		if len(p.Allowed) > 0 && !slices.Contains(p.Allowed, item) {
+		if limited && !slices.Contains(p.Allowed, item) {
 			return p.refuse("%s is not one of the allowed values %s", shown, strings.Join(p.Allowed, ", "))
 		}
 		if err := p.checkNumber(item, shown); err != nil {
 			return err
 		}
+	}
+	if p.List() {
+		return nil
 	}
 	n := len([]rune(value))
 	switch {
@@ -192,7 +198,7 @@ func (p Parameter) Check(value string) error {
 	case p.MaxLength != nil && n > *p.MaxLength:
 		return p.refuse("%s is longer than %d characters", shown, *p.MaxLength)
 	}
-	if p.AllowedPattern != "" && !p.List() {
+	if p.AllowedPattern != "" {
 		// A Java expression; what Go's engine doesn't know is left to AWS.
 		if re, err := regexp.Compile(`^(?:` + p.AllowedPattern + `)$`); err == nil && !re.MatchString(value) {
 			return p.refuse("%s doesn't match the allowed pattern %s", shown, p.AllowedPattern)

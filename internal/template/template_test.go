@@ -186,6 +186,16 @@ func TestCheckParameters(t *testing.T) {
 	if l := tp.CheckOutput("VpcID", diag.Pos{}); len(l) != 1 || l[0].Hint != "did you mean VpcId?" {
 		t.Errorf("CheckOutput = %v", l)
 	}
+	list := Parameter{Name: "P", Type: "CommaDelimitedList", Allowed: []string{"one", "two", "three,four"}}
+	for value, fine := range map[string]bool{"one, two": true, "three,four": true, "three": false, "one,three,four": false} {
+		if err := list.Check(value); (err == nil) != fine {
+			t.Errorf("list %q: %v", value, err)
+		}
+	}
+	longest := 3
+	if err := (Parameter{Name: "P", Type: "List<AWS::EC2::Subnet::Id>", MaxLength: &longest}).Check("abc,def"); err != nil {
+		t.Errorf("a list of short items: %v", err)
+	}
 	secret := Parameter{Name: "P", Type: "String", NoEcho: true, Allowed: []string{"a"}}
 	if err := secret.Check("hunter2"); err == nil || strings.Contains(err.Error(), "hunter2") {
 		t.Errorf("a secret's value in %v", err)
