@@ -26,9 +26,19 @@ func (d *Driver) Preview(ctx context.Context, t axle.Target, w Want, st *Stack, 
 }
 
 // Prepare is Preview, but leaves the change set to be executed, and says where
-// it is. One that changes nothing is removed.
+// it is. One that changes nothing is removed. What would change in nested stacks
+// is looked up by a change set of its own: the one that stays tells of those only
+// that they may change.
 func (d *Driver) Prepare(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet)) (axle.Result, Operation, error) {
-	return d.propose(ctx, t, w, st, name, judge, true)
+	within, looked, err := d.lookInto(ctx, t, w, st, name, judge)
+	if err != nil || looked && within.Change == axle.None {
+		return within, Operation{}, err
+	}
+	res, op, err := d.propose(ctx, t, w, st, name, judge, true)
+	if err == nil && looked {
+		res.Change, res.Changes = within.Change, within.Changes
+	}
+	return res, op, err
 }
 
 func (d *Driver) propose(ctx context.Context, t axle.Target, w Want, st *Stack, name string, judge func(*ChangeSet), keep bool) (res axle.Result, op Operation, err error) {
