@@ -40,6 +40,7 @@ func Conformance(t *testing.T, d Driver) {
 		{"Resume", testResume},
 		{"ForgottenToken", testForgottenToken},
 		{"SoftStop", testSoftStop},
+		{"StopBeforeTheStart", testStopBeforeTheStart},
 		{"StopAfterTheEnd", testStopAfterTheEnd},
 		{"HardStop", testHardStop},
 		{"BrokenJournal", testBrokenJournal},
@@ -197,13 +198,17 @@ func testRetriesWhatPasses(t *testing.T, d Driver) {
 func testThrottledCheckIsNoFailure(t *testing.T, d Driver) {
 	w := NewWorld()
 	w.Plans["a"] = Plan{Checks: 2, CheckErrors: slices.Repeat([]error{Throttled{}}, 25)}
-	out, err := run(t, d, w, []axle.Step{thing("a")}, nil, w.Options())
+	// The starts that a step has used up don't count against its checks.
+	w.Plans["b"] = Plan{StartErrors: slices.Repeat([]error{Throttled{}}, 3), Checks: 2, CheckErrors: []error{Throttled{}}}
+	o := w.Options()
+	o.Retry = engine.Retry{Starts: 4}
+	out, err := run(t, d, w, []axle.Step{thing("a"), thing("b")}, nil, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want(t, out, axle.RunSucceeded, "a succeeded")
-	if w.starts["a"] != 1 {
-		t.Errorf("%d starts", w.starts["a"])
+	want(t, out, axle.RunSucceeded, "a succeeded, b succeeded")
+	if w.starts["a"] != 1 || w.starts["b"] != 4 {
+		t.Errorf("starts: %v", w.starts)
 	}
 }
 

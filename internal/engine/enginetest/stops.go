@@ -64,6 +64,23 @@ func testSoftStop(t *testing.T, d Driver) {
 	}
 }
 
+// testStopBeforeTheStart has a stop that comes while the journal is taking the
+// start of a step: it never started, and the journal says so.
+func testStopBeforeTheStart(t *testing.T, d Driver) {
+	w := NewWorld()
+	w.Slow = 2 * time.Second
+	o := w.Options()
+	o.Stop = after(time.Second)
+	out, err := run(t, d, w, []axle.Step{thing("a")}, nil, o)
+	if !errors.Is(err, engine.ErrInterrupted) {
+		t.Errorf("error %v", err)
+	}
+	want(t, out, axle.RunInterrupted, "a pending")
+	if j := w.Journal(); w.starts["a"] != 0 || len(j) != 1 || j[0].Status != axle.Pending {
+		t.Errorf("%d starts, journal %+v", w.starts["a"], j)
+	}
+}
+
 // testStopAfterTheEnd has a stop that comes when nothing is left to do.
 func testStopAfterTheEnd(t *testing.T, d Driver) {
 	w := NewWorld()
