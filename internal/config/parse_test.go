@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -131,6 +132,36 @@ func TestParseWhole(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestTolerance(t *testing.T) {
+	for text, want := range map[string][2]Amount{
+		"3":                     {{3, false}, {3, false}},
+		"5%":                    {{5, true}, {5, true}},
+		"{wave: 1}":             {{1, false}, {100, true}},
+		"{overall: 10%}":        {{100, true}, {10, true}},
+		"{wave: 1, overall: 2}": {{1, false}, {2, false}},
+		"100%":                  {{100, true}, {100, true}},
+	} {
+		p, problems := Parse("axle.yaml", []byte("name: a\nregions: [eu-west-1]\nstacks: {a: {template: x, targets: true, rollout: {failure_tolerance: "+text+"}}}"), "")
+		expect(t, text, problems, nil)
+		if r := p.Stacks[0].Rollout; r.WaveTolerance != want[0] || r.OverallTolerance != want[1] {
+			t.Errorf("%s: wave %v, overall %v", text, r.WaveTolerance, r.OverallTolerance)
+		}
+	}
+}
+
+// A file that is too large, or becomes so by its aliases, is refused before it is
+// taken apart.
+func TestTooLarge(t *testing.T) {
+	_, problems := Parse("axle.yaml", []byte("name: a"+strings.Repeat("\n", maxBytes)), "")
+	expect(t, "bytes", problems, []string{"1:1: the file is larger than 4 MiB"})
+	laughs := "name: a\nvars:\n  a0: &a0 [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]\n"
+	for i := range 5 {
+		laughs += fmt.Sprintf("  a%d: &a%d [%s]\n", i+1, i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("*a%d, ", i), 10), ", "))
+	}
+	_, problems = Parse("axle.yaml", []byte(laughs), "")
+	expect(t, "aliases", problems, []string{"3:39: the file is nested too deep, or too large once its aliases are filled in"})
 }
 
 // unknown knows no outputs yet.
