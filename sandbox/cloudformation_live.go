@@ -100,11 +100,15 @@ func liveQueue(rc *resourceCall) (props, attrs map[string]any, err error) {
 }
 
 func liveParameter(rc *resourceCall) (props, attrs map[string]any, err error) {
-	out, err := rc.do("ssm", "GetParameter", params{"Name": rc.PhysicalID})
+	out, err := rc.do("ssm", "GetParameters", params{"Names": []any{rc.PhysicalID}}) // as the type's schema says
 	if err != nil {
 		return nil, nil, err
 	}
-	have := plainParams(out["Parameter"])
+	found := plainParams(out).list("Parameters")
+	if len(found) == 0 {
+		return nil, nil, fail("ParameterNotFound", "Parameter %s not found.", rc.PhysicalID)
+	}
+	have := plainParams(found[0])
 	props = pick(have, "Name", "Type", "Value", "DataType")
 	return props, map[string]any{"Type": have["Type"], "Value": have["Value"]}, nil
 }
