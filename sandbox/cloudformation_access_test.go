@@ -149,6 +149,44 @@ func TestStackPolicy(tt *testing.T) {
 	t.want(t.update("s", chain, "Extra=yes"), "UPDATE_COMPLETE")
 }
 
+// A policy that comes with a creation or an update is read like any other, by URL
+// too, and holds for replacements that only the update finds out.
+func TestStackPoliciesThatComeAlong(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	body := `
+Parameters: {N: {Type: String, Default: one}}
+Resources:
+  T: {Type: AWS::SNS::Topic, Properties: {TopicName: !Ref N}}
+  P: {Type: AWS::SSM::Parameter, Properties: {Name: !Sub "/${T.TopicName}", Type: String, Value: x}}
+`
+	policy := func(deny string) *string {
+		return aws.String(`{"Statement": [{"Effect": "Allow", "Action": "Update:*", "Principal": "*", "Resource": "*"},
+		{"Effect": "Deny", "Action": ["Update:Replace"], "Principal": "*", "Resource": "LogicalResourceId/` + deny + `"}]}`)
+	}
+	_, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("bad"), TemplateBody: &body, StackPolicyBody: aws.String("nonsense")})
+	t.refused(err, "ValidationError", "Invalid stack policy")
+	_, err = t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("bad"), TemplateBody: &body, StackPolicyURL: aws.String("https://nobody.s3.amazonaws.com/p.json")})
+	t.refused(err, "ValidationError", "S3 error")
+	if _, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("s"), TemplateBody: &body, StackPolicyBody: policy("P")}); err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "CREATE_COMPLETE")
+	t.want(t.update("s", body, "N=two"), "UPDATE_ROLLBACK_COMPLETE")
+	if got := strings.Join(t.history("s"), "\n"); !strings.Contains(got, "P UPDATE_FAILED Action denied by stack policy") {
+		t.Errorf("history:\n%s", got)
+	}
+	_, err = t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: &body, Parameters: pairs([]string{"N=three"}),
+		StackPolicyDuringUpdateBody: policy("none"), StackPolicyBody: policy("T")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "UPDATE_COMPLETE")
+	now, err := t.GetStackPolicy(t.ctx, &cf.GetStackPolicyInput{StackName: aws.String("s")})
+	if err != nil || aws.ToString(now.StackPolicyBody) != *policy("T") {
+		t.Errorf("the policy is now %s, %v", aws.ToString(now.StackPolicyBody), err)
+	}
+}
+
 func TestUpdateIsCancelled(tt *testing.T) {
 	t := newCFN(tt, sandbox.Options{StackTime: 400 * time.Millisecond})
 	t.want(t.create("s", chain), "CREATE_COMPLETE")

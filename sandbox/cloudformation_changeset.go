@@ -307,7 +307,7 @@ func executeChangeSet(c *call) (obj, error) {
 		if err := st.updatable(); err != nil {
 			return nil, err
 		}
-		if err := st.policyAllows(cs.Changes, ""); err != nil {
+		if err := policyAllows(st.Policy, cs.Changes); err != nil {
 			return nil, err
 		}
 	}
@@ -323,7 +323,7 @@ func executeChangeSet(c *call) (obj, error) {
 			return nil, err
 		}
 	}
-	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: who, ChangeSet: cs.ID, OnFailure: "ROLLBACK",
+	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: who, ChangeSet: cs.ID, OnFailure: "ROLLBACK", Policy: st.Policy,
 		DropNew: c.In.bool("RetainExceptOnCreate"), Revert: cs.Revert}
 	switch {
 	case c.In.bool("DisableRollback"):

@@ -28,6 +28,7 @@ type stackOperation struct {
 	ChangeSet string                      `json:"change_set,omitempty"`
 	Retain    []string                    `json:"retain,omitempty"` // logical ids that a deletion leaves alone
 	OnFailure string                      `json:"on_failure,omitempty"`
+	Policy    string                      `json:"policy,omitempty"` // the stack policy of an update
 	Imports   map[string]importedResource `json:"imports,omitempty"`
 	Revert    bool                        `json:"revert,omitempty"`   // from the live state
 	DropNew   bool                        `json:"drop_new,omitempty"` // RetainExceptOnCreate

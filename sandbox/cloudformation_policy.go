@@ -12,17 +12,43 @@ func setStackPolicy(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	body := c.In.str("StackPolicyBody")
-	if url := c.In.str("StackPolicyURL"); url != "" {
-		if body, err = c.templateObject(url); err != nil {
-			return nil, err
-		}
+	body, err := c.requestedPolicy("StackPolicy")
+	if err != nil {
+		return nil, err
 	}
-	if !json.Valid([]byte(body)) {
-		return nil, invalid("Error validating stack policy: Invalid stack policy")
+	if body == "" {
+		return nil, invalid("You must specify either the StackPolicyBody or the StackPolicyURL parameter, but not both.")
 	}
 	st.Policy = body
 	return nil, nil
+}
+
+// requestedPolicy is the stack policy that the call gives by body or by URL; ""
+// when it gives none.
+func (c *call) requestedPolicy(name string) (string, error) {
+	body, url := c.In.str(name+"Body"), c.In.str(name+"URL")
+	if body != "" && url != "" {
+		return "", invalid("You must specify either the %sBody or the %sURL parameter, but not both.", name, name)
+	}
+	if url != "" {
+		var err error
+		if body, err = c.templateObject(url); err != nil {
+			return "", err
+		}
+	}
+	if body == "" && url == "" {
+		return "", nil
+	}
+	_, err := policyStatements(body)
+	return body, err
+}
+
+func policyStatements(text string) ([]map[string]any, error) {
+	var doc struct{ Statement []map[string]any }
+	if json.Unmarshal([]byte(text), &doc) != nil || doc.Statement == nil {
+		return nil, invalid("Error validating stack policy: Invalid stack policy")
+	}
+	return doc.Statement, nil
 }
 
 func getStackPolicy(c *call) (obj, error) {
@@ -33,19 +59,15 @@ func getStackPolicy(c *call) (obj, error) {
 	return obj{"StackPolicyBody": optional(st.Policy)}, nil
 }
 
-// policyAllows refuses changes that the stack's policy, or the one given for
-// this update, doesn't allow. Without a policy all is allowed.
-func (st *stack) policyAllows(list []resourceChange, during string) error {
-	text := st.Policy
-	if during != "" {
-		text = during
-	}
-	if text == "" {
+// policyAllows refuses changes that a stack policy doesn't allow. Without a
+// policy all is allowed.
+func policyAllows(policy string, list []resourceChange) error {
+	if policy == "" {
 		return nil
 	}
-	var doc struct{ Statement []map[string]any }
-	if json.Unmarshal([]byte(text), &doc) != nil {
-		return invalid("Error validating stack policy: Invalid stack policy")
+	statements, err := policyStatements(policy)
+	if err != nil {
+		return err
 	}
 	for _, ch := range list {
 		action := "Update:Modify"
@@ -58,7 +80,7 @@ func (st *stack) policyAllows(list []resourceChange, during string) error {
 			action = "Update:Replace"
 		}
 		allowed := false
-		for _, s := range doc.Statement {
+		for _, s := range statements {
 			if !statementCovers(s, ch, action) {
 				continue
 			}

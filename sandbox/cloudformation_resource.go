@@ -88,6 +88,9 @@ func (w *work) change(old, wanted *stackResource, diff difference) error {
 		}
 	}
 	w.resourceStatus(w.st, wanted, "UPDATE_IN_PROGRESS", replacing)
+	if err := policyAllows(w.op.Policy, []resourceChange{{Action: "Modify", ID: old.ID, Type: old.Type, Replacement: "True"}}); err != nil {
+		return err
+	}
 	if name := decode(wanted.Props).str(p.name); p.name != "" && name != "" && name == decode(old.Props).str(p.name) {
 		return invalid("CloudFormation cannot update a stack when a custom-named resource requires replacing. Rename %s and update the stack again.", name)
 	}

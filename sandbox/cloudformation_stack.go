@@ -51,6 +51,10 @@ func createStack(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
+	policy, err := c.requestedPolicy("StackPolicy")
+	if err != nil {
+		return nil, err
+	}
 	if err := c.roomForStack(); err != nil {
 		return nil, err
 	}
@@ -63,7 +67,7 @@ func createStack(c *call) (obj, error) {
 	st.Protected = c.In.bool("EnableTerminationProtection")
 	st.Timeout = c.In.int("TimeoutInMinutes", 0)
 	st.DisableRollback = c.In.bool("DisableRollback")
-	st.Policy = c.In.str("StackPolicyBody")
+	st.Policy = policy
 	c.begin(st, &stackOperation{Kind: "create", Token: c.In.str("ClientRequestToken"), Who: req.who,
 		OnFailure: c.onFailure(), DropNew: c.In.bool("RetainExceptOnCreate")}, "CREATE_IN_PROGRESS")
 	return c.started(st), nil
@@ -122,14 +126,23 @@ func updateStack(c *call) (obj, error) {
 	if diff.none() {
 		return nil, invalid("No updates are to be performed.")
 	}
-	if err := st.policyAllows(diff.list, c.In.str("StackPolicyDuringUpdateBody")); err != nil {
+	op := &stackOperation{Token: c.In.str("ClientRequestToken"), Who: req.who, OnFailure: c.onFailure(), DropNew: c.In.bool("RetainExceptOnCreate")}
+	policy, err := c.requestedPolicy("StackPolicy")
+	if err != nil {
 		return nil, err
 	}
+	if op.Policy, err = c.requestedPolicy("StackPolicyDuringUpdate"); err != nil {
+		return nil, err
+	}
+	op.Policy = cmp.Or(op.Policy, st.Policy)
+	if err := policyAllows(op.Policy, diff.list); err != nil {
+		return nil, err
+	}
+	st.Policy = cmp.Or(policy, st.Policy)
 	for _, cs := range st.ChangeSets {
 		cs.outdate()
 	}
-	c.beginUpdate(st, req.next, &stackOperation{Token: c.In.str("ClientRequestToken"), Who: req.who, OnFailure: c.onFailure(),
-		DropNew: c.In.bool("RetainExceptOnCreate")})
+	c.beginUpdate(st, req.next, op)
 	return c.started(st), nil
 }
 
