@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"axle/internal/report"
 	"axle/sandbox"
 
 	"github.com/spf13/cobra"
@@ -100,8 +101,18 @@ func (a *App) runSandbox(ctx context.Context, f sandboxFlags) error {
 	if err != nil {
 		return err
 	}
+	vars := struct {
+		Env map[string]string `json:"env"`
+	}{map[string]string{}}
 	for _, v := range s.env() {
-		fmt.Fprintf(a.Out, "export %s=%s\n", v[0], v[1])
+		vars.Env[v[0]] = v[1]
+	}
+	if err := a.print(vars, func(out io.Writer, _ report.Style) {
+		for _, v := range s.env() {
+			fmt.Fprintf(out, "export %s=%s\n", v[0], v[1])
+		}
+	}); err != nil {
+		return errors.Join(err, s.close())
 	}
 	if f, ok := a.Out.(interface{ Sync() error }); ok {
 		_ = f.Sync() // a pipe or a terminal can't
@@ -137,7 +148,8 @@ func serveSandbox(listen string, o sandbox.Options) (*server, error) {
 // env are the variables that point an AWS tool at the sandbox.
 func (s *server) env() [][2]string {
 	key, secret := s.box.Credentials()
-	return [][2]string{{"AWS_ENDPOINT_URL", s.url}, {"AWS_ACCESS_KEY_ID", key}, {"AWS_SECRET_ACCESS_KEY", secret}, {"AWS_REGION", "eu-west-1"}}
+	return [][2]string{{"AWS_ENDPOINT_URL", s.url}, {"AWS_ACCESS_KEY_ID", key}, {"AWS_SECRET_ACCESS_KEY", secret}, {"AWS_REGION", "eu-west-1"},
+		{"AWS_DEFAULT_REGION", "eu-west-1"}} // which boto3 and version 1 of the AWS CLI read instead
 }
 
 func (s *server) close() error {
