@@ -323,3 +323,17 @@ func TestTokens(tt *testing.T) {
 	_, err = t.CreateStack(t.ctx, in)
 	t.refused(err, "AlreadyExistsException", "Stack [s] already exists")
 }
+
+// A stack of a saved state is to CloudFormation what it was before.
+func TestSavedStackIsUnchanged(tt *testing.T) {
+	opts := sandbox.Options{State: filepath.Join(tt.TempDir(), "state.json")}
+	body := "Resources: {T: {Type: AWS::SNS::Topic, Metadata: {why: a < b && c}, Properties: {DisplayName: a & b}}}"
+	first := newCFN(tt, opts)
+	first.want(first.create("s", body), "CREATE_COMPLETE")
+	if err := first.box.Save(); err != nil {
+		tt.Fatal(err)
+	}
+	t := newCFN(tt, opts)
+	_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: &body})
+	t.refused(err, "ValidationError", "No updates are to be performed.")
+}

@@ -59,7 +59,7 @@ Conditions:
 		"cidr6":    {`!Select [1, !Cidr ["2001:db8::/56", 2, 64]]`, "2001:db8:0:1::/64"},
 		"azs":      {`!Select [0, !GetAZs ""]`, "eu-west-1a"},
 		"length":   {`!Length [1, 2, 3]`, "3"},
-		"json":     {`!ToJsonString {b: [1, !Ref N], a: true}`, `{"a":true,"b":[1,"3"]}`},
+		"json":     {`!ToJsonString {b: [1, !Ref N], a: "<&>"}`, `{"a":"<&>","b":[1,"3"]}`},
 		"number":   {`1.50`, "1.50"},
 		"boolean":  {`true`, "true"},
 		"account":  {`"012345678901"`, "012345678901"},

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,7 +45,10 @@ func (s *Sandbox) Save() error {
 	}
 	s.lock()
 	at := s.st.Changes
-	raw, err := json.Marshal(s.st)
+	var raw bytes.Buffer
+	e := json.NewEncoder(&raw)
+	e.SetEscapeHTML(false) // documents within are kept letter by letter
+	err := e.Encode(s.st)
 	s.unlock()
 	if err != nil {
 		return fmt.Errorf("encode state: %w", err)
@@ -53,7 +57,7 @@ func (s *Sandbox) Save() error {
 	if err != nil {
 		return fmt.Errorf("write state: %w", err)
 	}
-	_, err = tmp.Write(raw)
+	_, err = tmp.Write(raw.Bytes())
 	if err = errors.Join(err, tmp.Close()); err == nil {
 		err = os.Rename(tmp.Name(), s.opts.State)
 	}

@@ -1,9 +1,6 @@
 package sandbox
 
-import (
-	"encoding/json"
-	"reflect"
-)
+import "reflect"
 
 // snsProviders are SNS's resource types.
 func snsProviders() map[string]provider {
@@ -128,11 +125,7 @@ func (rc *resourceCall) retagBy(service, tag, untag string, name params, attrs m
 func documentText(v any) string {
 	switch v.(type) {
 	case map[string]any, []any, params:
-		b, err := json.Marshal(v)
-		if err != nil {
-			return ""
-		}
-		return string(b)
+		return canonical(v)
 	}
 	return text(v)
 }

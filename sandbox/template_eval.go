@@ -353,13 +353,16 @@ func (e *evaluation) logic(name string, arg any) (any, error) {
 	return !all, nil
 }
 
-// canonical is a value as JSON with sorted keys: equal values, equal text.
+// canonical is a value as JSON with sorted keys: equal values, equal text. It
+// keeps <, > and &, as CloudFormation does.
 func canonical(v any) string {
-	b, err := json.Marshal(v)
-	if err != nil {
+	var b strings.Builder
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		return err.Error()
 	}
-	return string(b)
+	return strings.TrimSuffix(b.String(), "\n")
 }
 
 func (e *evaluation) findInMap(arg any) (any, error) {
