@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 )
 
@@ -9,13 +10,16 @@ import (
 const mostAhead = 16
 
 // EnterAhead begins to enter accounts, in their order, a few and never more than
-// atOnce at a time, while the caller is busy with something else. Who needs credentials then finds them, or waits for the
-// call that is under way; refusals are told to them alone. Once stop is called
-// no other account is begun.
+// atOnce at a time, while the caller is busy with something else. Who needs
+// credentials then finds them, or waits for the call that is under way; refusals
+// are told to them alone. stop ends it: when it returns, no call of this is under
+// way.
 func (c *Cloud) EnterAhead(ctx context.Context, accounts []string, atOnce int) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
 	var next atomic.Int64
+	var entering sync.WaitGroup
 	for range min(mostAhead, atOnce, len(accounts)) {
-		go func() {
+		entering.Go(func() {
 			for ctx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(accounts) {
@@ -23,7 +27,10 @@ func (c *Cloud) EnterAhead(ctx context.Context, accounts []string, atOnce int) (
 				}
 				_, _ = c.target(accounts[i]).Retrieve(ctx) // who needs it asks again
 			}
-		}()
+		})
 	}
-	return func() { next.Store(int64(len(accounts))) }
+	return func() {
+		cancel()
+		entering.Wait()
+	}
 }
