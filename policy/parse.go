@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // MaxSize is how many bytes of a policy document are read. The longest that AWS
@@ -59,7 +60,7 @@ func (r *reader) fail(format string, args ...any) error {
 }
 
 func (r *reader) failAt(at pos, path, format string, args ...any) error {
-	return &ParseError{Line: at.line + 1, Col: at.offset - at.lineStart + 1, Path: abridge(path), Problem: fmt.Sprintf(format, args...)}
+	return &ParseError{Line: at.line + 1, Col: utf8.RuneCount(r.src[at.lineStart:min(at.offset, len(r.src))]) + 1, Path: abridge(path), Problem: fmt.Sprintf(format, args...)}
 }
 
 // advance moves the place to where the next token begins.

@@ -22,6 +22,7 @@ func TestParseMistakes(t *testing.T) {
 		{"version", `{"Version":"2012-10-18","Statement":[]}`, `Version is "2012-10-17"`},
 		{"element", `{"Statment":[]}`, `line 1, column 2, Statment: unknown element (did you mean "Statement"?)`},
 		{"element's case", statement(`"action": "s3:*", "Resource": "*"`), `line 3, column 22, Statement[0].action: unknown element (did you mean "Action"?)`},
+		{"column of characters", `{"Id":"größer","Statment":[]}`, "line 1, column 16, Statment"},
 		{"twice", statement(`"Action": "s3:*", "Action": "*", "Resource": "*"`), `"Action" appears twice`},
 		{"both forms", statement(`"Action": "s3:*", "NotAction": "*", "Resource": "*"`), "Action and NotAction exclude each other"},
 		{"no action", statement(`"Resource": "*"`), "Action or NotAction is missing"},
