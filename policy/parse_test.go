@@ -75,6 +75,8 @@ func TestCheck(t *testing.T) {
 		bucket    = `{"Statement":{"Effect":"Allow","Action":"s3:*","Principal":"*","Resource":"*"}}`
 		perimeter = `{"Statement":{"Effect":"Deny","Action":"s3:*","Principal":"*","Resource":"*"}}`
 		bare      = `{"Statement":{"Effect":"Allow","Action":"*"}}`
+		sids      = `{"Statement":[{"Sid":"A","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"","Effect":"Allow","Action":"*","Resource":"*"},{"Sid":"A","Effect":"Deny","Action":"*","Resource":"*"}]}`
+		spaced    = `{"Statement":{"Sid":"Allow all","Effect":"Allow","Action":"sns:Publish","Principal":{"AWS":"111111111111"}}}`
 		not       = `{"Statement":{"Effect":"Deny","Action":"sts:AssumeRole","NotPrincipal":{"AWS":"111111111111"}}}`
 	)
 	for _, c := range []struct {
@@ -84,6 +86,7 @@ func TestCheck(t *testing.T) {
 	}{
 		{identity, IdentityPolicy, ""}, {identity, BoundaryPolicy, ""}, {identity, SessionPolicy, ""}, {identity, ServiceControlPolicy, ""},
 		{identity, TrustPolicy, "needs a Principal"}, {identity, ResourcePolicy, "needs a Principal"},
+		{sids, IdentityPolicy, `two statements have the Sid "A"`}, {sids, ServiceControlPolicy, ""}, {spaced, TrustPolicy, `the Sid "Allow all" isn't alphanumeric`}, {spaced, ResourcePolicy, ""},
 		{trust, TrustPolicy, ""}, {trust, ResourcePolicy, ""}, {trust, IdentityPolicy, "has no Principal"},
 		{bucket, ResourcePolicy, ""}, {bucket, TrustPolicy, "has no Resource"}, {bucket, ResourceControlPolicy, "may only deny"},
 		{perimeter, ResourceControlPolicy, ""}, {strings.Replace(perimeter, "Action", "NotAction", 1), ResourceControlPolicy, "has no NotAction"}, {bare, IdentityPolicy, "Resource or NotResource is missing"}, {not, TrustPolicy, "no NotPrincipal"},

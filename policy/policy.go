@@ -7,7 +7,11 @@
 // the judge of its rules; where that is silent a comment says what was chosen.
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
 
 // Effect is what a statement does when it matches.
 type Effect uint8
@@ -85,12 +89,31 @@ func (e *ParseError) Error() string {
 func (p *Policy) Check(kind Kind) error {
 	for i := range p.Statements {
 		s := &p.Statements[i]
-		if problem := s.check(kind); problem != "" {
+		problem := s.check(kind)
+		if problem == "" && (kind == IdentityPolicy || kind == BoundaryPolicy || kind == SessionPolicy || kind == TrustPolicy) {
+			problem = checkSID(p.Statements[:i], s.SID)
+		}
+		if problem != "" {
 			return &ParseError{Line: s.Line, Col: 1, Path: fmt.Sprintf("Statement[%d]", i), Problem: problem}
 		}
 	}
 	return nil
 }
+
+// checkSID says what IAM has against the id of a statement; services whose
+// resources have policies of their own take others.
+func checkSID(before []Statement, sid string) string {
+	switch {
+	case sid == "":
+	case slices.ContainsFunc(before, func(s Statement) bool { return s.SID == sid }):
+		return fmt.Sprintf("two statements have the Sid %q", abridge(sid))
+	case !alphanumeric.MatchString(sid):
+		return fmt.Sprintf("the Sid %q isn't alphanumeric: IAM takes letters and digits", abridge(sid))
+	}
+	return ""
+}
+
+var alphanumeric = regexp.MustCompile(`^[0-9A-Za-z]*$`)
 
 func (s *Statement) check(kind Kind) string {
 	switch kind {
