@@ -18,7 +18,8 @@ func (a *App) doctorCommand() *cobra.Command {
 which side refuses (identity policy, trust policy, external id, service control
 policy, ...); is the region enabled; may the access role do what the templates
 need; is each stack in a state that can be deployed; can artifacts be read; would
-a quota be hit. It reads and tries, and changes nothing.
+a quota be hit. Before that, can the journal be written, and is nobody else at
+work. It reads and tries, and changes nothing.
 
 Exits with 0 when every target is ready, 3 when some are blocked, and 4 when all
 are, or any is and --strict is given.`,

@@ -74,6 +74,7 @@ func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Targe
 	}
 	if whole {
 		found = append(found, w.setFindings(ctx, other)...)
+		found = slices.Insert(found, 0, w.journalFinding(ctx))
 	}
 	h := &Health{Project: p.Project, Findings: found}
 	for _, t := range project.Targets {

@@ -36,7 +36,7 @@ func NewDoctor(project string, targets [][2]string, found []doctor.Finding, all 
 	for _, t := range targets {
 		worst := doctor.OK
 		for _, f := range found {
-			if f.Account != t[0] || f.Region != "" && f.Region != t[1] {
+			if f.Account != "" && f.Account != t[0] || f.Region != "" && f.Region != t[1] {
 				continue
 			}
 			if f.State == doctor.Blocked || f.State == doctor.Unknown && worst == doctor.OK {
@@ -84,8 +84,11 @@ func ailments(w io.Writer, st Style, findings []doctor.Finding) {
 		if f.State == doctor.OK {
 			continue
 		}
-		neutral := strings.NewReplacer(f.AccountName+" ("+f.Account+")", "the account", f.Account, "the account")
-		key := string(f.State) + "|" + string(f.Side) + "|" + neutral.Replace(f.Cause)
+		cause := f.Cause
+		if f.Account != "" {
+			cause = strings.NewReplacer(f.AccountName+" ("+f.Account+")", "the account", f.Account, "the account").Replace(cause)
+		}
+		key := string(f.State) + "|" + string(f.Side) + "|" + cause
 		a := byCause[key]
 		if a == nil {
 			a = &ailment{Finding: f}
@@ -93,6 +96,9 @@ func ailments(w io.Writer, st Style, findings []doctor.Finding) {
 			order = append(order, key)
 		}
 		place := strings.Join(slices.DeleteFunc([]string{f.AccountName, f.Account, f.Region, f.Stack}, func(s string) bool { return s == "" }), " ")
+		if place == "" {
+			place = "every target"
+		}
 		if !slices.Contains(a.places, place) {
 			a.places = append(a.places, place)
 		}

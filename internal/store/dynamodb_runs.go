@@ -278,8 +278,12 @@ func (s *DynamoDB) upload(ctx context.Context, run string, body []byte) (object 
 		return "", err
 	}
 	object = s.at.Table + "/" + run + "/" + rand.Text() + ".gz"
-	_, err = s.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.at.Bucket, Key: &object, Body: bytes.NewReader(body), ExpectedBucketOwner: &s.account})
-	return object, s.explainBucket("write "+object, err)
+	return object, s.put(ctx, object, body)
+}
+
+func (s *DynamoDB) put(ctx context.Context, object string, body []byte) error {
+	_, err := s.s3.PutObject(ctx, &s3.PutObjectInput{Bucket: &s.at.Bucket, Key: &object, Body: bytes.NewReader(body), ExpectedBucketOwner: &s.account})
+	return s.explainBucket("write "+object, err)
 }
 
 func (s *DynamoDB) download(ctx context.Context, object string) ([]byte, error) {

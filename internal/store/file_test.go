@@ -173,6 +173,19 @@ func TestDiskFull(t *testing.T) {
 	}
 }
 
+// Trying to write finds what opening the file doesn't.
+func TestTryWhatCantBeWritten(t *testing.T) {
+	s := openFile(t, filepath.Join(t.TempDir(), "axle.db"))
+	if err := s.Try(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, s, "PRAGMA query_only = 1")
+	var known *Error
+	if err := s.Try(t.Context()); !errors.As(err, &known) || known.Summary != "can't be written" || known.Hint == "" {
+		t.Errorf("try what can't be written: %v", err)
+	}
+}
+
 // A write whose context has ended while it waited isn't done later.
 func TestAbandonedWrite(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "axle.db")

@@ -126,6 +126,34 @@ ON CONFLICT (run, step) DO UPDATE SET status = excluded.status, token = excluded
 	})
 }
 
+// errTried rolls back what was only tried.
+var errTried = errors.New("tried")
+
+// Try is part of Store: each right that a run needs, in a transaction that is
+// rolled back.
+func (s *Postgres) Try(ctx context.Context) error {
+	err := s.write(ctx, "try to write", func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `
+INSERT INTO axle.run (id, project, env, command, status, steps, plan) VALUES ('', '', '', '', '', 0, '');
+UPDATE axle.run SET status = 'tried' WHERE id = '';
+INSERT INTO axle.record (run, step, status, token, attempts, skipped_for) SELECT seq, '', '', '', 0, '' FROM axle.run WHERE id = '';
+UPDATE axle.record SET status = 'tried' WHERE run = (SELECT seq FROM axle.run WHERE id = '');
+INSERT INTO axle.lock (project, run, who, host, pid, place, born, since, seen) VALUES ('', '', '', '', 0, '', '', 0, 0);
+UPDATE axle.lock SET seen = 1 WHERE project = '';
+DELETE FROM axle.lock WHERE project = '';
+INSERT INTO axle.template (stack, digest) VALUES ('', '');
+UPDATE axle.template SET digest = 'tried' WHERE stack = ''`)
+		if err == nil {
+			err = errTried
+		}
+		return err
+	})
+	if errors.Is(err, errTried) {
+		return nil
+	}
+	return err
+}
+
 // Records is part of Store.
 func (s *Postgres) Records(ctx context.Context, run string) ([]axle.Record, error) {
 	doing := "read the journal of run " + run

@@ -187,6 +187,18 @@ func testPostgresErrors(t *testing.T, server, address string) {
 			t.Errorf("%s: %v", tt.name, err)
 		}
 	}
+	execPostgres(t, address, "GRANT USAGE ON SCHEMA axle TO stranger; GRANT SELECT ON ALL TABLES IN SCHEMA axle TO stranger")
+	reader := openPostgres(t, stranger.String())
+	for _, grant := range []string{"INSERT, UPDATE ON axle.run, axle.record, axle.template", "INSERT, UPDATE ON axle.lock", "DELETE ON axle.lock"} {
+		var known *store.Error
+		if err := reader.Try(t.Context()); !errors.As(err, &known) || known.Summary != "the user may not do this" {
+			t.Errorf("try before GRANT %s: %v", grant, err)
+		}
+		execPostgres(t, address, "GRANT "+grant+" TO stranger")
+	}
+	if err := reader.Try(t.Context()); err != nil {
+		t.Errorf("try with all rights: %v", err)
+	}
 	execPostgres(t, address, "UPDATE axle.version SET version = 99")
 	if _, err := store.OpenPostgres(t.Context(), address); err == nil || !strings.Contains(err.Error(), "was written by a newer axle (its schema is 99") {
 		t.Errorf("a newer schema: %v", err)

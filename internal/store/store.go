@@ -55,6 +55,10 @@ type Store interface {
 	// as Remember knows: CloudFormation has accepted it there.
 	Deployed(ctx context.Context, digest, region string) (bool, error)
 
+	// Try makes the calls that a run makes, so that nothing of them can be seen
+	// in the store afterwards. The error says why no run could be recorded.
+	Try(ctx context.Context) error
+
 	Close() error
 }
 

@@ -3,6 +3,7 @@
 // can CloudFormation work there; are the stacks in a state that can be
 // deployed; are artifacts readable; would a quota be hit. It reads and tries,
 // and changes nothing. What it can't find out it says, and blocks nothing for.
+// Whether a run could be recorded at all is looked at by control.
 package doctor
 
 import (
@@ -50,11 +51,13 @@ const (
 	SideArtifacts     Side = "artifacts"
 	SideKey           Side = "key policy"
 	SideQuota         Side = "quota"
+	SideJournal       Side = "journal"
 	SideOther         Side = "other"
 )
 
 // The things that are looked at.
 const (
+	CheckJournal     = "journal"
 	CheckEnter       = "enter"
 	CheckRegion      = "region"
 	CheckStacks      = "stacks"
@@ -68,7 +71,7 @@ const (
 // Finding is one thing looked at in one place.
 type Finding struct {
 	Check       string   `json:"check"`
-	Account     string   `json:"account"`
+	Account     string   `json:"account"` // empty: every target
 	AccountName string   `json:"account_name"`
 	Region      string   `json:"region,omitempty"` // empty: the whole account
 	Stack       string   `json:"stack,omitempty"`  // its name in axle.yaml; empty: all of the target

@@ -31,6 +31,7 @@ func Contract(t *testing.T, open func(t *testing.T, name string) store.Store) {
 		{"ConcurrentAppends", testConcurrentAppends},
 		{"Lock", testLock},
 		{"Digests", testDigests},
+		{"Try", testTry},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t, tt.name)) })
@@ -315,6 +316,37 @@ func testDigests(t *testing.T, s store.Store) {
 		if got, err := s.Deployed(t.Context(), tt.digest, tt.region); err != nil || got != tt.want {
 			t.Errorf("deployed %s in %s: %v, %v", tt.digest, tt.region, got, err)
 		}
+	}
+}
+
+// testTry tries several times at once: nothing of it is to be seen.
+func testTry(t *testing.T, s store.Store) {
+	errs := make(chan error, 4)
+	for range cap(errs) {
+		go func() { errs <- s.Try(t.Context()) }()
+	}
+	for range cap(errs) {
+		if err := <-errs; err != nil {
+			t.Error(err)
+		}
+	}
+	if runs, err := s.Runs(t.Context(), "", 0); err != nil || len(runs) != 0 {
+		t.Errorf("runs: %v, %v", runs, err)
+	}
+	for _, project := range []string{"", "p"} {
+		if _, held, err := s.Holder(t.Context(), project); err != nil || held {
+			t.Errorf("project %q is locked: %v, %v", project, held, err)
+		}
+	}
+	if _, _, found, err := s.Digest(t.Context(), ""); err != nil || found {
+		t.Errorf("a digest: %v, %v", found, err)
+	}
+	create(t, s, newRun("r", "p"))
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Try(t.Context()); err == nil {
+		t.Error("a closed store can be written")
 	}
 }
 
