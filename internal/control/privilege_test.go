@@ -173,7 +173,7 @@ func (l *life) failing() {
 	}
 	for _, r := range d.Records {
 		if r.Failure != nil && !strings.Contains(r.Failure.Error(), "not a valid enum value") {
-			l.said = append(l.said, "a failure without its reason: "+r.Failure.Error())
+			l.said = append(l.said, "a failure without its reason: "+r.Failure.Error()+"; "+r.Failure.Hint)
 		}
 	}
 	l.write(lifeFiles("dedicated", "dedicated"))
