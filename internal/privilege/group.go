@@ -129,8 +129,11 @@ func (g *Group) template(s *Stack, n *template.Nested, w template.World, schemas
 	return gaps
 }
 
-// nestedStack is the type of nested stacks.
-const nestedStack = "AWS::CloudFormation::Stack"
+// The types of nested stacks, and of resources that functions of one's own make.
+const (
+	nestedStack    = "AWS::CloudFormation::Stack"
+	customResource = "AWS::CloudFormation::CustomResource"
+)
 
 // within is the world of a nested stack: CloudFormation names it, and its
 // parameters are what the outer template says, as far as that is known.
@@ -150,7 +153,7 @@ func within(w template.World, d *template.Declared) template.World {
 func (p *place) resource(d *template.Declared, schemas map[string]Schema, into grants) (unknown Gap) {
 	name := d.Type
 	if strings.HasPrefix(name, "Custom::") {
-		name = "AWS::CloudFormation::CustomResource"
+		name = customResource
 	}
 	if k, ok := kindOf(name); ok {
 		p.needs(&k, d, into)

@@ -180,14 +180,13 @@ func slashed(head string) string {
 // template, an ARN, or something by its name.
 func (p *place) pointed(v *template.Node, head, tail string, depth int) []string {
 	if depth > 0 && len(v.Refs) == 1 {
-		if d := p.all[v.Refs[0].Name]; d != nil {
-			if k, ok := kindOf(d.Type); ok && k.self != "" {
-				var out []string
-				for _, arn := range p.own(&k, d, depth-1) {
-					out = append(out, follow(arn, tail))
-				}
-				return out
+		d := p.all[v.Refs[0].Name]
+		if k, ok := kindOfMade(d); ok && k.self != "" && (head == "" || serviceOf(k.self) == serviceOf(strings.TrimPrefix(head, "arn:"+p.partition()+":"))) {
+			var out []string
+			for _, arn := range p.own(&k, d, depth-1) {
+				out = append(out, follow(arn, tail))
 			}
+			return out
 		}
 	}
 	text := p.fill(v.Str())
@@ -206,6 +205,21 @@ func (p *place) pointed(v *template.Node, head, tail string, depth int) []string
 		text += "-*"
 	}
 	return []string{head + follow(text, tail)}
+}
+
+// kindOfMade finds the type of a resource that a reference leads to. What nested
+// stacks and custom resources give may be anything: not themselves.
+func kindOfMade(d *template.Declared) (kind, bool) {
+	if d == nil || d.Type == nestedStack || d.Type == customResource {
+		return kind{}, false
+	}
+	return kindOf(d.Type)
+}
+
+// serviceOf is the service of an ARN without arn:PARTITION: before it.
+func serviceOf(arn string) string {
+	service, _, _ := strings.Cut(arn, ":")
+	return service
 }
 
 // follow puts tail behind text, which covers it already when it ends in *.
@@ -266,7 +280,7 @@ func (p *place) fill(text string) string {
 		}
 		name := v[2 : len(v)-1]
 		if d := p.all[name]; d != nil {
-			if k, ok := kindOf(d.Type); ok {
+			if k, ok := kindOfMade(d); ok {
 				return p.names(&k, d)[0]
 			}
 		}
