@@ -169,7 +169,7 @@ func (a *App) generate(g *generateFlags, kind string) error {
 	return a.print(shown, func(out io.Writer, st report.Style) {
 		shown.Text(out, st)
 		if g.out != "" && !g.ask.Fragment {
-			fmt.Fprintf(out, "\nNext: axle plan -f %s, axle deploy -f %[1]s\n", filepath.Join(g.out, "axle.yaml"))
+			fmt.Fprintf(out, "\nNext: axle plan -f %s, axle deploy -f %[1]s\n", report.Word(filepath.Join(g.out, "axle.yaml")))
 		}
 	})
 }

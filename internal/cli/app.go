@@ -196,8 +196,13 @@ func (a *App) options() control.Options {
 func (a *App) json() bool { return a.flags.output == "json" }
 
 // outStyle and errStyle say how to colour the two streams.
-func (a *App) outStyle() report.Style { return report.NewStyle(a.Out, a.OutTTY && a.color()) }
-func (a *App) errStyle() report.Style { return report.NewStyle(a.Err, a.ErrTTY && a.color()) }
+func (a *App) outStyle() report.Style {
+	return report.NewStyle(a.Out, a.OutTTY && a.color()).For(a.flags.file, a.flags.env)
+}
+
+func (a *App) errStyle() report.Style {
+	return report.NewStyle(a.Err, a.ErrTTY && a.color()).For(a.flags.file, a.flags.env)
+}
 
 func (a *App) color() bool {
 	return !a.flags.noColor && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"

@@ -29,7 +29,7 @@ with the run; --yes of other commands never gives one.`,
 				return err
 			}
 			r := report.NewRun(done.Run, done.Plan, done.Records)
-			a.note("Approved. To go on: axle resume %s", done.Run.ID)
+			a.note("Approved. To go on: %s", a.errStyle().Next("resume "+done.Run.ID))
 			return a.print(r, func(out io.Writer, st report.Style) { r.Text(out, st) })
 		},
 	}

@@ -220,7 +220,7 @@ func demoNext(out io.Writer, f demoFlags, box *server, dir string) {
 	for _, v := range env {
 		fmt.Fprintf(out, "  export %s=%s\n", v[0], v[1])
 	}
-	fmt.Fprintf(out, "  cd %s\n", dir)
+	fmt.Fprintf(out, "  cd %s\n", report.Word(dir))
 	for _, line := range []string{"axle status", "axle outputs --region eu-west-1", `axle org explain web --where 'account.tags["env"] == "prod"'`,
 		"aws organizations list-accounts --query 'Accounts[].Name'", "axle destroy"} {
 		fmt.Fprintf(out, "  %s\n", line)

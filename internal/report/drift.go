@@ -137,7 +137,7 @@ func (d *Drift) Text(w io.Writer, st Style) {
 	}
 	fmt.Fprintln(w)
 	if s.Drifted > 0 {
-		fmt.Fprintf(w, "To bring it back to the templates: %s\n", st.bold.Render("axle drift --revert"))
+		fmt.Fprintf(w, "To bring it back to the templates: %s\n", st.again("drift --revert"))
 	}
 }
 

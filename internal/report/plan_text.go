@@ -56,11 +56,11 @@ func (p *Plan) Text(w io.Writer, st Style) {
 		fmt.Fprintln(w, "Nothing was prepared.")
 	default:
 		fmt.Fprintf(w, "Prepared %s as run %s, until %s\n", plural(r.Steps, "change set"), r.Run, r.Expires.Format(time.RFC3339))
-		fmt.Fprintf(w, "To execute exactly these: %s\n", st.bold.Render("axle execute "+r.Run))
+		fmt.Fprintf(w, "To execute exactly these: %s\n", st.Next("execute "+r.Run))
 	}
 	if s := p.Saved; s != nil {
 		fmt.Fprintf(w, "Saved in %s, valid until %s, %s\n", s.File, s.Expires.Format(time.RFC3339), s.Seal)
-		fmt.Fprintf(w, "To do exactly this: %s\n", st.bold.Render("axle deploy "+s.File))
+		fmt.Fprintf(w, "To do exactly this: %s\n", st.Next("deploy "+Word(s.File)))
 	}
 	for _, warning := range p.Warnings {
 		fmt.Fprintf(w, "%s %s\n", st.warn.Render("warning:"), warning)

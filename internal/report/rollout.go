@@ -29,7 +29,7 @@ func (r *Run) rolloutsText(w io.Writer, st Style) {
 			fmt.Fprintf(w, "%s rollout of %s: more have failed than are tolerated\n", st.bad.Render("✗"), ro.Stack)
 		case plan.RolloutWaiting:
 			fmt.Fprintf(w, "%s rollout of %s: %s has ended; wave %d waits for approval: %s\n", st.warn.Render("…"), ro.Stack, at, ro.Wave+1,
-				st.bold.Render(fmt.Sprintf("axle approve %s %s", r.Run, r.waveToApprove(ro))))
+				st.Next(fmt.Sprintf("approve %s %s", r.Run, r.waveToApprove(ro))))
 		case plan.RolloutRunning, plan.RolloutPausing, plan.RolloutChecking:
 			fmt.Fprintf(w, "%s rollout of %s: %s, %s\n", st.warn.Render("…"), ro.Stack, at, ro.State)
 		}

@@ -137,11 +137,11 @@ func (r *Run) Text(w io.Writer, st Style) {
 	}
 	switch r.Status {
 	case axle.RunFailed, axle.RunPartial, axle.RunInterrupted, axle.RunBlocked:
-		next := "axle resume " + r.Run
+		next := st.Next("resume " + r.Run)
 		if r.Command == "bootstrap" {
-			next = "axle bootstrap --yes"
+			next = st.again("bootstrap --yes")
 		}
-		fmt.Fprintf(w, "To go on with what is left: %s\n", st.bold.Render(next))
+		fmt.Fprintf(w, "To go on with what is left: %s\n", next)
 	}
 }
 

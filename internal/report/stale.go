@@ -71,6 +71,6 @@ func staleText(w io.Writer, st Style, head string, list []Stale) {
 // staleNext says what to do about stale stacks.
 func staleNext(w io.Writer, st Style, list []Stale) {
 	if len(list) > 0 {
-		fmt.Fprintf(w, "To redeploy exactly these: %s\n", st.bold.Render("axle deploy --stale"))
+		fmt.Fprintf(w, "To redeploy exactly these: %s\n", st.again("deploy --stale"))
 	}
 }

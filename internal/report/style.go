@@ -6,6 +6,7 @@ package report
 import (
 	"fmt"
 	"io"
+	"regexp"
 	"strings"
 	"time"
 
@@ -19,6 +20,8 @@ import (
 // Style colours words when the output can show it.
 type Style struct {
 	good, bad, warn, dim, bold lipgloss.Style
+
+	file, env string // of commands that are told to run next
 }
 
 // NewStyle is for an output that is, or isn't, a terminal with colours.
@@ -35,6 +38,33 @@ func NewStyle(w io.Writer, color bool) Style {
 		dim:  r.NewStyle().Faint(true),
 		bold: r.NewStyle().Bold(true),
 	}
+}
+
+// For is the style for what is told of the project in a file, in an environment.
+func (s Style) For(file, env string) Style {
+	s.file, s.env = "", ""
+	if file != "axle.yaml" {
+		s.file = "-f " + Word(file) + " "
+	}
+	if env != "" {
+		s.env = " --env " + Word(env)
+	}
+	return s
+}
+
+// Next is a command to run next, on a run or a file; again is one that reads
+// axle.yaml anew, in the same environment.
+func (s Style) Next(command string) string  { return s.bold.Render("axle " + s.file + command) }
+func (s Style) again(command string) string { return s.Next(command + s.env) }
+
+var notPlain = regexp.MustCompile(`[^\pL\pN_./:@%+=,-]`)
+
+// Word is text as one word of a shell's command line.
+func Word(text string) string {
+	if text != "" && !notPlain.MatchString(text) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }
 
 // mark is the sign and colour of a step's status.
