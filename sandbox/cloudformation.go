@@ -66,13 +66,12 @@ func (st *stack) view() stackView {
 
 // stackVersion is what a stack was last asked to be.
 type stackVersion struct {
-	Template      string                    `json:"template"`           // digest
-	Original      string                    `json:"original,omitempty"` // the same before its transform, if it had one
-	Parameters    map[string]stackParameter `json:"parameters,omitempty"`
-	Tags          map[string]string         `json:"tags,omitempty"`
-	Capabilities  []string                  `json:"capabilities,omitempty"`
-	Role          string                    `json:"role,omitempty"` // ARN of the service role
-	Notifications []string                  `json:"notifications,omitempty"`
+	Template     string                    `json:"template"`           // digest
+	Original     string                    `json:"original,omitempty"` // the same before its transform, if it had one
+	Parameters   map[string]stackParameter `json:"parameters,omitempty"`
+	Tags         map[string]string         `json:"tags,omitempty"`
+	Capabilities []string                  `json:"capabilities,omitempty"`
+	Role         string                    `json:"role,omitempty"` // ARN of the service role
 }
 
 // original is the digest of the template as it was given.

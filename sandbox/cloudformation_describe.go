@@ -25,7 +25,7 @@ func describeChangeSet(c *call) (obj, error) {
 	}
 	o := changeSetSummary(st, cs)
 	o["Changes"], o["NextToken"] = lines, optional(next)
-	o["NotificationARNs"], o["RollbackConfiguration"] = nonNil(cs.Notifications), obj{}
+	o["NotificationARNs"], o["RollbackConfiguration"] = []string{}, obj{}
 	o["Tags"], o["Parameters"] = tagList(cs.stackVersion.Tags), shownParameters(c.keptTemplate(cs.Template), cs.Parameters)
 	o["OnStackFailure"] = optional(cs.OnFailure)
 	if cs.Revert {

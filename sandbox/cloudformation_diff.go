@@ -41,7 +41,7 @@ const knownAfterApply = "{{changeSet:KNOWN_AFTER_APPLY}}"
 // changes is the difference between a stack and what it is to become.
 type changes struct {
 	list  []resourceChange // sorted by logical id
-	other bool             // outputs, tags or notifications change
+	other bool             // outputs or tags change
 	// outputs: those change.
 	outputs bool
 	e       *evaluation // with the imports seen
@@ -103,7 +103,7 @@ func (c *call) planBeside(st *stack, t *template, next stackVersion, still map[s
 		return out, err
 	}
 	out.outputs = out.other
-	out.other = out.other || !maps.Equal(st.stackVersion.Tags, next.Tags) || !slices.Equal(st.Notifications, next.Notifications)
+	out.other = out.other || !maps.Equal(st.stackVersion.Tags, next.Tags)
 	return out, nil
 }
 

@@ -22,9 +22,10 @@ type stackOperation struct {
 	Tasks     []*stackTask                `json:"tasks,omitempty"`
 	Leftovers []*stackResource            `json:"leftovers,omitempty"` // what the cleanup deletes
 	Failed    []string                    `json:"failed,omitempty"`
-	Reason    string                      `json:"reason,omitempty"` // why the stack as a whole fails
-	Each      time.Duration               `json:"each,omitempty"`   // how long a resource takes
-	Until     time.Time                   `json:"until"`            // not over earlier
+	Reason    string                      `json:"reason,omitempty"`  // why the stack as a whole fails
+	Each      time.Duration               `json:"each,omitempty"`    // how long a resource takes
+	Until     time.Time                   `json:"until"`             // not over earlier
+	Deadline  time.Time                   `json:"deadline,omitzero"` // of a creation: when its timeout is over
 	ChangeSet string                      `json:"change_set,omitempty"`
 	Retain    []string                    `json:"retain,omitempty"` // logical ids that a deletion leaves alone
 	OnFailure string                      `json:"on_failure,omitempty"`
@@ -108,7 +109,7 @@ func (s *Sandbox) advance(st *stack) {
 		if st.Op.Phase == "" && !w.open() {
 			continue
 		}
-		if w.finishTasks() || w.startTasks() {
+		if w.timesOut() || w.finishTasks() || w.startTasks() {
 			continue
 		}
 		if next, waits := w.nextMoment(); waits {
@@ -136,10 +137,27 @@ func (w *work) nextMoment() (at time.Time, waits bool) {
 			at = t.Until
 		}
 	}
-	if at.IsZero() && len(w.op.Failed) == 0 && w.op.Phase != "cleanup" && w.now().Before(w.op.Until) {
+	if at.IsZero() && len(w.op.Failed) == 0 && w.op.Reason == "" && w.op.Phase != "cleanup" && w.now().Before(w.op.Until) {
 		at = w.op.Until
 	}
+	if !at.IsZero() && !w.op.Deadline.IsZero() && w.op.Deadline.Before(at) {
+		at = w.op.Deadline
+	}
 	return at, !at.IsZero()
+}
+
+// timesOut fails a creation that takes longer than its caller lets it.
+func (w *work) timesOut() bool {
+	if w.op.Deadline.IsZero() || w.now().Before(w.op.Deadline) {
+		return false
+	}
+	w.op.Deadline = time.Time{}
+	if w.op.Phase != "apply" {
+		return false
+	}
+	w.op.Reason = "Stack creation time exceeded the specified timeout"
+	w.cancelRunning()
+	return true
 }
 
 // finishTasks completes the resources whose time is up.
@@ -157,7 +175,7 @@ func (w *work) finishTasks() bool {
 // startTasks starts the resources whose predecessors are done. A failure stops
 // an apply; a deletion goes on with what doesn't depend on the failed one.
 func (w *work) startTasks() bool {
-	if w.op.Phase == "apply" && len(w.op.Failed) > 0 {
+	if w.op.Phase == "apply" && (len(w.op.Failed) > 0 || w.op.Reason != "") {
 		return w.cancelRunning()
 	}
 	state := make(map[string]string, len(w.op.Tasks))

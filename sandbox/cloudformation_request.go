@@ -31,15 +31,12 @@ func (c *call) readRequest(old *stack) (*request, error) {
 		return nil, err
 	}
 	r := &request{t: t, next: stackVersion{Template: t.digest, Role: c.In.str("RoleARN"),
-		Capabilities: c.In.strs("Capabilities"), Notifications: c.In.strs("NotificationARNs")}}
+		Capabilities: c.In.strs("Capabilities")}}
 	var previous map[string]stackParameter
 	if old != nil {
 		previous = old.Parameters
 		if r.next.Role == "" {
 			r.next.Role = old.Role
-		}
-		if !c.In.has("NotificationARNs") {
-			r.next.Notifications = old.Notifications
 		}
 	}
 	if r.next.Parameters, err = t.parametersFor(c.In.list("Parameters"), previous); err != nil {
@@ -70,9 +67,18 @@ func (c *call) readRequest(old *stack) (*request, error) {
 // refuseUnsupported refuses what this version of the sandbox would have to
 // pretend to do.
 func (c *call) refuseUnsupported() error {
+	for _, name := range []string{"OnFailure", "OnStackFailure"} {
+		if v := c.In.str(name); v != "" && !slices.Contains([]string{"DO_NOTHING", "ROLLBACK", "DELETE"}, v) {
+			return invalid("1 validation error detected: Value '%s' at '%s' failed to satisfy constraint: Member must satisfy enum value set: [ROLLBACK, DELETE, DO_NOTHING]", v, strings.ToLower(name[:1])+name[1:])
+		}
+	}
 	switch {
-	case len(c.In.obj("RollbackConfiguration").list("RollbackTriggers")) > 0:
-		return invalid("RollbackConfiguration.RollbackTriggers isn't supported by this version of the sandbox")
+	case c.In.has("TimeoutInMinutes") && c.In.int("TimeoutInMinutes", 0) < 1:
+		return invalid("1 validation error detected: Value '%s' at 'timeoutInMinutes' failed to satisfy constraint: Member must have value greater than or equal to 1", c.In.str("TimeoutInMinutes"))
+	case len(c.In.obj("RollbackConfiguration").list("RollbackTriggers")) > 0 || c.In.obj("RollbackConfiguration").int("MonitoringTimeInMinutes", 0) != 0:
+		return invalid("RollbackConfiguration isn't supported by this version of the sandbox")
+	case len(c.In.strs("NotificationARNs")) > 0:
+		return invalid("NotificationARNs isn't supported by this version of the sandbox: events aren't sent to topics")
 	case c.In.has("DeploymentMode") && (c.Op != "CreateChangeSet" || c.In.str("DeploymentMode") != "REVERT_DRIFT"):
 		return invalid("DeploymentMode %s isn't supported by this version of the sandbox", c.In.str("DeploymentMode"))
 	case c.In.bool("ImportExistingResources"):

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // newStack makes a stack without anything in it.
@@ -68,8 +69,12 @@ func createStack(c *call) (obj, error) {
 	st.Timeout = c.In.int("TimeoutInMinutes", 0)
 	st.DisableRollback = c.In.bool("DisableRollback")
 	st.Policy = policy
-	c.begin(st, &stackOperation{Kind: "create", Token: c.In.str("ClientRequestToken"), Who: req.who,
-		OnFailure: c.onFailure(), DropNew: c.In.bool("RetainExceptOnCreate")}, "CREATE_IN_PROGRESS")
+	op := &stackOperation{Kind: "create", Token: c.In.str("ClientRequestToken"), Who: req.who,
+		OnFailure: c.onFailure(), DropNew: c.In.bool("RetainExceptOnCreate")}
+	if st.Timeout > 0 {
+		op.Deadline = c.now().Add(time.Duration(st.Timeout) * time.Minute)
+	}
+	c.begin(st, op, "CREATE_IN_PROGRESS")
 	return c.started(st), nil
 }
 
@@ -314,7 +319,7 @@ func (c *call) stackObj(st *stack) obj {
 	v := c.visible(st)
 	o := obj{
 		"StackId": st.ID, "StackName": st.Name, "CreationTime": st.Created, "StackStatus": v.status,
-		"StackStatusReason": optional(v.reason), "DisableRollback": st.DisableRollback, "NotificationARNs": nonNil(v.version.Notifications),
+		"StackStatusReason": optional(v.reason), "DisableRollback": st.DisableRollback, "NotificationARNs": []string{},
 		"Capabilities": nil, "RoleARN": optional(v.version.Role), "Tags": tagList(v.version.Tags),
 		"EnableTerminationProtection": st.Protected, "RollbackConfiguration": obj{},
 		"DriftInformation": st.driftInformation(),

@@ -17,7 +17,7 @@ func (c *call) evaluation(st *stack, t *template, v stackVersion) *evaluation {
 		pseudo: map[string]any{
 			"AWS::AccountId": c.Account.ID, "AWS::Region": c.Region, "AWS::Partition": partition(c.Region),
 			"AWS::URLSuffix": urlSuffix(c.Region), "AWS::StackId": st.ID, "AWS::StackName": st.Name,
-			"AWS::NotificationARNs": anyList(v.Notifications),
+			"AWS::NotificationARNs": []any{},
 		},
 		ref: func(id string) (any, error) {
 			r, err := st.existing(id)

@@ -32,6 +32,9 @@ func nestedStackProvider() provider {
 			in := nestedInput(rc)
 			in["StackName"] = rc.generatedName(128)
 			in["DisableRollback"] = false
+			if rc.Props.has("TimeoutInMinutes") {
+				in["TimeoutInMinutes"] = rc.Props.str("TimeoutInMinutes")
+			}
 			out, err := rc.invoke("cloudformation", "CreateStack", rc.Region, in)
 			if err != nil {
 				return "", nil, err
