@@ -134,8 +134,12 @@ func (p *lambdaProcess) end() {
 			return
 		}
 		p.api.close()
-		_ = killGroup(p.cmd)
+		if !p.dead() { // else its number may be another's by now
+			_ = killGroup(p.cmd)
+		}
 		_ = p.server.Close()
+		<-p.exited
+		p.output.end()
 		p.work.Wait()
 		_ = os.RemoveAll(p.dir)
 	})
@@ -229,6 +233,7 @@ type outputTail struct {
 	mu      sync.Mutex
 	text    []byte
 	reader  *os.File
+	over    bool // the process has ended: what is in the pipe is the last of it
 	drained chan struct{}
 }
 
@@ -238,7 +243,9 @@ func newOutputTail() *outputTail { return &outputTail{drained: make(chan struct{
 // deadline, which finish sets, means that all there is has been read.
 func (o *outputTail) read(from *os.File, log *slog.Logger) {
 	o.mu.Lock()
-	o.reader = from
+	if o.reader = from; o.over {
+		_ = from.SetReadDeadline(time.Now().Add(drainTime))
+	}
 	o.mu.Unlock()
 	defer from.Close() //nolint:errcheck // read to its end
 	buf := make([]byte, 32<<10)
@@ -252,11 +259,10 @@ func (o *outputTail) read(from *os.File, log *slog.Logger) {
 		}
 		switch {
 		case err == nil:
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			_ = from.SetReadDeadline(time.Time{})
+		case errors.Is(err, os.ErrDeadlineExceeded) && o.goesOn():
 			o.drained <- struct{}{}
 		default:
-			if !errors.Is(err, io.EOF) {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, os.ErrDeadlineExceeded) {
 				log.Debug("output", "error", err)
 			}
 			o.mu.Lock()
@@ -264,6 +270,26 @@ func (o *outputTail) read(from *os.File, log *slog.Logger) {
 			o.mu.Unlock()
 			return
 		}
+	}
+}
+
+// goesOn takes a deadline away, unless it is the last.
+func (o *outputTail) goesOn() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if !o.over {
+		_ = o.reader.SetReadDeadline(time.Time{})
+	}
+	return !o.over
+}
+
+// end has the reader take what is there and stop: a process that left the
+// group may hold on to the pipe.
+func (o *outputTail) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.over = true; o.reader != nil {
+		_ = o.reader.SetReadDeadline(time.Now().Add(drainTime))
 	}
 }
 

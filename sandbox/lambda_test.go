@@ -190,6 +190,21 @@ func gone(t *testing.T, pids ...any) {
 	}
 }
 
+// A process that has left its group isn't waited for, although it holds on to
+// the function's output.
+func TestLambdaWaitsForNoDaemon(t *testing.T) {
+	c := newCloud(t, sandbox.Options{})
+	client := c.lambda(devAccount)
+	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs"), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
+	answer, _ := invoked(t, client, "program", `{"do":"daemon"}`)
+	t.Cleanup(func() { _ = syscall.Kill(int(answer["child"].(float64)), syscall.SIGKILL) })
+	started := time.Now()
+	late, _ := invoked(t, client, "program", `{"do":"sleep"}`)
+	if took := time.Since(started); late["errorType"] != "Sandbox.Timedout" || took > 30*time.Second {
+		t.Errorf("after %s: %v", took, late)
+	}
+}
+
 // No process and no file is left when the sandbox is closed, whatever runs.
 func TestLambdaEndsWithTheSandbox(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -38,6 +39,13 @@ func main() {
 				os.Exit(4)
 			}
 			answer = []byte(fmt.Sprintf(`{"child":%d,"pid":%d}`, child.Process.Pid, os.Getpid()))
+		case "daemon": // a process in a session of its own, which holds on to the output
+			child := exec.Command("sleep", "60")
+			child.Stdout, child.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setsid: true}
+			if err := child.Start(); err != nil {
+				os.Exit(4)
+			}
+			answer = []byte(fmt.Sprintf(`{"child":%d}`, child.Process.Pid))
 		case "fail":
 			answer, where = []byte(`{"errorType":"Oops","errorMessage":"as told"}`), "error"
 		case "large":
