@@ -24,6 +24,14 @@ func (f *lambdaFunction) retries(qualifier string) int {
 	return defaultRetries
 }
 
+// eventAge is how long an event of a version or alias may wait.
+func (f *lambdaFunction) eventAge(qualifier string) time.Duration {
+	if a := f.async(qualifier); a != nil {
+		return time.Duration(a.Age) * time.Second
+	}
+	return eventAge
+}
+
 // async is the configuration that holds for a qualifier, nil for Lambda's own.
 func (f *lambdaFunction) async(qualifier string) *asyncConfig {
 	if qualifier == "" {
@@ -41,11 +49,11 @@ func (s *Sandbox) eventSucceeded(f *lambdaFunction, e *lambdaEvent, result invoc
 
 // eventFailed tells the destination of failures, and the dead-letter queue or
 // topic. An event with neither is lost.
-func (s *Sandbox) eventFailed(f *lambdaFunction, e *lambdaEvent, result invocationResult) {
+func (s *Sandbox) eventFailed(f *lambdaFunction, e *lambdaEvent, result invocationResult, why string) {
 	a, v := f.async(e.ref.Qualifier), f.version(e.ref.Qualifier)
 	told := false
 	if a != nil && a.Failure != "" {
-		told = s.tell(f, e, a.Failure, s.record(f, e, result, "RetriesExhausted"))
+		told = s.tell(f, e, a.Failure, s.record(f, e, result, why))
 	}
 	if v != nil && v.DeadLetter != "" {
 		told = s.deadLetter(f, e, v, result) || told
@@ -132,7 +140,7 @@ func (c *call) sendTo(target string, body []byte, attributes map[string]any) err
 	if err := c.check(c.functionAccess("InvokeFunction", r)); err != nil {
 		return err
 	}
-	return c.queueEvent(f, r, body)
+	return c.queueEvent(f, r, c.uuid(), body)
 }
 
 func asyncOps() map[string]operation {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"net/http"
 	"time"
 )
 
@@ -50,9 +51,12 @@ func (s *Sandbox) invokeLambda(ctx context.Context, in invocation) (invocationRe
 		return invocationResult{}, s.queueLambda(in)
 	}
 	f, r, err := s.mayInvoke(in)
+	if err == nil && len(in.Payload) > maxPayload {
+		err = tooLarge(maxPayload)
+	}
 	var run *lambdaRun
 	if err == nil {
-		run, err = s.startLambda(f, r, in.Payload, "")
+		run, err = s.startLambda(f, r, s.uuid(), in.Payload, "")
 	}
 	s.unlock()
 	if err != nil {
@@ -72,7 +76,7 @@ func (s *Sandbox) queueLambda(in invocation) error {
 	if err != nil {
 		return err
 	}
-	return s.queueEvent(f, r, in.Payload)
+	return s.queueEvent(f, r, s.uuid(), in.Payload)
 }
 
 // mayInvoke finds the function of an invocation, and refuses a service that
@@ -142,7 +146,11 @@ func invoke(c *call) (obj, error) {
 		}
 		return rawReply{status: 204}.answer()
 	case "Event":
-		if err := c.queueEvent(f, r, payload); err != nil {
+		id := c.ID
+		if c.HTTP == nil { // of another service's request, which may invoke more than once
+			id = c.uuid()
+		}
+		if err := c.queueEvent(f, r, id, payload); err != nil {
 			return nil, err
 		}
 		return rawReply{status: 202}.answer()
@@ -153,7 +161,7 @@ func invoke(c *call) (obj, error) {
 	if c.HTTP == nil {
 		return nil, invalidLambda("Another service invokes functions as events, or by invokeLambda, which can wait.")
 	}
-	if c.running, err = c.startLambda(f, r, payload, c.header("X-Amz-Client-Context")); err != nil {
+	if c.running, err = c.startLambda(f, r, c.ID, payload, c.header("X-Amz-Client-Context")); err != nil {
 		return nil, err
 	}
 	c.pause = &pause{ready: c.running.done, until: c.now().Add(time.Hour)} // it ends itself
@@ -189,12 +197,16 @@ func checkPayload(payload []byte, async bool) ([]byte, error) {
 	case len(payload) == 0:
 		return []byte("{}"), nil
 	case len(payload) > limit:
-		return nil, &apiError{Status: 413, Code: "RequestTooLargeException", Message: "Request must be smaller than " + text(limit) + " bytes for the InvokeFunction operation"}
+		return nil, tooLarge(limit)
 	case !json.Valid(payload):
 		var v any
 		return nil, fail("InvalidRequestContentException", "Could not parse request body into json: %v", json.Unmarshal(payload, &v))
 	}
 	return payload, nil
+}
+
+func tooLarge(limit int) error {
+	return &apiError{Status: http.StatusRequestEntityTooLarge, Code: "RequestTooLargeException", Message: "Request must be smaller than " + text(limit) + " bytes for the InvokeFunction operation"}
 }
 
 // errorPayload is the document of an error that isn't the function's own.
@@ -213,11 +225,11 @@ type lambdaEvent struct {
 }
 
 // queueEvent takes an event for a function. Events aren't part of a saved state.
-func (s *Sandbox) queueEvent(f *lambdaFunction, r functionRef, payload []byte) error {
+func (s *Sandbox) queueEvent(f *lambdaFunction, r functionRef, id string, payload []byte) error {
 	if f.version(r.Qualifier) == nil {
 		return noFunction(r)
 	}
-	e := &lambdaEvent{ref: r, payload: payload, id: s.uuid(), at: s.now()}
+	e := &lambdaEvent{ref: r, payload: payload, id: id, at: s.now()}
 	s.after(0, "", func() { s.runEvent(e) })
 	return nil
 }
@@ -229,15 +241,22 @@ func (s *Sandbox) runEvent(e *lambdaEvent) {
 		s.log.Warn("Lambda: an event is lost: its function is gone", "function", e.ref.arn())
 		return
 	}
-	run, err := s.startLambda(f, e.ref, e.payload, "")
+	run, err := s.startLambda(f, e.ref, e.id, e.payload, "")
 	var refused *apiError
-	if errors.As(err, &refused) && (refused.Status == 429 || refused.Status == 409) && s.now().Sub(e.at) < eventAge {
+	busy := errors.As(err, &refused) && (refused.Status == 429 || refused.Status == 409)
+	switch {
+	case busy && f.Reserved != nil && *f.Reserved == 0: // it will never be less busy
+		s.eventFailed(f, e, notRun(err), "ZeroReservedConcurrency")
+		return
+	case busy && s.now().Sub(e.at) < f.eventAge(e.ref.Qualifier):
 		e.refusals++
 		s.after(backoff(eventPause, e.refusals), "", func() { s.runEvent(e) })
 		return
-	}
-	if err != nil {
-		s.eventFailed(f, e, invocationResult{Error: "Unhandled", Payload: errorPayload("Lambda.Refused", err.Error())})
+	case busy:
+		s.eventFailed(f, e, notRun(err), "EventAgeExceeded")
+		return
+	case err != nil:
+		s.eventFailed(f, e, notRun(err), "RetriesExhausted")
 		return
 	}
 	s.done.Go(func() {
@@ -246,10 +265,15 @@ func (s *Sandbox) runEvent(e *lambdaEvent) {
 		defer s.unlock()
 		result := run.result
 		if run.err != nil {
-			result = invocationResult{Error: "Unhandled", Payload: errorPayload("Lambda.Refused", run.err.Error())}
+			result = notRun(run.err)
 		}
 		s.eventDone(e, result)
 	})
+}
+
+// notRun is what becomes of an event that Lambda doesn't run.
+func notRun(err error) invocationResult {
+	return invocationResult{Error: "Unhandled", Payload: errorPayload("Lambda.Refused", err.Error())}
 }
 
 // How long an event waits that Lambda can't take, and at most; and how long
@@ -265,17 +289,19 @@ func backoff(first time.Duration, times int) time.Duration {
 	return min(first<<min(times-1, 10), 10*time.Second)
 }
 
-// eventDone tries an event again that failed, up to twice.
+// eventDone tries an event again that failed, up to twice, unless it is too old.
 func (s *Sandbox) eventDone(e *lambdaEvent, result invocationResult) {
 	f := s.functionAt(e.ref)
 	switch {
 	case f == nil || s.closed:
 	case result.Error == "":
 		s.eventSucceeded(f, e, result)
+	case e.attempts < f.retries(e.ref.Qualifier) && s.now().Sub(e.at) >= f.eventAge(e.ref.Qualifier):
+		s.eventFailed(f, e, result, "EventAgeExceeded")
 	case e.attempts < f.retries(e.ref.Qualifier):
 		e.attempts++
 		s.after(eventRetry*time.Duration(e.attempts), "", func() { s.runEvent(e) })
 	default:
-		s.eventFailed(f, e, result)
+		s.eventFailed(f, e, result, "RetriesExhausted")
 	}
 }

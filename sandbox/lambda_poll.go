@@ -164,7 +164,7 @@ func (s *Sandbox) takeBatch(m *eventMapping, q *queue, f *lambdaFunction) (bool,
 	if err != nil {
 		return false, err
 	}
-	run, err := s.startLambda(f, m.Function, payload, "")
+	run, err := s.startLambda(f, m.Function, s.uuid(), payload, "")
 	if err != nil {
 		return false, err // the messages come back when their time is up
 	}

@@ -63,7 +63,8 @@ func (r *lambdaRun) key() string { return r.f.arn() + ":" + r.v.Version + "@" + 
 
 // startLambda begins an invocation, or refuses it: no such version, not ready,
 // no runtime for it here, too many at once.
-func (s *Sandbox) startLambda(f *lambdaFunction, r functionRef, payload []byte, context string) (*lambdaRun, error) {
+// id is the request's, the same for every attempt of an event.
+func (s *Sandbox) startLambda(f *lambdaFunction, r functionRef, id string, payload []byte, context string) (*lambdaRun, error) {
 	if f.version(r.Qualifier) == nil {
 		return nil, noFunction(r)
 	}
@@ -79,7 +80,7 @@ func (s *Sandbox) startLambda(f *lambdaFunction, r functionRef, payload []byte, 
 	if err := c.mayRunNow(f); err != nil {
 		return nil, err
 	}
-	run := &lambdaRun{id: s.uuid(), arn: r.arn(), context: context, payload: payload, f: f, v: *v, done: make(chan struct{})}
+	run := &lambdaRun{id: id, arn: r.arn(), context: context, payload: payload, f: f, v: *v, done: make(chan struct{})}
 	shared := f.Owner + "/" + f.Region
 	s.lambdas.active[f.arn()]++
 	s.lambdas.active[shared]++

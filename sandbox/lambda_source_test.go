@@ -2,19 +2,23 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/lambda/types"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
@@ -101,6 +105,75 @@ func TestLambdaFromTopic(t *testing.T) {
 	if got := received(t, queues, lost); !strings.Contains(got, `"condition":"RetriesExhausted"`) || !strings.Contains(got, `"approximateInvokeCount":2`) || !strings.Contains(got, `"errorMessage":"poison"`) {
 		t.Errorf("the destination of failures got %s", got)
 	}
+}
+
+// All attempts of an event are one request, which its function and its
+// dead-letter queue know by the same id.
+func TestLambdaRetriesAreOneRequest(t *testing.T) {
+	needs(t, "python3")
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, queues := c.lambda(devAccount), c.sqs(devAccount)
+	lost, lostARN := c.queue(queues, devAccount, "lost", nil)
+	role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+lostARN+`"}`)
+	arn := c.function(client, "fails", role, "python3.12", map[string]string{"index.py": `
+seen = []
+def handler(event, context):
+    seen.append(context.aws_request_id)
+    raise ValueError(",".join(seen))
+`})
+	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: &arn, MaximumRetryAttempts: aws.Int32(1),
+		DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &lostARN}}}))
+	must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: &arn, InvocationType: types.InvocationTypeEvent}))
+	var record struct {
+		RequestContext  struct{ RequestID string }
+		ResponsePayload struct{ ErrorMessage string }
+	}
+	if err := json.Unmarshal([]byte(received(t, queues, lost)), &record); err != nil {
+		t.Fatal(err)
+	}
+	if id := record.RequestContext.RequestID; id == "" || record.ResponsePayload.ErrorMessage != id+","+id {
+		t.Errorf("request %s was known as %s", id, record.ResponsePayload.ErrorMessage)
+	}
+}
+
+// An event that Lambda can't run goes to the destination of failures when it is
+// too old, or at once when nothing can ever run.
+func TestLambdaEventsGrowOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, c := context.Background(), &cloud{t: t}
+		box, err := sandbox.New(sandbox.Options{StackTime: time.Hour}) // a function takes a quarter of it
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = box.Close() })
+		key, secret := box.Credentials()
+		cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box}, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
+		arn, url := c.queueFor(cfg, "lost", "")
+		trust := document(`{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}`)
+		people, client := iam.NewFromConfig(cfg), lambda.NewFromConfig(cfg)
+		role := must[*iam.CreateRoleOutput](t)(people.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("Runs"), AssumeRolePolicyDocument: &trust})).Role.Arn
+		send := document(`{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}`)
+		must[*iam.PutRolePolicyOutput](t)(people.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("Runs"), PolicyName: aws.String("p"), PolicyDocument: &send}))
+		must[*lambda.CreateFunctionOutput](t)(client.CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: aws.String("late"), Role: role, Runtime: "python3.12", Handler: aws.String("index.handler"),
+			Code: &types.FunctionCode{ZipFile: zipped(t, map[string]string{"index.py": ""})}}))
+		must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("late"),
+			MaximumEventAgeInSeconds: aws.Int32(60), DestinationConfig: &types.DestinationConfig{OnFailure: &types.OnFailure{Destination: &arn}}}))
+		for _, test := range []struct {
+			why  string
+			wait time.Duration
+		}{{"EventAgeExceeded", 90 * time.Second}, {"ZeroReservedConcurrency", 0}} {
+			if test.wait == 0 {
+				time.Sleep(15 * time.Minute)
+				must[*lambda.PutFunctionConcurrencyOutput](t)(client.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("late"), ReservedConcurrentExecutions: aws.Int32(0)}))
+			}
+			must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("late"), InvocationType: types.InvocationTypeEvent}))
+			time.Sleep(test.wait)
+			synctest.Wait()
+			if got := strings.Join(waiting(t, cfg, url), ","); !strings.Contains(got, `"condition":"`+test.why+`"`) {
+				t.Errorf("%s: the destination got %q", test.why, got)
+			}
+		}
+	})
 }
 
 // A mapping invokes a function with the messages of a queue, deletes those that

@@ -86,7 +86,7 @@ func (s *Sandbox) runRecords(m *eventMapping, f *lambdaFunction, found []streamR
 	if err != nil {
 		return err
 	}
-	run, err := s.startLambda(f, m.Function, payload, "")
+	run, err := s.startLambda(f, m.Function, s.uuid(), payload, "")
 	if err != nil {
 		return err
 	}

@@ -453,17 +453,21 @@ func TestLambdaConcurrency(t *testing.T) {
 	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
 	client, queues := c.lambda(devAccount), c.sqs(devAccount)
 	url, arn := c.queue(queues, devAccount, "done", nil)
-	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+arn+`"}`))
+	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+arn+`"}`), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
 	reserve := func(n int32) {
 		must[*lambda.PutFunctionConcurrencyOutput](t)(client.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("program"), ReservedConcurrentExecutions: &n}))
 	}
 	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("program"),
-		DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &arn}}}))
+		MaximumRetryAttempts: aws.Int32(0), DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &arn}}}))
 	reserve(0)
 	_, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
 	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
-	must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"do":"late"}`)}))
 	reserve(1)
+	for _, what := range []string{"sleep", "late"} {
+		must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"do":"` + what + `"}`)}))
+	}
+	_, err = client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
+	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
 	if got := received(t, queues, url); !strings.Contains(got, `"do":"late"`) {
 		t.Errorf("the destination got %s", got)
 	}

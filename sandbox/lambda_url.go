@@ -267,7 +267,7 @@ func (c *call) startByURL(f *lambdaFunction, ref functionRef, signed bool) (*lam
 	if err != nil {
 		return nil, err
 	}
-	return c.startLambda(f, ref, event, "")
+	return c.startLambda(f, ref, c.uuid(), event, "")
 }
 
 // urlEvent is the request as functions get it: payload format 2.0.
