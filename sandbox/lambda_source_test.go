@@ -268,18 +268,21 @@ def handler(event, context):
 	made := must[*lambda.CreateFunctionUrlConfigOutput](t)(client.CreateFunctionUrlConfig(ctx, &lambda.CreateFunctionUrlConfigInput{FunctionName: aws.String("site"), AuthType: types.FunctionUrlAuthTypeNone,
 		Cors: &types.Cors{AllowOrigins: []string{"https://example.com"}, AllowMethods: []string{"POST"}, MaxAge: aws.Int32(5)}}))
 	host := strings.TrimSuffix(strings.TrimPrefix(*made.FunctionUrl, "https://"), "/")
+	var origin string // that the last answer allows
 	ask := func() (int, string, string) {
 		r, err := http.NewRequest("POST", c.url+"/a/b?q=1", strings.NewReader("hello"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.Host = host
+		r.Header.Set("Origin", "https://example.com")
 		out, err := http.DefaultClient.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer out.Body.Close() //nolint:errcheck // read to its end
 		body, _ := io.ReadAll(out.Body)
+		origin = out.Header.Get("Access-Control-Allow-Origin")
 		return out.StatusCode, out.Header.Get("X-Path"), string(body)
 	}
 	if status, _, body := ask(); status != 403 || !strings.Contains(body, "Forbidden") {
@@ -303,8 +306,8 @@ def handler(event, context):
 	if h := preflight.Header; preflight.StatusCode != 200 || h.Get("Access-Control-Allow-Origin") != "https://example.com" || h.Get("Access-Control-Allow-Methods") != "POST" || h.Get("Access-Control-Max-Age") != "5" {
 		t.Errorf("the preflight is answered with %d, %v", preflight.StatusCode, h)
 	}
-	if status, path, body := ask(); status != 201 || path != "/a/b" || body != "POST hello1" {
-		t.Errorf("answered %d, %s, %s", status, path, body)
+	if status, path, body := ask(); status != 201 || path != "/a/b" || body != "POST hello1" || origin != "https://example.com" {
+		t.Errorf("answered %d, %s, %s to origin %q", status, path, body, origin)
 	}
 }
 

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -209,6 +210,8 @@ func (s *Sandbox) serveFunctionURL(r *http.Request, body []byte, sig signature, 
 	if !ok {
 		return refused(http.StatusBadGateway, "Internal Server Error")
 	}
+	rec.Header().Del("Content-Type")
+	maps.Copy(answer.header, rec.header)
 	return answer
 }
 
