@@ -123,6 +123,8 @@ func (s *Sandbox) askREST(v *apiVisit, a *restAPI, d *restDeployment, stage *res
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
 				return v.restMessage(http.StatusGatewayTimeout, "InternalServerErrorException", "Endpoint request timed out")
+			case err != nil && asAPIError(services["lambda"], err).Status == http.StatusRequestEntityTooLarge:
+				return v.restMessage(http.StatusRequestEntityTooLarge, "BadRequestException", "Request Too Long")
 			case err != nil:
 				return bad(http.StatusInternalServerError, "the function isn't invoked: "+err.Error())
 			case result.Error != "":

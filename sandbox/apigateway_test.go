@@ -87,6 +87,20 @@ func TestRESTAPI(t *testing.T) {
 	if status != 200 || header.Get("Access-Control-Allow-Methods") != "GET,POST" || text != "{}\n" {
 		t.Errorf("mock: %d %v %q", status, header, text)
 	}
+	// Only the first type that is accepted decides whether an answer is binary.
+	for patch, answers := range map[string]map[string]string{"image~1png": {"image/png, */*": "\x89PNG\r\n", "text/html, image/png": "iVBORw=="}} {
+		must[*apigateway.UpdateRestApiOutput](t)(client.UpdateRestApi(ctx, &apigateway.UpdateRestApiInput{RestApiId: api.Id,
+			PatchOperations: []types.PatchOperation{{Op: types.OpAdd, Path: aws.String("/binaryMediaTypes/" + patch)}}}))
+		must[*apigateway.CreateDeploymentOutput](t)(client.CreateDeployment(ctx, &apigateway.CreateDeploymentInput{RestApiId: api.Id, StageName: aws.String("prod")}))
+		for accept, want := range answers {
+			if _, _, text := c.visit(visit{path: at + "/pets/image", header: map[string]string{"Accept": accept}}); !strings.HasPrefix(want, text) {
+				t.Errorf("accepting %s: %q", accept, text)
+			}
+		}
+	}
+	if status, _, text := c.visit(visit{method: "POST", path: at + "/files/a", body: strings.Repeat("x", 7<<20)}); status != 413 || text != `{"message":"Request Too Long"}` {
+		t.Errorf("a body that Lambda doesn't take: %d %.100s", status, text)
+	}
 	// What is imported over it isn't served until it is deployed.
 	next := strings.Replace(body, `"/gone"`, `"/new"`, 1)
 	must[*apigateway.PutRestApiOutput](t)(client.PutRestApi(ctx, &apigateway.PutRestApiInput{RestApiId: api.Id, Mode: types.PutModeOverwrite, Body: []byte(next)}))

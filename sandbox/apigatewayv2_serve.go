@@ -94,6 +94,8 @@ func (s *Sandbox) askHTTP(v *apiVisit, a *httpAPI, route, integration params, va
 			switch {
 			case errors.Is(err, context.DeadlineExceeded):
 				rec = apiMessage(http.StatusServiceUnavailable, "Service Unavailable", nil)
+			case err != nil && asAPIError(services["lambda"], err).Status == http.StatusRequestEntityTooLarge:
+				rec = apiMessage(http.StatusRequestEntityTooLarge, "Request Entity Too Large", nil)
 			case err != nil:
 				s.apiFailed(v, function, "the function isn't invoked: "+err.Error())
 			case result.Error != "":

@@ -267,6 +267,9 @@ func (c *call) startByURL(f *lambdaFunction, ref functionRef, signed bool) (*lam
 		}
 	}
 	event, err := c.urlEvent(u)
+	if err == nil && len(event) > maxPayload {
+		err = tooLarge(maxPayload)
+	}
 	if err != nil {
 		return nil, err
 	}
