@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -77,18 +78,16 @@ func (d *restDeployment) find(method, path string) (*restResource, *restMethod, 
 	return best.resource, best.resource.Methods[best.name], variables
 }
 
-// mediaTypes says whether a content type is one that the API takes as binary.
+// mediaTypes says whether a content type, or the first of those that a client
+// accepts, is one that the API takes as binary.
 func (d *restDeployment) mediaTypes(contentType string) bool {
-	kind, _, _ := strings.Cut(contentType, ";")
-	for _, one := range strings.Split(kind, ",") {
-		for _, pattern := range d.Binary {
-			head, all := strings.CutSuffix(pattern, "/*")
-			if pattern == "*/*" || strings.TrimSpace(one) == pattern || all && strings.HasPrefix(strings.TrimSpace(one), head+"/") {
-				return true
-			}
-		}
-	}
-	return false
+	first, _, _ := strings.Cut(contentType, ",")
+	kind, _, _ := strings.Cut(first, ";")
+	kind = strings.TrimSpace(kind)
+	return slices.ContainsFunc(d.Binary, func(pattern string) bool {
+		head, all := strings.CutSuffix(pattern, "/*")
+		return pattern == "*/*" || kind == pattern || all && strings.HasPrefix(kind, head+"/")
+	})
 }
 
 // askREST is the plan to invoke the function of a method.
