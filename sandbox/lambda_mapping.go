@@ -147,11 +147,26 @@ func (m *eventMapping) shown(now time.Time) obj {
 var unservedMappingInputs = []string{"SelfManagedEventSource", "SelfManagedKafkaEventSourceConfig", "AmazonManagedKafkaEventSourceConfig", "DocumentDBEventSourceConfig",
 	"SourceAccessConfigurations", "Topics", "Queues", "KMSKeyArn", "MetricsConfig", "ProvisionedPollerConfig", "StartingPositionTimestamp", "LoggingConfig"}
 
+// What only one of the kinds of sources takes.
+var (
+	streamInputs = []string{"BisectBatchOnFunctionError", "DestinationConfig", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "ParallelizationFactor", "StartingPosition"}
+	queueInputs  = []string{"ScalingConfig"}
+)
+
 // setMapping sets what the input gives and checks it.
 func (c *call) setMapping(m *eventMapping) error {
 	for _, name := range unservedMappingInputs {
 		if v, given := c.In[name]; given && len(documentText(v)) > 2 {
 			return invalidLambda("The sandbox doesn't serve %s.", name)
+		}
+	}
+	others := streamInputs
+	if m.ofStream() {
+		others = queueInputs
+	}
+	for _, name := range others {
+		if v := documentText(c.In[name]); v != "" && v != "{}" && v != "false" {
+			return invalidLambda("Unsupported %s parameter for given event source mapping type.", name)
 		}
 	}
 	if c.In.has("TumblingWindowInSeconds") && c.In.int("TumblingWindowInSeconds", 0) != 0 {

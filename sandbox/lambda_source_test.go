@@ -204,6 +204,8 @@ func TestLambdaFromQueue(t *testing.T) {
 	refused(t, err, "InvalidParameterValueException", "Queue visibility timeout: 8 seconds is less than Function timeout: 20 seconds")
 	_, err = try("reader", func(in *lambda.CreateEventSourceMappingInput) { in.BatchSize = aws.Int32(11) })
 	refused(t, err, "InvalidParameterValueException", "Maximum batch window in seconds must be greater than 0")
+	_, err = try("reader", func(in *lambda.CreateEventSourceMappingInput) { in.MaximumRetryAttempts = aws.Int32(1) })
+	refused(t, err, "InvalidParameterValueException", "MaximumRetryAttempts")
 	_, err = try("nobody")
 	refused(t, err, "ResourceNotFoundException", "Function does not exist")
 	m := must[*lambda.CreateEventSourceMappingOutput](t)(try("reader"))
