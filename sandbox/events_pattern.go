@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -31,14 +32,11 @@ func badPattern(format string, args ...any) error {
 
 // parsePattern compiles an event pattern.
 func parsePattern(doc string) (*eventPattern, error) {
-	d := json.NewDecoder(strings.NewReader(doc))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil || d.More() {
+	if !json.Valid([]byte(doc)) {
 		return nil, badPattern("Invalid JSON")
 	}
-	fields, ok := v.(map[string]any)
-	if !ok {
+	fields, err := decodeEvent([]byte(doc))
+	if err != nil {
 		return nil, badPattern("Filter is not an object")
 	}
 	return compilePattern(fields)
@@ -364,7 +362,7 @@ func decodeEvent(doc []byte) (map[string]any, error) {
 	if err := d.Decode(&out); err != nil {
 		return nil, err
 	}
-	if out == nil || d.More() {
+	if _, err := d.Token(); out == nil || err != io.EOF {
 		return nil, errors.New("not a JSON object")
 	}
 	return out, nil

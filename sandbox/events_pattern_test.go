@@ -84,6 +84,7 @@ func TestBadEventPatterns(t *testing.T) {
 	for pattern, want := range map[string]string{
 		``:                                       "Invalid JSON",
 		`{"a":["x"]} x`:                          "Invalid JSON",
+		`{"a":["x"]}}`:                           "Invalid JSON",
 		`[]`:                                     "Filter is not an object",
 		`null`:                                   "Filter is not an object",
 		`{}`:                                     "Empty objects are not allowed",
