@@ -235,12 +235,13 @@ func nearestWorkday(date time.Time, day, end int) int {
 	return day
 }
 
-// next is the first minute of the expression after a time, in its zone.
+// next is the first minute of the expression after a time, in its zone. One that
+// the clocks leave out is left out; one that comes twice counts once.
 func (c *cron) next(after time.Time) (time.Time, bool) {
 	from := after.Truncate(time.Minute).Add(time.Minute)
 	y, m, d := from.Date()
 	for day := 0; y < 2200; day++ {
-		date := time.Date(y, m, d+day, 0, 0, 0, 0, from.Location())
+		date := time.Date(y, m, d+day, 0, 0, 0, 0, time.UTC) // in zones there are days without a midnight
 		if date.Year() > 2199 {
 			break
 		}
@@ -250,7 +251,7 @@ func (c *cron) next(after time.Time) (time.Time, bool) {
 		for hour := range 24 {
 			for minute := 0; c.hours[hour] && minute < 60; minute++ {
 				at := time.Date(date.Year(), date.Month(), date.Day(), hour, minute, 0, 0, from.Location())
-				if c.minutes[minute] && !at.Before(from) {
+				if c.minutes[minute] && at.Hour() == hour && !at.Before(from) {
 					return at, true
 				}
 			}

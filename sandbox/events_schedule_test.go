@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,6 +42,39 @@ func TestCron(t *testing.T) {
 		}
 		if got != want {
 			t.Errorf("%s: %s, want %s", expression, got, want)
+		}
+	}
+}
+
+// A time that a day doesn't have when the clocks go forward is left out, and one
+// that it has twice when they go back counts once.
+func TestCronAtClockChanges(t *testing.T) {
+	for _, test := range []struct{ zone, from, expression, want string }{
+		{"America/New_York", "2026-03-08T00:00:00-05:00", "30 2 * * ? *", "2026-03-09T02:30:00-04:00 2026-03-10T02:30:00-04:00"},
+		{"America/New_York", "2026-10-31T12:00:00-04:00", "30 1 * * ? *", "2026-11-01T01:30:00-04:00 2026-11-02T01:30:00-05:00"},
+		{"Africa/Cairo", "2026-04-23T12:00:00+02:00", "0 12 * * ? *", "2026-04-24T12:00:00+03:00 2026-04-25T12:00:00+03:00"},
+		{"America/Santiago", "2026-09-05T13:00:00-04:00", "0 12 * * ? *", "2026-09-06T12:00:00-03:00 2026-09-07T12:00:00-03:00"},
+	} {
+		zone, err := time.LoadLocation(test.zone)
+		if err != nil {
+			t.Skipf("SKIPPED: this machine has no time zones: %v", err)
+		}
+		at, err := time.Parse(time.RFC3339, test.from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := parseSchedule("cron("+test.expression+")", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.zone = zone
+		var got []string
+		for range 2 {
+			at, _ = s.next(at)
+			got = append(got, at.Format(time.RFC3339))
+		}
+		if all := strings.Join(got, " "); all != test.want {
+			t.Errorf("%s %s: %s, want %s", test.zone, test.expression, all, test.want)
 		}
 	}
 }
