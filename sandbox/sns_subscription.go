@@ -110,7 +110,7 @@ func (s *subscription) set(name, value string) error {
 	}
 	switch name {
 	case "FilterPolicy":
-		if err := checkFilter(value, s.Attributes["FilterPolicyScope"]); err != nil {
+		if _, err := readFilter(value, s.Attributes["FilterPolicyScope"]); err != nil {
 			return err
 		}
 	case "DeliveryPolicy", "RedrivePolicy", "ReplayPolicy":

@@ -207,8 +207,8 @@ func TestTopicDeliversAcrossAccounts(t *testing.T) {
 		t.Fatalf("dead letters %q", got)
 	}
 	_, err := topics.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: aws.String("sqs"), Endpoint: &arn,
-		Attributes: map[string]string{"FilterPolicy": `{"ip":[{"cidr":"10.0.0.0/8"}]}`}})
-	refused(t, err, "InvalidParameter", "cidr")
+		Attributes: map[string]string{"FilterPolicy": `{"ip":[{"cidr":"10.0.0.0"}]}`}})
+	refused(t, err, "InvalidParameter", "Malformed CIDR")
 	confirm(t, c, *topic)
 }
 
