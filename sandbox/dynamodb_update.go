@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/big"
 	"slices"
@@ -102,7 +103,25 @@ func applyUpdates(item dynamoItem, updates []update) (dynamoItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, u := range updates {
+	// Elements of lists are counted as they were: those that are set or added go
+	// in their order, and those that are removed after them, from the end.
+	ordered := slices.Clone(updates)
+	turn := func(u update) (int, int) {
+		switch i, element := u.path[len(u.path)-1].(int); {
+		case !element:
+			return 0, 0
+		case u.verb == "REMOVE":
+			return 2, -i
+		default:
+			return 1, i
+		}
+	}
+	slices.SortStableFunc(ordered, func(a, b update) int {
+		one, i := turn(a)
+		two, j := turn(b)
+		return cmp.Or(one-two, i-j)
+	})
+	for _, u := range ordered {
 		if err := u.apply(item, out); err != nil {
 			return nil, err
 		}
