@@ -105,12 +105,14 @@ func checkValue(v any) (map[string]any, error) {
 	return valueOf(kind, content), nil
 }
 
-// checkNumber: DynamoDB keeps 38 digits, and magnitudes below 1e126.
+// checkNumber: DynamoDB keeps 38 digits, and magnitudes from 1e-130 to below 1e126.
 func checkNumber(shortest string) error {
 	whole, rest, _ := strings.Cut(strings.TrimPrefix(shortest, "-"), ".")
 	switch {
 	case len(whole) > 126:
 		return fail("ValidationException", "Number overflow. Attempting to store a number with magnitude larger than supported range")
+	case strings.Trim(whole, "0") == "" && len(rest)-len(strings.TrimLeft(rest, "0")) >= 130 && strings.Trim(rest, "0") != "":
+		return fail("ValidationException", "Number underflow. Attempting to store a number with magnitude smaller than supported range")
 	case len(strings.Trim(whole+rest, "0")) > 38:
 		return fail("ValidationException", "Attempting to store more than 38 significant digits in a Number")
 	}
@@ -124,14 +126,16 @@ func checkSet(kind string, content any) (map[string]any, error) {
 		return nil, fail("ValidationException", "One or more parameter values were invalid: An %s set may not be empty", map[string]string{"SS": "string", "NS": "number", "BS": "binary"}[kind])
 	}
 	var out []any
+	seen := map[any]bool{}
 	for _, e := range list {
 		kept, err := checkValue(valueOf(kind[:1], e))
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(out, kept[kind[:1]]) {
+		if seen[kept[kind[:1]]] {
 			return nil, fail("ValidationException", "One or more parameter values were invalid: Input collection %s contains duplicates.", text(e))
 		}
+		seen[kept[kind[:1]]] = true
 		out = append(out, kept[kind[:1]])
 	}
 	return valueOf(kind, out), nil
@@ -221,9 +225,41 @@ func (t *dynamoTable) size() int {
 	return n
 }
 
+// itemSize is what DynamoDB counts of an item (Developer Guide, "Item sizes and
+// formats").
 func itemSize(item dynamoItem) int {
-	b, _ := json.Marshal(item)
-	return len(b)
+	n := 0
+	for name, v := range item {
+		n += len(name) + valueSize(v)
+	}
+	return n
+}
+
+func valueSize(v any) int {
+	kind, content := typed(v)
+	list, _ := content.([]any)
+	n := 0
+	switch kind {
+	case "S":
+		return len(text(content))
+	case "B":
+		return len(plain(content))
+	case "N":
+		return 1 + (len(strings.Trim(text(content), "-0."))+1)/2
+	case "M":
+		return 3 + len(asParams(content)) + itemSize(dynamoItem(asParams(content)))
+	case "L":
+		for _, e := range list {
+			n += 1 + valueSize(e)
+		}
+		return 3 + n
+	case "SS", "NS", "BS":
+		for _, e := range list {
+			n += valueSize(valueOf(kind[:1], e))
+		}
+		return n
+	}
+	return 1
 }
 
 // checkKeys refuses an item without the attributes of the table's key, or with
@@ -240,6 +276,11 @@ func (t *dynamoTable) checkKeys(item dynamoItem) error {
 		}
 		if text(content) == "" {
 			return invalidTable("The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", name)
+		}
+		if size := valueSize(v); name == t.Keys.Hash && size > 2048 {
+			return invalidTable("Size of hashkey has exceeded the maximum size limit of2048 bytes") // as AWS says it
+		} else if name == t.Keys.Range && size > 1024 {
+			return invalidTable("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 		}
 	}
 	for _, k := range t.indexKeys() {
