@@ -159,6 +159,26 @@ func (c *condition) holds(item dynamoItem) bool {
 	return all && compares(c.op, values)
 }
 
+// among is one of some attributes that the condition looks at; "" for none.
+func (c *condition) among(names []string) string {
+	if c == nil {
+		return ""
+	}
+	for _, one := range c.sub {
+		if name := one.among(names); name != "" {
+			return name
+		}
+	}
+	for _, a := range c.args {
+		for _, o := range append([]operand{a}, a.args...) {
+			if o.path != nil && slices.Contains(names, o.path.top()) {
+				return o.path.top()
+			}
+		}
+	}
+	return ""
+}
+
 // compares applies an operator to values that are all there.
 func compares(op string, v []any) bool {
 	switch op {

@@ -133,9 +133,15 @@ const pageBytes = 1 << 20
 
 // results cuts a page out of the items, and filters it.
 func (c *call) results(t *dynamoTable, x *expressions, keys dynamoKeys, items []dynamoItem, order func(a, b dynamoItem) int) (obj, error) {
+	if i := t.index(c.In.str("IndexName")); i != nil && !i.Local && c.In.bool("ConsistentRead") {
+		return nil, fail("ValidationException", "Consistent reads are not supported on global secondary indexes")
+	}
 	filter, err := x.condition("FilterExpression")
 	if err != nil {
 		return nil, err
+	}
+	if name := filter.among(keys.names()); name != "" && c.Op == "Query" {
+		return nil, fail("ValidationException", "Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", name)
 	}
 	paths, err := x.paths("ProjectionExpression")
 	if err == nil {
@@ -175,7 +181,7 @@ func (c *call) results(t *dynamoTable, x *expressions, keys dynamoKeys, items []
 	if c.In.str("Select") != "COUNT" {
 		out["Items"] = page
 	}
-	if looked < len(items) && looked > 0 {
+	if looked > 0 && (looked < len(items) || looked == limit) { // of a full page, whether more comes after it or not
 		out["LastEvaluatedKey"] = keyPart(items[looked-1], t.Keys, keys)
 	}
 	return out, nil

@@ -72,6 +72,9 @@ func createTable(c *call) (obj, error) {
 		err = t.bill(c.In.or("BillingMode", "PROVISIONED"), c.In, c.now())
 	}
 	if err == nil {
+		err = t.billIndexes()
+	}
+	if err == nil {
 		err = c.checkTableTags(t.Tags)
 	}
 	if err == nil {
@@ -129,7 +132,7 @@ func (t *dynamoTable) addIndex(p params, local bool) error {
 		return err
 	}
 	projection := p.obj("Projection")
-	i := dynamoIndex{Name: p.str("IndexName"), Local: local, Keys: keys, Projection: projection.or("ProjectionType", "ALL"),
+	i := dynamoIndex{Name: p.str("IndexName"), Local: local, Keys: keys, Projection: projection.str("ProjectionType"),
 		Attributes: projection.strs("NonKeyAttributes")}
 	switch {
 	case !tableNames.MatchString(i.Name):
@@ -138,6 +141,12 @@ func (t *dynamoTable) addIndex(p params, local bool) error {
 		return invalidTable("Index KeySchema does not have the hash key of the table and a range key for index: %s", i.Name)
 	case t.index(i.Name) != nil:
 		return invalidTable("Duplicate index name: %s", i.Name)
+	case !slices.Contains([]string{"ALL", "KEYS_ONLY", "INCLUDE"}, projection.str("ProjectionType")):
+		return invalidTable("Unknown ProjectionType: %s", projection.or("ProjectionType", "null"))
+	case i.Projection == "INCLUDE" && len(i.Attributes) == 0:
+		return invalidTable("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+	case i.Projection != "INCLUDE" && len(i.Attributes) > 0:
+		return invalidTable("ProjectionType is %s, but NonKeyAttributes is specified", i.Projection)
 	}
 	throughput := p.obj("ProvisionedThroughput")
 	i.Capacity = dynamoCapacity{throughput.int("ReadCapacityUnits", 0), throughput.int("WriteCapacityUnits", 0)}
@@ -218,6 +227,20 @@ func (t *dynamoTable) bill(mode string, in params, now time.Time) error {
 		t.OnDemand = time.Time{}
 	}
 	t.Capacity = c
+	return nil
+}
+
+// billIndexes refuses global indexes that are paid otherwise than the table.
+func (t *dynamoTable) billIndexes() error {
+	for _, i := range t.Indexes {
+		switch {
+		case i.Local:
+		case t.OnDemand.IsZero() && (i.Capacity.Read < 1 || i.Capacity.Write < 1):
+			return invalidTable("ProvisionedThroughput must be specified for index: %s", i.Name)
+		case !t.OnDemand.IsZero() && i.Capacity != dynamoCapacity{}:
+			return invalidTable("ProvisionedThroughput should not be specified for index: %s when BillingMode is PAY_PER_REQUEST", i.Name)
+		}
+	}
 	return nil
 }
 
@@ -322,6 +345,11 @@ func updateTable(c *call, t *dynamoTable) (obj, error) {
 		if err := changed.bill(c.In.or("BillingMode", mode), c.In, c.now()); err != nil {
 			return nil, err
 		}
+		for i := range changed.Indexes {
+			if t.OnDemand.IsZero() && !changed.OnDemand.IsZero() {
+				changed.Indexes[i].Capacity = dynamoCapacity{}
+			}
+		}
 	}
 	if c.In.has("DeletionProtectionEnabled") {
 		changed.Protected = c.In.bool("DeletionProtectionEnabled")
@@ -333,6 +361,9 @@ func updateTable(c *call, t *dynamoTable) (obj, error) {
 		}
 	}
 	if err := changed.updateIndexes(c.In); err != nil {
+		return nil, err
+	}
+	if err := changed.billIndexes(); err != nil {
 		return nil, err
 	}
 	if err := c.setStreamOf(&changed); err != nil {
@@ -358,7 +389,13 @@ func (t *dynamoTable) updateIndexes(in params) error {
 		}
 		t.Types = types
 	}
+	remade := 0
 	for _, u := range updates {
+		if u.has("Create") || u.has("Delete") {
+			if remade++; remade > 1 {
+				return fail("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+			}
+		}
 		change, remove := u.obj("Update"), u.obj("Delete")
 		name := remove.or("IndexName", change.str("IndexName"))
 		if name != "" && t.index(name) == nil {
