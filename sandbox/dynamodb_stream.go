@@ -49,7 +49,9 @@ func (t *dynamoTable) note(old, item dynamoItem) {
 	now := time.Now().UTC().Truncate(time.Millisecond)
 	s.Last++
 	s.Records = append(s.Records, streamRecord{Number: s.Last, ID: digestOf(s.Label + strconv.FormatInt(s.Last, 10))[:32], At: now, Old: old, New: item})
-	s.Records = slices.DeleteFunc(s.Records, func(r streamRecord) bool { return now.Sub(r.At) > streamAge })
+	for now.Sub(s.Records[0].At) > streamAge {
+		s.Records = s.Records[1:]
+	}
 	if s.more != nil {
 		close(s.more)
 		s.more = nil

@@ -129,6 +129,11 @@ func transactWriteItems(c *call) (obj, error) {
 			w.table.keep(w.id, w.item)
 		}
 	}
+	for k, old := range *tokens {
+		if !c.now().Before(old.Until) {
+			delete(*tokens, k)
+		}
+	}
 	if token != "" {
 		put(tokens, token, dynamoToken{digest, c.now().Add(tokenLife)})
 	}
