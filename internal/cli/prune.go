@@ -49,11 +49,7 @@ func (a *App) prune(ctx context.Context, flags deployFlags) error {
 	}
 	openCtx, release := interruptible(ctx)
 	defer release()
-	w, err := control.Open(openCtx, o)
-	if err != nil {
-		return err
-	}
-	p, err := w.PlanPrune(openCtx)
+	w, p, err := control.PlanPrune(openCtx, o)
 	if err != nil {
 		a.warnings(w)
 		return err

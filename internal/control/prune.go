@@ -22,11 +22,30 @@ type surplus struct {
 	stack  cfn.Stack
 }
 
-// PlanPrune finds the project's stacks that axle.yaml has no more, or that are
-// where nothing targets any more: in every account of the organization that can
-// be entered, in every region that it has enabled. What any environment wants
-// stays. The plan deletes them in the reverse order of their references.
-func (w *Work) PlanPrune(ctx context.Context) (*plan.Plan, error) {
+// PlanPrune opens the project and finds its stacks that axle.yaml has no more, or
+// that are where nothing targets any more: in every account of the organization
+// that can be entered, in every region that it has enabled. What any environment
+// wants stays. The plan deletes them in the reverse order of their references.
+//
+// What has left the targets is deleted: so the organization is discovered anew,
+// with all tags, as an environment that isn't the chosen one may select by them.
+func PlanPrune(ctx context.Context, o Options) (*Work, *plan.Plan, error) {
+	o.Refresh = true
+	w, err := Load(o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := w.connect(ctx, true, true); err != nil {
+		return nil, nil, err
+	}
+	if err := w.fetchTemplates(ctx); err != nil {
+		return nil, nil, err
+	}
+	p, err := w.planPrune(ctx)
+	return w, p, err
+}
+
+func (w *Work) planPrune(ctx context.Context) (*plan.Plan, error) {
 	places, regions, err := w.everywhere(ctx)
 	if err != nil {
 		return nil, err
