@@ -3,6 +3,7 @@ package sandbox
 import (
 	"encoding/json"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,6 +71,9 @@ func assumeRole(c *call) (obj, error) {
 	if err := c.mayAssume(role, target, trust); err != nil {
 		return nil, err
 	}
+	if err := c.keepsInherited(arn); err != nil {
+		return nil, err
+	}
 	seconds, err := sessionSeconds(c, role)
 	if err != nil {
 		return nil, err
@@ -79,6 +83,27 @@ func assumeRole(c *call) (obj, error) {
 		return nil, err
 	}
 	return c.openSession(role, target, seconds, policies, packed), nil
+}
+
+// keepsInherited refuses to change what the session passes on to those that it
+// opens: its source identity and its transitive tags.
+func (c *call) keepsInherited(role string) error {
+	if was, now := c.Who.SourceID, c.In.str("SourceIdentity"); was != "" && now != "" && was != now {
+		return &apiError{Status: 403, Code: "AccessDenied",
+			Message: "User: " + c.Who.ARN + " is not authorized to perform: sts:SetSourceIdentity on resource: " + role}
+	}
+	tags := c.In.tags("Tags")
+	for _, k := range sortedKeys(tags) {
+		if slices.ContainsFunc(c.Who.Transitive, func(t string) bool { return strings.EqualFold(t, k) }) {
+			return fail("ValidationError", "One of the specified transitive tag keys can't be set because it conflicts with a transitive tag key from the calling session.")
+		}
+	}
+	for _, k := range c.In.strs("TransitiveTagKeys") {
+		if _, given := tags[k]; !given {
+			return fail("ValidationError", "The specified transitive tag key must be included in the requested tags.")
+		}
+	}
+	return nil
 }
 
 func checkAssumeRole(in params) error {

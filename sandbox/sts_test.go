@@ -206,3 +206,29 @@ func TestRolesPropagate(t *testing.T) {
 		refused(t, err, "AccessDenied", "sts:AssumeRole")
 	}
 }
+
+// A session in a chain keeps its source identity and its transitive tags.
+func TestChainedSessionsKeepWhatTheyInherit(t *testing.T) {
+	b := newBox(t, sandbox.Options{})
+	for _, name := range []string{"one", "two"} {
+		b.role(b.top, name, trusting(managementAccount, ""), allowing("sts:*"))
+	}
+	tag := func(key string) []ststypes.Tag { return []ststypes.Tag{{Key: &key, Value: aws.String("v")}} }
+	one, err := b.assume(b.top, managementAccount, "one", func(in *sts.AssumeRoleInput) {
+		in.SourceIdentity, in.Tags, in.TransitiveTagKeys = aws.String("ann"), tag("team"), []string{"team"}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.assume(one, managementAccount, "two", func(in *sts.AssumeRoleInput) { in.SourceIdentity = aws.String("bob") })
+	refused(t, err, "AccessDenied", "sts:SetSourceIdentity")
+	_, err = b.assume(one, managementAccount, "two", func(in *sts.AssumeRoleInput) { in.Tags = tag("Team") })
+	refused(t, err, "ValidationError", "conflicts with a transitive tag key")
+	_, err = b.assume(one, managementAccount, "two", func(in *sts.AssumeRoleInput) { in.TransitiveTagKeys = []string{"other"} })
+	refused(t, err, "ValidationError", "must be included in the requested tags")
+	if _, err = b.assume(one, managementAccount, "two", func(in *sts.AssumeRoleInput) {
+		in.SourceIdentity, in.Tags = aws.String("ann"), tag("other")
+	}); err != nil {
+		t.Error(err)
+	}
+}
