@@ -115,7 +115,7 @@ func (g *Group) resources(schemas map[string]Schema, pick func(*Stack) bool, int
 func (g *Group) template(s *Stack, n *template.Nested, w template.World, schemas map[string]Schema, into grants, gaps []Gap) []Gap {
 	p, declared := newPlace(n.Template, w)
 	p.room = g.Room
-	p.text(n.Template, into)
+	p.text(n.Template, declared, into)
 	if n.Template.Loops() {
 		gaps = note(gaps, s.Name, Gap{Type: "Fn::ForEach or Fn::Transform", Why: "which resources it makes isn't written in the template"})
 	}

@@ -280,6 +280,9 @@ func (p *place) fill(text string) string {
 		}
 		name := v[2 : len(v)-1]
 		if d := p.all[name]; d != nil {
+			if d.Type == "AWS::SecretsManager::Secret" && d.Properties.Get("Name").Str() != "" {
+				return "*" // the six characters that AWS adds to its name
+			}
 			if k, ok := kindOfMade(d); ok {
 				return p.names(&k, d)[0]
 			}

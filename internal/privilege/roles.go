@@ -166,8 +166,8 @@ func (g *Group) texts(into grants) {
 			continue
 		}
 		for _, w := range g.worlds(s) {
-			p, _ := newPlace(s.Template, w)
-			p.text(s.Template, into)
+			p, declared := newPlace(s.Template, w)
+			p.text(s.Template, declared, into)
 		}
 	}
 }

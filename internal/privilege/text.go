@@ -22,12 +22,15 @@ var parameterKinds = map[string]string{
 	"AWS::Route53::HostedZone::Id":     "route53:GetHostedZone",
 }
 
+// writtenReference is a dynamic reference without intrinsics in it.
+var writtenReference = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([\w/+=.@!:-]+)\}\}`)
+
 var dynamicReference = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}`)
 
 // text adds what CloudFormation needs to read a template, before it makes any
 // resource: the values of parameters from SSM, dynamic references, Fn::GetAZs,
 // the check of parameters whose type is a resource, and transforms.
-func (p *place) text(t *template.Template, into grants) {
+func (p *place) text(t *template.Template, resources []*template.Declared, into grants) {
 	if bytes.Contains(t.Body, []byte("GetAZs")) {
 		into.on("ec2:DescribeAvailabilityZones", "*")
 	}
@@ -48,7 +51,7 @@ func (p *place) text(t *template.Template, into grants) {
 			into.on("ssm:GetParameters", p.parameter(value))
 		}
 	}
-	p.dynamic(t, into)
+	p.dynamic(t, resources, into)
 	for _, name := range t.Transforms {
 		owner := p.account()
 		if strings.HasPrefix(name, "AWS::") {
@@ -67,25 +70,53 @@ func (p *place) parameter(name string) string {
 	return "arn:" + p.partition() + ":ssm:" + orElse(p.world.Region, "*") + ":" + p.account() + ":parameter/" + name
 }
 
-// dynamic adds what the dynamic references in the text take. Those that a
-// Fn::Sub makes up are patterns.
-func (p *place) dynamic(t *template.Template, into grants) {
-	text := variable.ReplaceAllStringFunc(string(t.Body), func(v string) string {
-		if v == "${AWS::StackName}" {
-			return p.world.Stack
-		}
-		if v == "${AWS::Region}" && p.world.Region != "" {
-			return p.world.Region
-		}
-		return "*"
-	})
-	for _, m := range dynamicReference.FindAllStringSubmatch(text, -1) {
-		switch m[1] {
-		case "secretsmanager":
-			into.on("secretsmanager:GetSecretValue", p.secret(m[2]))
-		default:
-			into.on("ssm:GetParameters", p.parameter(m[2]))
-		}
+// dynamic adds what dynamic references take: those of resources, as they are put
+// together by intrinsics, and those that are written out, wherever they are.
+func (p *place) dynamic(t *template.Template, resources []*template.Declared, into grants) {
+	for _, m := range writtenReference.FindAllSubmatch(t.Body, -1) {
+		p.refers(string(m[1]), string(m[2]), into)
+	}
+	for _, d := range resources {
+		eachText(d.Properties, func(text string) {
+			if !strings.Contains(text, "{{resolve:") {
+				return
+			}
+			text = variable.ReplaceAllStringFunc(text, func(v string) string { return whileCut.Replace(p.fill(v)) })
+			for _, m := range dynamicReference.FindAllStringSubmatch(text, -1) {
+				p.refers(m[1], m[2], into)
+			}
+		})
+	}
+}
+
+// refers adds what one dynamic reference takes.
+func (p *place) refers(service, to string, into grants) {
+	if service == "secretsmanager" {
+		into.on("secretsmanager:GetSecretValue", afterwards.Replace(p.secret(to)))
+		return
+	}
+	into.on("ssm:GetParameters", afterwards.Replace(p.parameter(to)))
+}
+
+// References are cut at colons and end at braces, which stand in what isn't known
+// of the place, too.
+var (
+	whileCut   = strings.NewReplacer(partition, "<partition>", account, "<account>")
+	afterwards = strings.NewReplacer("<partition>", partition, "<account>", account)
+)
+
+// eachText visits the texts of a value, in all branches of its conditions.
+func eachText(n *template.Node, visit func(string)) {
+	if n == nil {
+		return
+	}
+	eachText(n.Else, visit)
+	visit(n.Str())
+	for _, item := range n.Items {
+		eachText(item, visit)
+	}
+	for _, k := range n.Keys {
+		eachText(k.Value, visit)
 	}
 }
 
