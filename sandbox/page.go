@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"encoding/base64"
+	"encoding/binary"
+	"hash/crc32"
 	"sort"
 )
 
@@ -10,11 +12,11 @@ import (
 // AWS may give fewer than asked for. ok is false for a token that isn't ours.
 func paginate[T any](s *Sandbox, items []T, key func(T) string, token string, size int) (page []T, next string, ok bool) {
 	if token != "" {
-		after, err := base64.RawURLEncoding.DecodeString(token)
-		if err != nil {
+		after, ours := pageAfter(token)
+		if !ours {
 			return nil, "", false
 		}
-		from := sort.Search(len(items), func(i int) bool { return key(items[i]) > string(after) })
+		from := sort.Search(len(items), func(i int) bool { return key(items[i]) > after })
 		items = items[from:]
 	}
 	if s.opts.Unkind {
@@ -24,7 +26,23 @@ func paginate[T any](s *Sandbox, items []T, key func(T) string, token string, si
 		return items, "", true
 	}
 	page = items[:size]
-	return page, base64.RawURLEncoding.EncodeToString([]byte(key(page[size-1]))), true
+	return page, pageToken(key(page[size-1])), true
+}
+
+// pageToken is the token of the page after a key. A checksum tells it from text
+// that somebody made up.
+func pageToken(after string) string {
+	raw := binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(after)))
+	return base64.RawURLEncoding.EncodeToString(append(raw, after...))
+}
+
+func pageAfter(token string) (after string, ours bool) {
+	raw, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(raw) < 4 {
+		return "", false
+	}
+	after = string(raw[4:])
+	return after, token == pageToken(after)
 }
 
 // same is the key of a list of plain names.
