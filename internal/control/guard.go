@@ -81,7 +81,7 @@ func (w *Work) refuseRead(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
-	recorded, err := w.recordedUses(ctx)
+	recorded, err := w.recordedUses(ctx, w.sameEnv)
 	if err != nil {
 		return err
 	}
@@ -202,8 +202,11 @@ func sortedNames[V any](m map[string]V) []string {
 	return names
 }
 
+// sameEnv are the runs of this environment.
+func (w *Work) sameEnv(run axle.Run) bool { return run.Env == w.project.Env }
+
 // recordedUses are what earlier deployments read, each stack's latest.
-func (w *Work) recordedUses(ctx context.Context) ([]plan.Use, error) {
+func (w *Work) recordedUses(ctx context.Context, chosen func(axle.Run) bool) ([]plan.Use, error) {
 	db, err := readStore(ctx, w.opts)
 	if errors.Is(err, axle.ErrNotFound) {
 		return nil, nil
@@ -219,7 +222,7 @@ func (w *Work) recordedUses(ctx context.Context) ([]plan.Use, error) {
 	var out []plan.Use
 	seen := map[string]bool{}
 	for _, run := range runs {
-		if run.Command != "deploy" || run.Env != w.project.Env {
+		if run.Command != "deploy" || !chosen(run) {
 			continue
 		}
 		_, body, err := db.Run(ctx, run.ID)
@@ -264,7 +267,7 @@ func (w *Work) outputGuard(p *plan.Plan) func(context.Context, *axle.Step, *cfn.
 		if err != nil {
 			return err
 		}
-		recorded, err := w.recordedUses(ctx)
+		recorded, err := w.recordedUses(ctx, w.sameEnv)
 		if err != nil {
 			return err
 		}
@@ -350,10 +353,30 @@ func (r *references) stackOutputReaders() map[place][]string {
 	return out
 }
 
-// holdRead adds to held which of the surplus stacks are read by templates of
-// stacks that stay.
-func (w *Work) holdRead(ctx context.Context, found []surplus, held map[place]string) error {
-	if w.opts.ForceReferences || !slices.ContainsFunc(w.project.Stacks, func(s config.Stack) bool {
+// holdRead adds to held which of the surplus stacks are read by stacks that stay:
+// by output(), as far as the runs that deployed these tell, and by their templates.
+// Those of a target that wasn't looked into count as staying, unless the account
+// is closed.
+func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Target]map[string]bool, held map[place]string) error {
+	if w.opts.ForceReferences || len(found) == 0 {
+		return nil
+	}
+	byStep := map[string]place{}
+	for _, s := range found {
+		byStep[plan.StackStep(s.stack.Tags[cfn.TagStack], s.target)] = place{s.target, s.stack.Name}
+	}
+	recorded, err := w.recordedUses(ctx, func(axle.Run) bool { return true })
+	if err != nil {
+		return err
+	}
+	for _, u := range recorded {
+		there, looked := stays[u.Step.Target()]
+		account, _ := w.org.Account(u.Step.Account)
+		if at, ok := byStep[u.Producer]; ok && account.Active() && (!looked || there[u.Step.Spec.Stack.StackName]) {
+			held[at] = fmt.Sprintf("its output %s is read by stack %s in %s, which stays and was last deployed with it", u.Output, u.Step.Name, u.Step.Where())
+		}
+	}
+	if !slices.ContainsFunc(w.project.Stacks, func(s config.Stack) bool {
 		t := w.templates[s.Name]
 		return t != nil && t.HasStackOutputs()
 	}) {

@@ -57,7 +57,7 @@ func (w *Work) planPrune(ctx context.Context) (*plan.Plan, error) {
 	p := &plan.Plan{Project: w.project.Name.Value, Command: "prune", Env: w.project.Env, Hub: w.hub, Narrowed: w.narrowing(),
 		Accounts: map[string]axle.Account{}, Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	driver := w.driver(ctx, w.cloud, p, nil)
-	found, err := w.findSurplus(ctx, driver, places, wanted)
+	found, stays, err := w.findSurplus(ctx, driver, places, wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +69,7 @@ func (w *Work) planPrune(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.holdRead(ctx, found, held); err != nil {
+	if err := w.holdRead(ctx, found, stays, held); err != nil {
 		return nil, err
 	}
 	steps := w.pruneSteps(p, found, before, held)
@@ -192,11 +192,12 @@ func (w *Work) wanted(regions map[string][]string) (map[axle.Target]map[string]b
 	return out, nil
 }
 
-// findSurplus lists the project's stacks everywhere, counts them, and keeps
-// those that nobody wants. Roles of bootstrap are the project's, and stay.
-func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axle.Target, wanted map[axle.Target]map[string]bool) ([]surplus, error) {
+// findSurplus lists the project's stacks everywhere, counts them, and tells those
+// that nobody wants from those that stay. Roles of bootstrap are the project's, and
+// neither. stays has no entry for a target that wasn't, or couldn't be, looked into.
+func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axle.Target, wanted map[axle.Target]map[string]bool) (found []surplus, stays map[axle.Target]map[string]bool, err error) {
 	var mu sync.Mutex
-	var found []surplus
+	stays = map[axle.Target]map[string]bool{}
 	var closed []string
 	why := ""
 	w.deployed = 0
@@ -212,6 +213,7 @@ func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axl
 				closed, why = append(closed, account.Label()+" "+t.Region), asFailure(cfnFailure(err, account, t.Region)).Message
 				return gctx.Err()
 			}
+			stays[t] = map[string]bool{}
 			for _, s := range live {
 				if strings.HasPrefix(s.Tags[cfn.TagStack], "bootstrap-") {
 					continue
@@ -219,13 +221,15 @@ func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axl
 				w.deployed++
 				if !wanted[t][s.Name] {
 					found = append(found, surplus{t, s})
+				} else if s.State() != cfn.Shell {
+					stays[t][s.Name] = true
 				}
 			}
 			return nil
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(closed) > 0 {
 		slices.Sort(closed)
@@ -237,7 +241,7 @@ func (w *Work) findSurplus(ctx context.Context, driver *cfn.Driver, places []axl
 		}
 		return a.target.Compare(b.target)
 	})
-	return found, nil
+	return found, stays, nil
 }
 
 // place names a stack by where it is and what CloudFormation calls it.
