@@ -256,6 +256,7 @@ func (a *Wave) command(ctx context.Context, step *axle.Step, s waveState) error 
 	inner, cancel := context.WithTimeout(ctx, spec.Timeout)
 	defer cancel()
 	cmd := exec.CommandContext(inner, spec.Command[0], spec.Command[1:]...)
+	apart(cmd)
 	cmd.Dir, cmd.WaitDelay = a.Dir, 2*time.Second
 	cmd.Env = append(os.Environ(), "AXLE_RUN="+a.Run, "AXLE_STACK="+spec.Stack, fmt.Sprintf("AXLE_WAVE=%d", spec.Wave), "AXLE_ACCOUNTS="+s.Accounts)
 	out, err := cmd.CombinedOutput()
