@@ -116,7 +116,7 @@ func (p *Packager) pack(ctx context.Context, t *template.Template, within []stri
 		return nil, more
 	}
 	out.Template, more = template.Parse(t.File, body)
-	return out, append(problems, more...)
+	return out, append(problems, more.Errors()...) // its warnings are told already
 }
 
 // add adds an artifact, or its sources to one that is there.

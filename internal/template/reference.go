@@ -53,6 +53,9 @@ func (p *parser) walk(n *yaml.Node, depth int) {
 	}
 	if n.Kind == yaml.MappingNode {
 		p.merges(n)
+		if depth > 1 { // of a section's entries and their attributes it is an error
+			p.doubles(n)
+		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name, ok := longForm(n.Content[i])
 			alone := len(n.Content) == 2 && (name != "Condition" || p.inConditions)
@@ -93,6 +96,19 @@ func (p *parser) merges(n *yaml.Node) {
 		if n.Content[i].Tag == "!!merge" && n.Content[i+1].Kind != yaml.AliasNode {
 			p.diags.Add(p.pos(n.Content[i]), "write the keys out", "CloudFormation doesn't take YAML merge keys")
 		}
+	}
+}
+
+// doubles warns of keys that a mapping has twice.
+func (p *parser) doubles(n *yaml.Node) {
+	seen := map[string]int{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		if line, ok := seen[key.Value]; ok {
+			p.diags.Warn(p.pos(key), "keep one of them", "key %q is here for the second time; the first is in line %d", key.Value, line)
+			continue
+		}
+		seen[key.Value] = key.Line
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"regexp"
 	"slices"
 	"strconv"
@@ -133,15 +134,29 @@ func decode(body []byte) (*yaml.Node, error) {
 			return node, err
 		}
 	}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(body, &doc); err != nil {
+	var doc, second yaml.Node
+	decoder := yaml.NewDecoder(bytes.NewReader(body))
+	if err := decoder.Decode(&doc); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	if doc.Kind != yaml.DocumentNode || len(doc.Content) == 0 {
 		return nil, errEmpty
 	}
+	switch err := decoder.Decode(&second); {
+	case errors.Is(err, io.EOF):
+	case err != nil:
+		return nil, err
+	case len(second.Content) > 0 && second.Content[0].Tag != "!!null":
+		return nil, &secondError{second.Content[0].Line, second.Content[0].Column}
+	}
 	return doc.Content[0], nil
 }
+
+// secondError is where a second document begins, of which CloudFormation takes
+// one alone.
+type secondError struct{ line, col int }
+
+func (e *secondError) Error() string { return "the template has a second YAML document" }
 
 // yamlReads says whether text that begins with a brace but isn't JSON is YAML
 // in flow style.
@@ -160,6 +175,12 @@ func (p *parser) syntax(err error) {
 	if errors.As(err, &at) {
 		pos.Line, pos.Col = at.line, at.col
 		p.diags.Add(pos, "", "%s", at.Error())
+		return
+	}
+	var second *secondError
+	if errors.As(err, &second) {
+		pos.Line, pos.Col = second.line, second.col
+		p.diags.Add(pos, "put everything into one, and remove the ---", "%v", err)
 		return
 	}
 	if errors.Is(err, errEmpty) {

@@ -101,6 +101,8 @@ func TestMistakes(t *testing.T) {
 		"output name":        {topic + "Outputs: {a-b: {Value: x}}\n", "not alphanumeric"},
 		"json undeclared":    {`{"Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n\t" + `"Properties": {"TopicName": {"Ref": "X"}}}}}`, `t:2:38: Ref refers to "X"`},
 		"json characters":    {`{"Description": "für alle", "Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n" + `"Properties": {"DisplayName": "größer", "TopicName": {"Ref": "X"}}}}}`, `t:2:62: Ref refers to "X"`},
+		"second document":    {topic + "---\n" + topic, "t:4:1: the template has a second YAML document"},
+		"key twice":          {"Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      TopicName: a\n      TopicName: b\n", `t:6:7: warning: key "TopicName" is here for the second time; the first is in line 5`},
 		"scalar for mapping": {"Resources: 5\n", "Resources must be a mapping"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -116,6 +118,7 @@ func TestMistakes(t *testing.T) {
 func TestNoMistakes(t *testing.T) {
 	for name, src := range map[string]string{
 		"version of a custom resource": "Resources:\n  C: {Type: Custom::X, Version: '1.0', Properties: {ServiceToken: x}}\n",
+		"an empty document":            "Resources:\n  C: {Type: AWS::SNS::Topic}\n---\n",
 		"attribute for a macro":        "Transform: Count\nResources:\n  B: {Type: AWS::S3::Bucket, Count: 3}\nOutputs: {O: {Each: x}}\n",
 	} {
 		if _, l := Parse("t", []byte(src)); len(l) > 0 {
