@@ -216,7 +216,7 @@ type Result struct {
 // Cleaned returns the result with all of its texts for people put through clean,
 // which takes secrets out. Outputs stay as they are: others need them.
 func (r Result) Cleaned(clean func(string) string) Result {
-	r.Note = clean(r.Note)
+	r.Note, r.Warning = clean(r.Note), clean(r.Warning)
 	r.Changes = slices.Clone(r.Changes)
 	for i := range r.Changes {
 		r.Changes[i] = r.Changes[i].cleaned(clean)

@@ -193,6 +193,41 @@ func TestSlowObserver(t *testing.T) {
 	})
 }
 
+// teller says all that it knows.
+type teller struct{}
+
+func (teller) Start(context.Context, *axle.Step, axle.Inputs) (axle.Progress, error) {
+	return axle.Progress{Token: "begun", Result: axle.Result{Note: "with hunter2-hunter2"}}, nil
+}
+
+func (teller) Check(context.Context, *axle.Step, string) (axle.Progress, error) {
+	return axle.Progress{Done: true, Result: axle.Result{Change: axle.Update, Note: "set to hunter2-hunter2", Warning: "hunter2-hunter2 was left"}}, nil
+}
+
+// What a step says is without its secret inputs, also when an earlier attempt of the
+// run has started it.
+func TestSecretsStayOut(t *testing.T) {
+	for name, earlier := range map[string][]axle.Record{
+		"begun":   nil,
+		"resumed": {{Step: "s0000", Status: axle.Running, Token: "begun", Attempts: 1}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			o := enginetest.NewWorld().Options()
+			o.Actions["thing"] = teller{}
+			o.Inputs = func(*axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error) {
+				return axle.Inputs{Values: map[string]string{"Password": "hunter2-hunter2"}, Secret: map[string]bool{"Password": true}}, nil
+			}
+			out, err := engine.Run(t.Context(), "r", things(1), earlier, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r := out.Records[0].Result; r.Note != "set to (secret)" || r.Warning != "(secret) was left" {
+				t.Errorf("%s: %+v", name, r)
+			}
+		})
+	}
+}
+
 func TestStatus(t *testing.T) {
 	ok, same := axle.Record{Status: axle.Succeeded}, axle.Record{Status: axle.Unchanged}
 	failed, skipped := axle.Record{Status: axle.Failed, Failure: &axle.Failure{}}, axle.Record{Status: axle.Skipped}

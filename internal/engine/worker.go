@@ -21,6 +21,7 @@ type worker struct {
 	attempts int  // starts, those of earlier attempts of the run included
 	starts   int  // starts by this worker
 	secrets  []string
+	asked    bool // for the inputs
 
 	failures int       // in a row
 	since    time.Time // of the first of them
@@ -97,6 +98,7 @@ type PanicError struct {
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
 
 func (w *worker) inputs() (axle.Inputs, error) {
+	w.asked = true
 	if w.o.Inputs == nil {
 		return axle.Inputs{}, nil
 	}
@@ -189,9 +191,6 @@ func (w *worker) done(res axle.Result) message {
 }
 
 func (w *worker) failed(err error) message {
-	if w.starts == 0 {
-		_, _ = w.inputs() // only to know what must not be shown; without them nothing was sent by us
-	}
 	return message{kind: hasEnded, step: w.n, token: w.token, attempts: w.attempts, status: axle.Failed, failure: w.failure(err)}
 }
 
@@ -207,7 +206,12 @@ func (w *worker) failure(err error) *axle.Failure {
 	return &f
 }
 
+// clean takes secret inputs out of a text. A step that is gone on with hasn't asked
+// for its inputs yet.
 func (w *worker) clean(text string) string {
+	if text != "" && !w.asked {
+		_, _ = w.inputs() // only to know what must not be shown
+	}
 	for _, s := range w.secrets {
 		text = strings.ReplaceAll(text, s, "(secret)")
 	}
