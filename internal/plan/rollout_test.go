@@ -65,6 +65,33 @@ func TestRolloutOfAStack(t *testing.T) {
 		"alarm/0/000000000010/eu-west-1": "down", "alarm/1/000000000010/eu-west-1": "arn of stack/net/000000000010/eu-west-1"})
 }
 
+// A gate looks at the targets of its own stack's wave, not at those of others.
+func TestGatesOfTwoStacks(t *testing.T) {
+	w := world{templates: map[string]string{"a": body(nil, nil), "b": body(nil, nil)}, yaml: head(`
+  a:
+    template: a.yaml
+    targets: account.name == "dev"
+    rollout: {wave: 1, health: {alarms: [of-a]}}
+  b:
+    template: b.yaml
+    targets: account.name == "qa"
+    rollout: {wave: 1, health: {alarms: [of-b]}}
+`)}
+	p := w.build(t)
+	var got []string
+	for _, s := range p.RunSteps() {
+		if s.Kind != plan.KindWave {
+			continue
+		}
+		in, err := p.WaveInputs(&s, func(string) (map[string]string, bool) { return nil, true })
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprint(s.Name, in.Values))
+	}
+	same(t, "inputs of the gates", strings.Join(got, " "), "amap[accounts:000000000002 alarm/0/000000000002/eu-west-1:of-a] bmap[accounts:000000000003 alarm/0/000000000003/eu-west-1:of-b]")
+}
+
 func must(t *testing.T, p *plan.Plan) []byte {
 	t.Helper()
 	data, err := p.Encode()
