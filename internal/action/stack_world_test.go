@@ -21,6 +21,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
 )
 
@@ -37,6 +38,7 @@ type stackWorld struct {
 	mu     sync.Mutex
 	calls  []string
 	onCall func(operation string) // may be nil
+	deny   string                 // an operation that is refused
 	record map[string]recorded
 }
 
@@ -88,6 +90,12 @@ func (w *stackWorld) CloudFormation(at axle.Target) (*cloudformation.Client, fun
 			w.mu.Unlock()
 			if on != nil {
 				on(s.ID())
+			}
+			w.mu.Lock()
+			denied := w.deny == s.ID()
+			w.mu.Unlock()
+			if denied {
+				return &smithy.GenericAPIError{Code: "AccessDenied", Message: "not authorized to perform: cloudformation:" + s.ID()}
 			}
 			return nil
 		})
