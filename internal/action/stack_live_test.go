@@ -2,6 +2,7 @@ package action
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -262,5 +263,39 @@ func TestStackSecret(t *testing.T) {
 	}
 	if calls := w.called(); !strings.Contains(strings.Join(calls, " "), "CreateChangeSet") {
 		t.Errorf("a secret's stack was unchanged without a change set: %v", calls)
+	}
+}
+
+// TestStackSecretDefault: a new stack takes the default of a NoEcho parameter that
+// isn't given.
+func TestStackSecretDefault(t *testing.T) {
+	t.Parallel()
+	w := newStackWorld(t, sandbox.Options{})
+	body := strings.Replace(topicTemplate, "Parameters:\n", "Parameters:\n  Secret: {Type: String, NoEcho: true, Default: hunter2}\n", 1)
+	step := w.step("secret", body, nil)
+	a := NewStack(w.driver(), "r1")
+	if res := w.must(a, step, values()); res.Change != axle.Create {
+		t.Errorf("first: %+v", res)
+	}
+	if res := w.must(a, step, values("Title", "two")); res.Change != axle.Update {
+		t.Errorf("then: %+v", res)
+	}
+}
+
+// TestStackDynamic: what a dynamic reference stands for may have changed where
+// nothing else has, so only a change set tells.
+func TestStackDynamic(t *testing.T) {
+	t.Parallel()
+	w := newStackWorld(t, sandbox.Options{})
+	a := NewStack(w.driver(), "r1")
+	w.must(a, w.step("other", topicTemplate, nil), values("Title", "one"))
+	step := w.step("topic", topicTemplate, nil)
+	in := values("Title", "{{resolve:ssm:/flights-other/title}}")
+	w.must(a, step, in)
+	w.must(a, w.step("other", topicTemplate, nil), values("Title", "two"))
+	w.called()
+	res := w.must(a, step, in)
+	if calls := w.called(); !slices.Contains(calls, "CreateChangeSet") {
+		t.Errorf("%+v without a change set: %v", res, calls)
 	}
 }
