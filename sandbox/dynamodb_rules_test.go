@@ -12,7 +12,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 )
@@ -144,13 +143,9 @@ func TestDynamoDBFullPage(t *testing.T) {
 // The token of a transaction is forgotten when its time is over.
 func TestDynamoDBForgetsTokens(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, c, file := context.Background(), &cloud{t: t}, t.TempDir()+"/state.json"
-		box, err := sandbox.New(sandbox.Options{State: file})
-		if err != nil {
-			t.Fatal(err)
-		}
-		key, secret := box.Credentials()
-		client := dynamodb.NewFromConfig(aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box}, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
+		ctx, c, opts := context.Background(), &cloud{t: t}, sandbox.Options{State: t.TempDir() + "/state.json"}
+		box, cfg := still(t, opts)
+		client := dynamodb.NewFromConfig(cfg)
 		c.table(client, "tokens")
 		write := func(token, id string) {
 			must[*dynamodb.TransactWriteItemsOutput](t)(client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{ClientRequestToken: &token,
@@ -159,7 +154,7 @@ func TestDynamoDBForgetsTokens(t *testing.T) {
 		write("one", "a")
 		time.Sleep(9 * time.Minute)
 		write("one", "a")
-		_, err = client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String("one"),
+		_, err := client.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String("one"),
 			TransactItems: []types.TransactWriteItem{{Put: &types.Put{TableName: aws.String("tokens"), Item: attributes{"pk": text("b"), "sk": number("1")}}}}})
 		refused(t, err, "IdempotentParameterMismatchException", "")
 		time.Sleep(2 * time.Minute)
@@ -167,7 +162,7 @@ func TestDynamoDBForgetsTokens(t *testing.T) {
 		if err := box.Close(); err != nil {
 			t.Fatal(err)
 		}
-		state, err := os.ReadFile(file)
+		state, err := os.ReadFile(opts.State)
 		if n := strings.Count(string(state), `"digest"`); err != nil || n != 1 {
 			t.Errorf("%d tokens are kept, %v", n, err)
 		}

@@ -257,21 +257,25 @@ func (h onSandbox) Do(r *http.Request) (*http.Response, error) {
 	return w.Result(), nil
 }
 
+// still is a sandbox without a network, for a bubble of synctest, where it is
+// 2000-01-01, 00:00 UTC.
+func still(t *testing.T, opts sandbox.Options) (*sandbox.Sandbox, aws.Config) {
+	t.Helper()
+	box, err := sandbox.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = box.Close() })
+	key, secret := box.Credentials()
+	return box, aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box},
+		Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
+}
+
 // Rules with a schedule fire by the clock, and after a restart.
 func TestScheduledRules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, file := context.Background(), t.TempDir()+"/state.json"
-		start := func() (*sandbox.Sandbox, aws.Config) {
-			box, err := sandbox.New(sandbox.Options{State: file})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = box.Close() })
-			key, secret := box.Credentials()
-			return box, aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box},
-				Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
-		}
-		box, cfg := start()
+		ctx, opts := context.Background(), sandbox.Options{State: t.TempDir() + "/state.json"}
+		box, cfg := still(t, opts)
 		c := &cloud{t: t}
 		arn, url := c.queueFor(cfg, "q", fromRules)
 		client := eventbridge.NewFromConfig(cfg)
@@ -289,7 +293,7 @@ func TestScheduledRules(t *testing.T) {
 		if err := box.Close(); err != nil {
 			t.Fatal(err)
 		}
-		box, cfg = start()
+		box, cfg = still(t, opts)
 		time.Sleep(12 * time.Hour)
 		synctest.Wait()
 		got = waiting(t, cfg, url)

@@ -15,7 +15,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	dynamotypes "github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -141,13 +140,7 @@ def handler(event, context):
 func TestLambdaEventsGrowOld(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, c := context.Background(), &cloud{t: t}
-		box, err := sandbox.New(sandbox.Options{StackTime: time.Hour}) // a function takes a quarter of it
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = box.Close() })
-		key, secret := box.Credentials()
-		cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box}, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
+		_, cfg := still(t, sandbox.Options{StackTime: time.Hour}) // a function takes a quarter of it
 		arn, url := c.queueFor(cfg, "lost", "")
 		trust := document(`{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}`)
 		people, client := iam.NewFromConfig(cfg), lambda.NewFromConfig(cfg)

@@ -24,7 +24,7 @@ type schedulerEntry struct {
 	End      time.Time      `json:"end,omitzero"`
 	Created  time.Time      `json:"created"`
 	Modified time.Time      `json:"modified"`
-	Last     time.Time      `json:"last"` // when it was due last, or set up
+	Last     time.Time      `json:"last"` // when it was due last, or just before it was set up
 }
 
 // schedulerRoutes are the operations of EventBridge Scheduler.
@@ -132,7 +132,8 @@ func (c *call) setSchedule(e *schedulerEntry) error {
 	if set["ActionAfterCompletion"] == nil {
 		set["ActionAfterCompletion"] = "NONE"
 	}
-	e.Settings, e.Start, e.End, e.Modified, e.Last = set, start, end, c.now(), c.now()
+	e.Settings, e.Start, e.End, e.Modified = set, start, end, c.now()
+	e.Last = e.Modified.Add(-time.Millisecond) // a rate is due at once
 	return nil
 }
 

@@ -15,12 +15,25 @@ func (e *schedulerEntry) due() (at time.Time, ok bool) {
 	if when.zone, err = time.LoadLocation(set.str("ScheduleExpressionTimezone")); err != nil {
 		return at, false
 	}
-	from := e.Last
-	if from.Before(e.Start) {
-		from = e.Start.Add(-time.Second)
+	switch {
+	case !when.once.IsZero():
+		return when.next(e.Last) // whatever the dates
+	case when.every > 0:
+		if at = e.Start; at.IsZero() {
+			at = e.Modified
+		}
+		if !at.After(e.Last) {
+			at = at.Add((e.Last.Sub(at)/when.every + 1) * when.every)
+		}
+		ok = true
+	default:
+		from := e.Last
+		if from.Before(e.Start) {
+			from = e.Start.Add(-time.Nanosecond)
+		}
+		at, ok = when.next(from)
 	}
-	at, ok = when.next(from)
-	return at, ok && (e.End.IsZero() || !at.After(e.End))
+	return at, ok && (e.End.IsZero() || at.Before(e.End))
 }
 
 // arm sets the time at which a schedule is due next.
@@ -103,13 +116,18 @@ func (c *call) invokeTarget(t params, input, id string) error {
 	return c.runFunction(arn, []byte(input))
 }
 
-// resumeSchedules takes up all schedules.
+// resumeSchedules takes up all schedules. Those that come again leave out what
+// would have been due meanwhile.
 func (s *Sandbox) resumeSchedules() {
 	for _, id := range sortedKeys(s.st.Accounts) {
 		for _, name := range sortedKeys(s.st.Accounts[id].Regions) {
 			st := s.st.Accounts[id].Regions[name].Scheduler
 			for _, schedule := range sortedKeys(st.Schedules) {
-				s.arm(st.Schedules[schedule])
+				e := st.Schedules[schedule]
+				if !strings.HasPrefix(params(e.Settings).str("ScheduleExpression"), "at(") {
+					e.Last = s.now()
+				}
+				s.arm(e)
 			}
 		}
 	}

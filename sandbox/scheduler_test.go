@@ -10,7 +10,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler"
 	"github.com/aws/aws-sdk-go-v2/service/scheduler/types"
@@ -20,19 +19,8 @@ import (
 // no more, and between two dates.
 func TestSchedules(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // it is 2000-01-01, 00:00 UTC
-		ctx, c := context.Background(), &cloud{t: t}
-		file := t.TempDir() + "/state.json"
-		start := func() (*sandbox.Sandbox, aws.Config) {
-			box, err := sandbox.New(sandbox.Options{State: file})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = box.Close() })
-			key, secret := box.Credentials()
-			return box, aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box},
-				Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
-		}
-		box, cfg := start()
+		ctx, c, opts := context.Background(), &cloud{t: t}, sandbox.Options{State: t.TempDir() + "/state.json"}
+		box, cfg := still(t, opts)
 		arn, url := c.queueFor(cfg, "q", "")
 		people := iam.NewFromConfig(cfg)
 		trust := document(`{"Effect":"Allow","Principal":{"Service":"scheduler.amazonaws.com"},"Action":"sts:AssumeRole","Condition":{"ArnEquals":{"aws:SourceArn":"arn:aws:scheduler:eu-west-1:` + strings.Split(arn, ":")[4] + `:schedule-group/default"}}}`)
@@ -66,7 +54,7 @@ func TestSchedules(t *testing.T) {
 				case "daily":
 					in.ScheduleExpressionTimezone = aws.String("Europe/Berlin")
 				case "window":
-					from, to := time.Now().Add(2*time.Hour), time.Now().Add(4*time.Hour)
+					from, to := time.Date(2000, 1, 1, 3, 0, 0, 0, time.UTC), time.Date(2000, 1, 1, 5, 0, 0, 0, time.UTC)
 					in.StartDate, in.EndDate = &from, &to
 				}
 			})
@@ -84,13 +72,48 @@ func TestSchedules(t *testing.T) {
 		if err := box.Close(); err != nil {
 			t.Fatal(err)
 		}
-		_, cfg = start()
+		_, cfg = still(t, opts)
 		time.Sleep(10 * time.Hour)
 		synctest.Wait()
 		got := strings.Join(waiting(t, cfg, url), ",")
-		if !strings.Contains(got, "daily 2000-01-01T05:00:00Z") || strings.Count(got, "daily") != 1 || strings.Count(got, "window") != 2 {
+		if got != "once 2000-01-01T01:00:00Z,window 2000-01-01T03:00:00Z,window 2000-01-01T04:00:00Z,daily 2000-01-01T05:00:00Z" {
 			t.Errorf("after a restart %s", got)
 		}
+	})
+}
+
+// A rate counts from the schedule's start, else from when it was made, and at
+// once; what would have been due while the sandbox was down is left out.
+func TestScheduleRates(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, c, opts := context.Background(), &cloud{t: t}, sandbox.Options{State: t.TempDir() + "/state.json"}
+		box, cfg := still(t, opts)
+		arn, url := c.queueFor(cfg, "q", "")
+		people := iam.NewFromConfig(cfg)
+		trust := document(`{"Effect":"Allow","Principal":{"Service":"scheduler.amazonaws.com"},"Action":"sts:AssumeRole"}`)
+		role := must[*iam.CreateRoleOutput](t)(people.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("timer"), AssumeRolePolicyDocument: &trust})).Role.Arn
+		allow := document(`{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"*"}`)
+		must[*iam.PutRolePolicyOutput](t)(people.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("timer"), PolicyName: aws.String("p"), PolicyDocument: &allow}))
+		must[*scheduler.CreateScheduleOutput](t)(scheduler.NewFromConfig(cfg).CreateSchedule(ctx, &scheduler.CreateScheduleInput{Name: aws.String("hourly"), ScheduleExpression: aws.String("rate(1 hour)"),
+			FlexibleTimeWindow: &types.FlexibleTimeWindow{Mode: types.FlexibleTimeWindowModeOff}, Target: &types.Target{Arn: &arn, RoleArn: role, Input: aws.String("<aws.scheduler.scheduled-time>")}}))
+		due := func(wait time.Duration, want string) {
+			t.Helper()
+			time.Sleep(wait)
+			synctest.Wait()
+			if got := strings.Join(waiting(t, cfg, url), ","); got != want {
+				t.Errorf("after %s %s, want %s", wait, got, want)
+			}
+		}
+		const first = "2000-01-01T00:00:00Z,2000-01-01T01:00:00Z" // nobody deletes the messages
+		due(time.Second, first[:20])
+		due(time.Hour, first)
+		if err := box.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(4*time.Hour + 30*time.Minute)
+		_, cfg = still(t, opts)
+		due(time.Minute, first)
+		due(30*time.Minute, first+",2000-01-01T06:00:00Z")
 	})
 }
 
