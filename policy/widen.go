@@ -45,7 +45,8 @@ func (g Grant) String() string {
 // statements; a nil policy gives nothing. It compares patterns with patterns,
 // so it may name access that several statements of before gave together, but
 // misses none: what isn't named was allowed, by one statement and under the
-// same conditions or fewer.
+// same conditions or fewer. An account that is named is taken to let its own in,
+// though in the account itself their policies have a say, too.
 func Widening(before, after *Policy) []Grant {
 	had, has := grantsOf(before, Allow), grantsOf(after, Allow)
 	denied, denies := grantsOf(before, Deny), grantsOf(after, Deny)
