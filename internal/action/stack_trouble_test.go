@@ -302,3 +302,31 @@ func TestStackEventsDenied(t *testing.T) {
 		t.Errorf("%+v", f)
 	}
 }
+
+// TestStackOvertaken: another run makes the stack while this one's change set is in
+// its shell. This one goes on, and the stack is as it wants it.
+func TestStackOvertaken(t *testing.T) {
+	t.Parallel()
+	w := newStackWorld(t, sandbox.Options{})
+	step := w.step("raced", topicTemplate, nil)
+	a := NewStack(w.driver(), "r1")
+	p, err := a.Start(t.Context(), step, values("Title", "ours"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.must(NewStack(w.driver(), "r2"), step, values("Title", "theirs"))
+	client, opt := w.CloudFormation(step.Target())
+	ph, _ := parsePhase(p.Token)
+	// CloudFormation removes the other change sets with the execution of one.
+	_, err = client.DeleteChangeSet(t.Context(), &cloudformation.DeleteChangeSetInput{ChangeSetName: &ph.op.ChangeSet, StackName: &ph.op.StackID}, opt)
+	for err == nil && !p.Done {
+		p, err = a.Check(t.Context(), step, p.Token)
+	}
+	if errors.Is(err, axle.ErrNotFound) { // the engine starts it anew
+		p.Result = w.must(a, step, values("Title", "ours"))
+	}
+	st, derr := w.driver().Describe(t.Context(), step.Target(), "flights-raced")
+	if derr != nil || st.Parameters["Title"] != "ours" {
+		t.Errorf("the step ended with %+v, %v, and the stack is %+v, %v", p.Result, err, st, derr)
+	}
+}

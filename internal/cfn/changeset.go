@@ -310,13 +310,14 @@ func (d *Driver) lookAtChangeSet(ctx context.Context, t axle.Target, op Operatio
 }
 
 // goneChangeSet finds out whether a change set was executed (which removes it)
-// or deleted by somebody.
+// or deleted: by somebody, or because another one was executed. Where a stack
+// doesn't tell by which change set it was made, it counts as made by ours.
 func (d *Driver) goneChangeSet(ctx context.Context, t axle.Target, op Operation) (*ChangeSet, bool, error) {
 	st, err := d.Describe(ctx, t, op.StackID)
 	if err != nil {
 		return nil, false, err
 	}
-	if st.ChangeSet == op.ChangeSet || op.Kind == axle.Create && st.State() != Shell && st.State() != Gone {
+	if st.ChangeSet == op.ChangeSet || st.ChangeSet == "" && op.Kind == axle.Create && st.State() != Shell && st.State() != Gone {
 		return &ChangeSet{Executed: true}, true, nil
 	}
 	return nil, false, fmt.Errorf("change set %s: %w", baseName(op.ChangeSet), axle.ErrNotFound)
