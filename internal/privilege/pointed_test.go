@@ -29,3 +29,21 @@ Resources:
 		t.Error("roles can be passed to anybody, or from another account")
 	}
 }
+
+// A name that a condition puts together is one of several: both can be made.
+func TestNamesUnderConditions(t *testing.T) {
+	for name, value := range map[string]string{
+		"join": `!Join ["-", [shop, !If [C, prod, dev], orders]]`,
+		"sub":  `!Sub ["shop-${Stage}-orders", {Stage: !If [C, prod, dev]}]`,
+		"if":   `!If [C, shop-prod-orders, shop-dev-orders]`,
+	} {
+		body := "Parameters: {P: {Type: String}}\nConditions: {C: !Equals [!Ref P, x]}\nResources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: " + value + "}}\n"
+		g := &Group{Partition: "aws", Accounts: []string{"111111111111"}, Stacks: []Stack{{Name: "app", Template: parsed(t, body), Regions: []string{"eu-west-1"}}}}
+		list := For(Deploy, g, nil).Statements
+		for queue, want := range map[string]bool{"shop-prod-orders": true, "shop-dev-orders": true, "shop-prod-other": false, "app-Q-ABC": false} {
+			if got := allows(t, list, "sqs:CreateQueue", "arn:aws:sqs:eu-west-1:111111111111:"+queue, nil); got != want {
+				t.Errorf("%s: %s may be made: %v", name, queue, got)
+			}
+		}
+	}
+}

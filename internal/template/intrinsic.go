@@ -42,6 +42,9 @@ func (r *resolver) call(name string, arg *yaml.Node, depth int) *Node {
 		if args == nil || len(args.Items) != 2 {
 			return text("${Fn::"+name+"}", false)
 		}
+		if name == "Join" && len(arg.Content) == 2 {
+			return combine(name, args.Items[0], r.joined(arg.Content[1], args.Items[1], depth))
+		}
 		return combine(name, args.Items[0], args.Items[1])
 	case "Base64":
 		v := r.value(arg, depth)
@@ -160,9 +163,34 @@ func (r *resolver) sub(arg *yaml.Node, depth int) *Node {
 	return out
 }
 
+// joined are the items of a list that are joined, evaluated already: of those that
+// a condition chooses, which isn't known, each is unknown, not all its branches.
+func (r *resolver) joined(items *yaml.Node, list *Node, depth int) *Node {
+	if _, tagged := shortForm(items); !list.branched || tagged || items.Kind != yaml.SequenceNode {
+		return list
+	}
+	out := &Node{Kind: ListNode}
+	for _, item := range items.Content {
+		v := r.value(item, depth+1)
+		switch {
+		case v == nil:
+			continue
+		case v.Optional: // its separator isn't known either
+			return list
+		case v.Else != nil:
+			v = text("${Fn::If}", false)
+		}
+		out.Items = append(out.Items, v)
+	}
+	return out
+}
+
 // named is the value of ${name} in a Fn::Sub.
 func (r *resolver) named(name string, own map[string]*Node) *Node {
 	if v, ok := own[name]; ok {
+		if v.Else != nil {
+			return text("${Fn::If}", false)
+		}
 		if v.Kind == ListNode {
 			return combine("Join", text(",", true), v)
 		}
@@ -230,7 +258,7 @@ func combine(name string, first, second *Node) *Node {
 	unknowable := text("${Fn::"+name+"}", false)
 	switch name {
 	case "Join":
-		if second.Kind != ListNode {
+		if second.Kind != ListNode || second.branched {
 			return unknowable
 		}
 		out := text("", first.Known && second.Known)
@@ -250,7 +278,7 @@ func combine(name string, first, second *Node) *Node {
 		return out
 	case "Select":
 		i, err := strconv.Atoi(first.Str())
-		if err != nil || second.Kind != ListNode || i < 0 || i >= len(second.Items) {
+		if err != nil || second.Kind != ListNode || second.branched || i < 0 || i >= len(second.Items) {
 			return unknowable
 		}
 		return second.Items[i]

@@ -39,6 +39,8 @@ type Node struct {
 	// Optional: the other branch, or one below it, is AWS::NoValue.
 	Optional bool
 	Pos      diag.Pos
+	// branched: a list with items that a condition chooses, which isn't known.
+	branched bool
 	// Func is the outermost intrinsic that it was written with, such as "Sub".
 	Func string
 }

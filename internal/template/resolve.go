@@ -227,6 +227,7 @@ func (r *resolver) list(items []*yaml.Node, pos diag.Pos, depth int) *Node {
 		}
 		out.Items = append(out.Items, v)
 		out.Known = out.Known && v.Known
+		out.branched = out.branched || v.Else != nil || v.Optional
 		if v.Else != nil {
 			out.Items = append(out.Items, v.Else)
 			v.Else = nil
