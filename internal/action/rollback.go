@@ -78,13 +78,14 @@ func (r *rounds) stack(n int) *Stack {
 	return r.stacks[n]
 }
 
-// hidden is what CloudFormation shows of a NoEcho parameter.
+// hidden is what CloudFormation shows of a NoEcho parameter, and what is recorded of
+// one whose value is a secret.
 const hidden = "****"
 
 // Start records the stack, once in a run, and goes on as Stack does.
 func (a *KeepingStack) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
 	if _, known := a.keeper.Kept(step.ID); !known && !step.Delete {
-		if p, err := a.keep(ctx, step); err != nil || p.Token != "" {
+		if p, err := a.keep(ctx, step, in); err != nil || p.Token != "" {
 			return p, explain(step, err)
 		}
 	}
@@ -103,7 +104,7 @@ func (a *KeepingStack) stack(step *axle.Step) *Stack {
 // keep records the stack as the run finds it. What somebody else is doing to it is
 // waited for first: the stack was, before the run, what that comes to. Of a stack
 // that the run mustn't touch nothing is recorded: there is nothing to put back.
-func (a *KeepingStack) keep(ctx context.Context, step *axle.Step) (axle.Progress, error) {
+func (a *KeepingStack) keep(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error) {
 	st, err := find(ctx, a.driver, step)
 	if err != nil {
 		return axle.Progress{}, err
@@ -126,8 +127,13 @@ func (a *KeepingStack) keep(ctx context.Context, step *axle.Step) (axle.Progress
 		if body, err = a.driver.Template(ctx, step.Target(), st.ID); err != nil {
 			return axle.Progress{}, err
 		}
-		before = Before{Exists: true, Template: cfn.Digest(body), Parameters: st.Parameters, Tags: maps.Clone(st.Tags),
+		before = Before{Exists: true, Template: cfn.Digest(body), Parameters: maps.Clone(st.Parameters), Tags: maps.Clone(st.Tags),
 			Capabilities: st.Capabilities, Role: st.Role}
+		for name := range in.Secret {
+			if _, has := before.Parameters[name]; has {
+				before.Parameters[name] = hidden
+			}
+		}
 		maps.DeleteFunc(before.Tags, func(k, _ string) bool { return k == cfn.TagProject || k == cfn.TagStack })
 	}
 	if err := a.keeper.Keep(ctx, step.ID, before, body); err != nil {
@@ -138,7 +144,7 @@ func (a *KeepingStack) keep(ctx context.Context, step *axle.Step) (axle.Progress
 
 // Rollback puts a stack back to what it was before the run: its template,
 // parameters, tags and role. A stack that the run made is deleted. What has a
-// value that can't be read (NoEcho) keeps the value that it has now.
+// value that can't be read (NoEcho), or is a secret, keeps the one that it has now.
 type Rollback struct {
 	keeper Keeper
 	rounds rounds
