@@ -356,7 +356,7 @@ func (r *references) stackOutputReaders() map[place][]string {
 // holdRead adds to held which of the surplus stacks are read by stacks that stay:
 // by output(), as far as the runs that deployed these tell, and by their templates.
 // Those of a target that wasn't looked into count as staying, unless the account
-// is closed.
+// is closed or has left.
 func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Target]map[string]bool, held map[place]string) error {
 	if w.opts.ForceReferences || len(found) == 0 {
 		return nil
@@ -371,8 +371,8 @@ func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Tar
 	}
 	for _, u := range recorded {
 		there, looked := stays[u.Step.Target()]
-		account, _ := w.org.Account(u.Step.Account)
-		if at, ok := byStep[u.Producer]; ok && account.Active() && (!looked || there[u.Step.Spec.Stack.StackName]) {
+		account, known := w.org.Account(u.Step.Account)
+		if at, ok := byStep[u.Producer]; ok && known && account.Active() && (!looked || there[u.Step.Spec.Stack.StackName]) {
 			held[at] = fmt.Sprintf("its output %s is read by stack %s in %s, which stays and was last deployed with it", u.Output, u.Step.Name, u.Step.Where())
 		}
 	}
