@@ -22,7 +22,8 @@ import (
 // as anybody may: API Gateway's APIs, functions' addresses. The sandbox answers
 // for a URL whatever its host is; a path is one of the sandbox itself. WHO signs
 // it, as for call. The body is stdout, status and headers are stderr, a line
-// each. ! visit wants a status of 400 or above.
+// each. ! visit wants a status of 400 or above. A status of 500 is tried again for
+// as long as policies may take to reach a service.
 func cmdVisit(ts *testscript.TestScript, neg bool, args []string) {
 	var who, region string
 	if len(args) > 3 && args[0] == "-as" {
@@ -43,24 +44,33 @@ func cmdVisit(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	r, err := http.NewRequestWithContext(ctx, args[0], ts.Getenv("AWS_ENDPOINT_URL")+target.RequestURI(), strings.NewReader(body))
-	ts.Check(err)
-	r.Host = target.Host
-	for _, h := range headers {
-		name, value, _ := strings.Cut(h, ":")
-		r.Header.Set(name, strings.TrimSpace(value))
-	}
-	if who != "" {
-		keys, err := scriptConfig(ts, ctx, who, region).Credentials.Retrieve(ctx)
+	send := func() (*http.Response, []byte) {
+		r, err := http.NewRequestWithContext(ctx, args[0], ts.Getenv("AWS_ENDPOINT_URL")+target.RequestURI(), strings.NewReader(body))
 		ts.Check(err)
-		sum := sha256.Sum256([]byte(body))
-		ts.Check(v4.NewSigner().SignHTTP(ctx, keys, r, hex.EncodeToString(sum[:]), "execute-api", region, time.Now()))
+		r.Host = target.Host
+		for _, h := range headers {
+			name, value, _ := strings.Cut(h, ":")
+			r.Header.Set(name, strings.TrimSpace(value))
+		}
+		if who != "" {
+			keys, err := scriptConfig(ts, ctx, who, region).Credentials.Retrieve(ctx)
+			ts.Check(err)
+			sum := sha256.Sum256([]byte(body))
+			ts.Check(v4.NewSigner().SignHTTP(ctx, keys, r, hex.EncodeToString(sum[:]), "execute-api", region, time.Now()))
+		}
+		out, err := http.DefaultClient.Do(r)
+		ts.Check(err)
+		defer out.Body.Close() //nolint:errcheck // read to its end
+		answer, err := io.ReadAll(out.Body)
+		ts.Check(err)
+		return out, answer
 	}
-	out, err := http.DefaultClient.Do(r)
-	ts.Check(err)
-	defer out.Body.Close() //nolint:errcheck // read to its end
-	answer, err := io.ReadAll(out.Body)
-	ts.Check(err)
+	out, answer := send()
+	// A permission that an API doesn't have yet is an error of the server.
+	for until := time.Now().Add(propagation); !neg && out.StatusCode == http.StatusInternalServerError && time.Now().Before(until); {
+		time.Sleep(100 * time.Millisecond)
+		out, answer = send()
+	}
 	var said bytes.Buffer
 	fmt.Fprintln(&said, out.StatusCode)
 	var names []string
