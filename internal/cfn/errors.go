@@ -28,8 +28,11 @@ func (e *CallError) Transient() bool { return transient(e.Err) }
 
 func called(what string, err error) error { return &CallError{What: what, Err: err} }
 
+// transient says that the same call may do better later. A connection that took
+// too long is a context.DeadlineExceeded too (net): who has a deadline of one's own
+// looks at that first.
 func transient(err error) bool {
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if err == nil || errors.Is(err, context.Canceled) {
 		return false
 	}
 	var t interface{ Transient() bool }

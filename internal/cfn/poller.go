@@ -135,10 +135,10 @@ func (p *poller) await(ctx context.Context, t axle.Target, id, key string, ended
 				p.end(id, w.op)
 				return st, nil
 			}
+			if err != nil && ctx.Err() != nil {
+				return nil, ctx.Err()
+			}
 			if err := p.looked(pr, w, err); err != nil {
-				if ctx.Err() != nil {
-					return nil, ctx.Err()
-				}
 				p.forget(id, w.op)
 				return nil, err
 			}

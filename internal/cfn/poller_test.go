@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -262,6 +263,40 @@ func TestPollerThrottled(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPollerTimesOut: a connection that took too long is a look that comes later,
+// and doesn't end the lists.
+func TestPollerTimesOut(t *testing.T) {
+	_, late := (&net.Dialer{Timeout: time.Nanosecond}).Dial("tcp", "127.0.0.1:1")
+	if !errors.Is(late, context.DeadlineExceeded) {
+		t.Fatalf("this isn't what the test is about: %v", late)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		s := newSky(map[string]time.Duration{})
+		for i := range 2 * listFrom {
+			s.takes[fmt.Sprint("s", i)] = 30 * time.Second
+		}
+		s.refuse = func(n int) error {
+			if n <= 2*listFrom {
+				return late
+			}
+			return nil
+		}
+		p := newPoller(s)
+		var wg sync.WaitGroup
+		for id := range s.takes {
+			wg.Go(func() {
+				if _, err := p.await(t.Context(), axle.Target{}, id, "k", settled); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if s.lists == 0 {
+			t.Error("each stack was looked at by itself to the end")
+		}
+	})
 }
 
 func TestPollerRefused(t *testing.T) {
