@@ -30,7 +30,7 @@ func putBucketPolicy(c *call, b *bucket) (obj, error) {
 	}
 	for _, s := range s3Statements(doc) {
 		for _, r := range append(textList(s.Resource), textList(s.NotResource)...) {
-			if r != "*" && r != b.arn() && !strings.HasPrefix(r, b.arn()+"/") && !strings.ContainsAny(r, "*?$") {
+			if !b.within(r) {
 				return nil, fail("MalformedPolicy", "Policy has invalid resource")
 			}
 		}
@@ -41,6 +41,16 @@ func putBucketPolicy(c *call, b *bucket) (obj, error) {
 	}
 	b.Policy, b.Bound = doc, bound
 	return empty()
+}
+
+// within says whether a policy's resource, which may have wildcards and
+// variables, can be the bucket or in it.
+func (b *bucket) within(resource string) bool {
+	fixed, wild := resource, strings.IndexAny(resource, "*?$")
+	if wild >= 0 {
+		fixed = resource[:wild]
+	}
+	return resource == b.arn() || strings.HasPrefix(fixed, b.arn()+"/") || wild >= 0 && strings.HasPrefix(b.arn()+"/", fixed)
 }
 
 func deleteBucketPolicy(_ *call, b *bucket) (obj, error) {

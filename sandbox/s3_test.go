@@ -176,6 +176,8 @@ func TestBucketPolicy(t *testing.T) {
 	for _, wrong := range []struct{ doc, code, text string }{
 		{*allow("arn:aws:iam::"+qaAccount+":role/Nobody", "arn:aws:s3:::shared-by-dev/*"), "MalformedPolicy", "Invalid principal in policy"},
 		{*allow(qaAccount, "arn:aws:s3:::another/x"), "MalformedPolicy", "Policy has invalid resource"},
+		{*allow(qaAccount, "arn:aws:s3:::another/*"), "MalformedPolicy", "Policy has invalid resource"},
+		{*allow(qaAccount, "arn:aws:s3:::shared-by-dev-too*"), "MalformedPolicy", "Policy has invalid resource"},
 		{*allow("*", "arn:aws:s3:::shared-by-dev/*"), "AccessDenied", "BlockPublicPolicy"},
 	} {
 		_, err := dev.PutBucketPolicy(ctx, &s3.PutBucketPolicyInput{Bucket: name, Policy: &wrong.doc})
