@@ -139,6 +139,8 @@ func (c *call) parameter(name string) (*parameter, *parameterVersion, error) {
 	return nil, nil, fail("ParameterVersionNotFound", "Systems Manager could not find version %s of %s.", selector, plain)
 }
 
+var nestedParameter = regexp.MustCompile(`(?s)\{\{.*\}\}`)
+
 var parameterNames = regexp.MustCompile(`^[a-zA-Z0-9_./-]+$`)
 
 func checkParameterName(name string) error {
@@ -167,6 +169,9 @@ func checkParameterValue(in params, old *parameterVersion) (parameterVersion, er
 	if v.Type == "" && old != nil {
 		v.Type = old.Type
 	}
+	if old != nil && !in.has("Tier") {
+		v.Tier = old.Tier
+	}
 	limit := 4096
 	if v.Tier == "Advanced" || v.Tier == "Intelligent-Tiering" {
 		limit = 8192
@@ -178,6 +183,14 @@ func checkParameterValue(in params, old *parameterVersion) (parameterVersion, er
 		return v, fail("UnsupportedParameterType", "The parameter type %s is not supported.", v.Type)
 	case v.Value == "":
 		return v, fail("ValidationException", "1 validation error detected: Value '' at 'value' failed to satisfy constraint: Member must have length greater than or equal to 1.")
+	case in.has("Policies"):
+		return v, fail("ValidationException", "The sandbox has no parameter policies.")
+	case nestedParameter.MatchString(v.Value):
+		return v, fail("ValidationException", "Parameter value can't nest another parameter. Do not use \"{{}}\" in the value.")
+	case v.DataType != "text" && v.DataType != "aws:ec2:image" && v.DataType != "aws:ssm:integration":
+		return v, fail("ValidationException", "The following data type is not supported: %s (Data type names are all lowercase.)", v.DataType)
+	case old != nil && old.Tier == "Advanced" && v.Tier == "Standard":
+		return v, fail("ValidationException", "This parameter uses the advanced-parameter tier. You can't downgrade a parameter from the advanced-parameter tier to the standard-parameter tier. If necessary, you can delete the advanced parameter and recreate it as a standard parameter.")
 	case len(v.Value) > limit:
 		return v, fail("ValidationException", "Standard tier parameters support a maximum parameter value of 4096 characters. To create a larger parameter value, upgrade the parameter to use the advanced-parameter tier.")
 	}
@@ -296,10 +309,19 @@ func getParameter(c *call) (obj, error) {
 	return obj{"Parameter": c.showParameter(p, v, selector)}, nil
 }
 
-func getParameters(c *call) (obj, error) {
+// parameterNames are those of a call that takes several.
+func (c *call) parameterNames() ([]string, error) {
 	names := c.In.strs("Names")
 	if len(names) == 0 || len(names) > 10 {
 		return nil, fail("ValidationException", "1 validation error detected: Value at 'names' failed to satisfy constraint: Member must have length between 1 and 10")
+	}
+	return names, nil
+}
+
+func getParameters(c *call) (obj, error) {
+	names, err := c.parameterNames()
+	if err != nil {
+		return nil, err
 	}
 	found, invalid := []obj{}, []string{}
 	for _, name := range names {
@@ -327,8 +349,12 @@ func deleteParameter(c *call) (obj, error) {
 }
 
 func deleteParameters(c *call) (obj, error) {
+	names, err := c.parameterNames()
+	if err != nil {
+		return nil, err
+	}
 	deleted, invalid := []string{}, []string{}
-	for _, name := range c.In.strs("Names") {
+	for _, name := range names {
 		p, _, err := c.parameter(name)
 		if err != nil {
 			invalid = append(invalid, name)
