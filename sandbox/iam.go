@@ -134,6 +134,30 @@ func checkName(field, name string, longest int) error {
 	return nil
 }
 
+// takenName says whether an entity of an account has a name, which "are not
+// distinguished by case" (CreateRole, CreateUser, CreateGroup).
+func takenName[T any](entities map[string]T, name string) bool {
+	if _, taken := entities[name]; taken {
+		return true
+	}
+	for other := range entities {
+		if strings.EqualFold(other, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// required refuses a call that lacks what the operation can't do without.
+func (c *call) required(names ...string) error {
+	for _, n := range names {
+		if !c.In.has(n) {
+			return iamFail("ValidationError", "1 validation error detected: Value null at '%s' failed to satisfy constraint: Member must not be null", strings.ToLower(n[:1])+n[1:])
+		}
+	}
+	return nil
+}
+
 // checkPath gives the path of a new entity.
 func checkPath(in params) (string, error) {
 	path := in.or("Path", "/")
@@ -188,6 +212,9 @@ func listAccountAliases(c *call) (obj, error) {
 }
 
 func createAccountAlias(c *call) (obj, error) {
+	if err := c.required("AccountAlias"); err != nil {
+		return nil, err
+	}
 	c.Account.IAM.Alias = c.In.str("AccountAlias")
 	return nil, nil
 }

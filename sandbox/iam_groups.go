@@ -69,7 +69,7 @@ func createIAMGroup(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Account.IAM.Groups[name] != nil {
+	if takenName(c.Account.IAM.Groups, name) {
 		return nil, iamFail("EntityAlreadyExists", "Group with name %s already exists.", name)
 	}
 	if c.Account.IAM.Groups == nil {

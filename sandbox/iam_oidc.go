@@ -176,6 +176,9 @@ func listOIDC(c *call) (obj, error) {
 
 // deleteOIDC is no error for a provider that isn't there.
 func deleteOIDC(c *call) (obj, error) {
+	if err := c.required("OpenIDConnectProviderArn"); err != nil {
+		return nil, err
+	}
 	delete(c.Account.IAM.OIDC, c.In.str("OpenIDConnectProviderArn"))
 	return nil, nil
 }

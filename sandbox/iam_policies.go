@@ -133,7 +133,7 @@ func createPolicy(c *call) (obj, error) {
 	}
 	arn := "arn:aws:iam::" + c.Account.ID + ":policy" + path + name
 	for _, p := range c.Account.IAM.Policies {
-		if p.Name == name {
+		if strings.EqualFold(p.Name, name) {
 			return nil, iamFail("EntityAlreadyExists", "A policy called %s already exists. Duplicate names are not allowed.", name)
 		}
 	}

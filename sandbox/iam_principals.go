@@ -190,6 +190,9 @@ func (c *call) checkBoundary(arn string) error {
 
 func putBoundary(c *call, p *iamPrincipal) (obj, error) {
 	arn := c.In.str("PermissionsBoundary")
+	if err := c.required("PermissionsBoundary"); err != nil {
+		return nil, err
+	}
 	if err := c.checkBoundary(arn); err != nil {
 		return nil, err
 	}
@@ -206,6 +209,9 @@ func deleteBoundary(c *call, p *iamPrincipal) (obj, error) {
 }
 
 func tagPrincipal(c *call, p *iamPrincipal) (obj, error) {
+	if err := c.required("Tags"); err != nil {
+		return nil, err
+	}
 	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {
 		return nil, err
 	}
@@ -219,6 +225,9 @@ func tagPrincipal(c *call, p *iamPrincipal) (obj, error) {
 }
 
 func untagPrincipal(c *call, p *iamPrincipal) (obj, error) {
+	if err := c.required("TagKeys"); err != nil {
+		return nil, err
+	}
 	for _, k := range c.In.strs("TagKeys") {
 		delete(p.Tags, k)
 	}

@@ -95,7 +95,7 @@ func createRole(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Account.IAM.Roles[name] != nil {
+	if takenName(c.Account.IAM.Roles, name) {
 		return nil, iamFail("EntityAlreadyExists", "Role with name %s already exists.", name)
 	}
 	trust := c.In.str("AssumeRolePolicyDocument")

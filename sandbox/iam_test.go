@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -31,6 +32,8 @@ func TestRoleLifeCycle(t *testing.T) {
 	}
 	_, err = client.CreateRole(ctx, &iam.CreateRoleInput{RoleName: name, AssumeRolePolicyDocument: trust})
 	refused(t, err, "EntityAlreadyExists", "Role with name r already exists.")
+	_, err = client.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String(strings.ToUpper(*name)), AssumeRolePolicyDocument: trust})
+	refused(t, err, "EntityAlreadyExists", "Role with name R already exists.")
 	_, err = client.GetRole(ctx, &iam.GetRoleInput{RoleName: aws.String("none")})
 	refused(t, err, "NoSuchEntity", "The role with name none cannot be found.")
 	_, err = client.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("x"), AssumeRolePolicyDocument: allowing("*")})

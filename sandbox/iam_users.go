@@ -19,10 +19,14 @@ func userOps() map[string]operation {
 	}
 }
 
+// ofCaller are the operations in which the user whose key signed needn't be named.
+var ofCaller = []string{"GetUser", "CreateAccessKey", "ListAccessKeys", "UpdateAccessKey", "DeleteAccessKey", "ListMFADevices",
+	"ListSigningCertificates", "ListServiceSpecificCredentials", "ListSSHPublicKeys"}
+
 // user finds the user that the call names, or whose key signed it.
 func (c *call) user() (*iamUser, error) {
 	name := c.In.str("UserName")
-	if name == "" {
+	if name == "" && slices.Contains(ofCaller, c.Op) {
 		if c.Who.User == "" {
 			return nil, iamFail("ValidationError", "Must specify userName when calling with non-User credentials")
 		}
@@ -54,7 +58,7 @@ func createUser(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Account.IAM.Users[name] != nil {
+	if takenName(c.Account.IAM.Users, name) {
 		return nil, iamFail("EntityAlreadyExists", "User with name %s already exists.", name)
 	}
 	if err := c.checkIAMTags(c.In.list("Tags")); err != nil {

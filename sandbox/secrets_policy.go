@@ -62,6 +62,9 @@ func validateSecretPolicy(c *call) (obj, error) {
 		}
 	}
 	doc, found := c.In.str("ResourcePolicy"), []obj{}
+	if doc == "" {
+		return nil, fail("InvalidParameterException", "You must provide a ResourcePolicy.")
+	}
 	if _, err := c.checkSecretPolicy(doc); err != nil {
 		found = append(found, obj{"CheckName": "RESOURCE_POLICY_SYNTAX", "ErrorMessage": asAPIError(services["secretsmanager"], err).Message})
 	} else if publicPolicy(doc) {

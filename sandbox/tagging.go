@@ -184,6 +184,9 @@ func getTagKeys(c *call) (obj, error) {
 
 func getTagValues(c *call) (obj, error) {
 	key, values := c.In.str("Key"), map[string]bool{}
+	if key == "" {
+		return nil, fail("InvalidParameterException", "1 validation error detected: Value null at 'key' failed to satisfy constraint: Member must not be null")
+	}
 	for _, t := range c.resources(func(taggedResource) bool { return true }) {
 		if v, ok := t.Tags[key]; ok {
 			values[v] = true
