@@ -71,6 +71,16 @@ func TestFirstHop(t *testing.T) {
 	if w.count("AKIDROLE AssumeRole") != 1 {
 		t.Errorf("hop isn't skipped: %v", w.calls)
 	}
+
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDOTHER") // another role of the hub account isn't axle-hub
+	c = w.cloud(t, access)
+	before := w.count("999999999999-axle-hub AssumeRole")
+	if _, err := c.Credentials(context.Background(), dev); err != nil {
+		t.Fatal(err)
+	}
+	if w.count("AKIDOTHER AssumeRole") != 1 || w.count("999999999999-axle-hub AssumeRole") != before+1 {
+		t.Errorf("another role enters the spokes itself: %v", w.calls)
+	}
 }
 
 func TestHopWithoutHub(t *testing.T) {
@@ -167,8 +177,16 @@ func TestRenewal(t *testing.T) {
 	s.mu.Lock()
 	s.until = time.Now()
 	s.mu.Unlock()
-	if _, err := get(); err != nil {
+	last, err := get()
+	if err != nil {
 		t.Errorf("a refusal is remembered for ever: %v", err)
+	}
+	expired := &lease{creds: s.current.Load().creds, number: s.generation()}
+	expired.creds.Expires = time.Now().Add(-time.Second)
+	expired.refresh.Store(time.Now().Add(time.Hour).UnixNano())
+	s.current.Store(expired)
+	if key, err := get(); err != nil || key == last {
+		t.Errorf("expired credentials are used on: %s, %v", key, err)
 	}
 }
 

@@ -106,8 +106,11 @@ func (w *wire) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch action {
 	case "GetCallerIdentity":
 		arn := hubARN
-		if who == "AKIDROLE" {
+		switch who {
+		case "AKIDROLE":
 			arn = "arn:aws:sts::999999999999:assumed-role/axle-hub/dev"
+		case "AKIDOTHER":
+			arn = "arn:aws:sts::999999999999:assumed-role/boss/dev"
 		}
 		fmt.Fprintf(rw, `<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>%s</Arn><UserId>U</UserId><Account>999999999999</Account></GetCallerIdentityResult></GetCallerIdentityResponse>`, arn)
 	case "AssumeRole":
