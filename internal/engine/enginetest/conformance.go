@@ -51,7 +51,9 @@ func Conformance(t *testing.T, d Driver) {
 		{"RolloutWaits", testRolloutWaits},
 		{"RolloutHalts", testRolloutHalts},
 		{"RolloutRollsBack", testRolloutRollsBack},
+		{"RolloutKeepsUnchanged", testRolloutKeepsUnchanged},
 		{"RolloutCrash", testRolloutCrash},
+		{"RolloutCrashMended", testRolloutCrashMended},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d.Within(t, func(t *testing.T) { tt.test(t, d) })

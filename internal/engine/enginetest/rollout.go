@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"testing"
 	"time"
 
@@ -129,6 +130,22 @@ func testRolloutRollsBack(t *testing.T, d Driver) {
 	}
 }
 
+// testRolloutKeepsUnchanged has a target that the unhealthy wave didn't change:
+// there is nothing to put back.
+func testRolloutKeepsUnchanged(t *testing.T, d Driver) {
+	w := NewWorld()
+	r, steps := rollout(true)
+	w.Plans["b1"] = Plan{Change: axle.None}
+	w.Plans["wave/net/2"] = Plan{Fail: &axle.Failure{Code: axle.CodeUnhealthy, Message: "alarm"}}
+	out, err := run(t, d, w, steps, nil, w.rolling(r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b1 := out.Records[2]; b1.Status != axle.Unchanged || w.starts["rollback/b0"] != 1 || w.starts["rollback/b1"] != 0 {
+		t.Errorf("%+v; starts %v", b1, w.starts)
+	}
+}
+
 // testRolloutCrash breaks the journal after each number of records of a run that
 // is rolled back, and resumes it: the end is the same.
 func testRolloutCrash(t *testing.T, d Driver) {
@@ -155,5 +172,42 @@ func testRolloutCrash(t *testing.T, d Driver) {
 		if whole {
 			return
 		}
+	}
+}
+
+// testRolloutCrashMended is the same with a wave that is well when the run is
+// resumed: what the rollbacks had begun to put back is put back, and done again.
+func testRolloutCrashMended(t *testing.T, d Driver) {
+	again := 0
+	for room := 1; ; room++ {
+		w := NewWorld()
+		r, steps := rollout(true)
+		w.Plans["wave/net/2"] = Plan{Fail: &axle.Failure{Code: axle.CodeUnhealthy, Message: "alarm"}}
+		for _, b := range []string{"b0", "b1"} {
+			w.Plans[plan.RollbackStep(b)] = Plan{Checks: 1, Takes: time.Second}
+		}
+		w.Room = room
+		if _, err := run(t, d, w, steps, nil, w.rolling(r)); err == nil {
+			break
+		}
+		w.Room = 0
+		w.Plans["wave/net/2"] = Plan{}
+		before := maps.Clone(w.starts)
+		out, err := run(t, d, w, steps, w.Journal(), w.rolling(r))
+		if err != nil || out.Status != axle.RunSucceeded {
+			t.Errorf("resumed with %d records: %+v, %v", room, out, err)
+		}
+		for _, b := range []string{"b0", "b1"} {
+			if before[plan.RollbackStep(b)] == 0 {
+				continue
+			}
+			again++
+			if w.starts[b] == before[b] {
+				t.Errorf("resumed with %d records: %s was being put back, and isn't done again", room, b)
+			}
+		}
+	}
+	if again == 0 {
+		t.Error("no run broke while it was rolled back")
 	}
 }
