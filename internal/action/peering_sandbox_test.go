@@ -145,6 +145,20 @@ func TestPeeringRouteConflict(t *testing.T) {
 			t.Errorf("%q isn't in %s", want, f.Message)
 		}
 	}
+	// Another project's peering of the same name is somebody else's too; this one's
+	// of an earlier VPC isn't.
+	tagged := func(project, peering string) {
+		t.Helper()
+		tags := []types.Tag{{Key: aws.String(tagProject), Value: &project}, {Key: aws.String(tagPeering), Value: &peering}}
+		if _, err := spoke.CreateTags(context.Background(), &ec2.CreateTagsInput{Resources: []string{other.peering}, Tags: tags}, as); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tagged("theirs", "p")
+	p.fails(t, a, "routes-requester", "RouteConflict")
+	tagged("flights", "p")
+	p.does(t, NewPeeringPreview(w), "routes-requester", axle.Update)
+	tagged("flights", "other")
 	// Once that connection is gone the route leads nowhere, and is turned.
 	if _, err := run(a, other.step("request", true), axle.Inputs{}); err != nil {
 		t.Fatal(err)
