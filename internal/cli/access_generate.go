@@ -36,7 +36,8 @@ reaches resources of another, as a project that axle deploy takes as it is:
 Each statement has this caller, these ARNs and these actions, and both sides are
 written. "axle access advise" says which pattern fits.`,
 		Example: `  axle access generate role --caller arn:aws:iam::111111111111:role/app \
-    --resource arn:aws:dynamodb:eu-west-1:222222222222:table/orders --need read --out access
+    --resource arn:aws:dynamodb:eu-west-1:222222222222:table/orders --need read --out access \
+    --access-role OrganizationAccountAccessRole
   axle deploy -f access/axle.yaml`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
@@ -60,7 +61,7 @@ func (g *generateFlags) common(cmd *cobra.Command) {
 	f.BoolVar(&g.force, "force", false, "overwrite files that exist")
 	f.StringVar(&g.ask.Name, "name", "", "the role's name, and the project's before -role, -policy or -pods (default: access-CALLER-RESOURCE)")
 	f.BoolVar(&g.ask.Fragment, "fragment", false, "only the stacks, for an axle.yaml that exists")
-	f.StringVar(&g.ask.AccessRole, "access-role", "axle-spoke", "access.role of the axle.yaml: the role that deploys")
+	f.StringVar(&g.ask.AccessRole, "access-role", "axle-spoke", "access.role of the axle.yaml: the role that deploys, which must be allowed to make roles and policies")
 	f.StringVar(&g.ask.AccessVia, "access-via", "", "access.via of the axle.yaml: ARN of the first hop")
 }
 

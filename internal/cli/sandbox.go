@@ -37,7 +37,7 @@ CloudFormation, EC2 networking, SNS, SSM parameters, S3, tagging and account API
 for all accounts and regions at one address. Prints the environment variables
 that point an AWS tool at it, and runs until it is stopped.`,
 		Example: `  axle sandbox --accounts 50 > env.sh &
-  . ./env.sh; aws organizations list-accounts
+  sleep 1; . ./env.sh; aws organizations list-accounts
   axle sandbox --org accounts.yaml --stack-seconds 10 --latency 50ms --limits aws
   axle sandbox --faults faults.yaml --seed 7 --unkind`,
 		Args: noArgs,

@@ -63,7 +63,7 @@ gets into a spoke:
 
 --profile is the profile that Axle itself starts from. Without it that is
 AWS_PROFILE, which tools pass on: then it would be dev, and go round in circles.`,
-		Example: "  axle credentials 222222222222\n  AWS_PROFILE=dev aws s3 ls",
+		Example: "  axle credentials 222222222222\n  AWS_PROFILE=dev aws cloudformation list-stacks",
 		Args:    exactArg("an account's id or name"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := a.startFrom(profile); err != nil {
