@@ -36,8 +36,9 @@ func TestNamesUnderConditions(t *testing.T) {
 		"join": `!Join ["-", [shop, !If [C, prod, dev], orders]]`,
 		"sub":  `!Sub ["shop-${Stage}-orders", {Stage: !If [C, prod, dev]}]`,
 		"if":   `!If [C, shop-prod-orders, shop-dev-orders]`,
+		"ifs":  `!If [D, !If [C, shop-prod-orders, shop-dev-orders], shop-prod-orders]`,
 	} {
-		body := "Parameters: {P: {Type: String}}\nConditions: {C: !Equals [!Ref P, x]}\nResources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: " + value + "}}\n"
+		body := "Parameters: {P: {Type: String}}\nConditions: {C: !Equals [!Ref P, x], D: !Equals [!Ref P, y]}\nResources:\n  Q: {Type: AWS::SQS::Queue, Properties: {QueueName: " + value + "}}\n"
 		g := &Group{Partition: "aws", Accounts: []string{"111111111111"}, Stacks: []Stack{{Name: "app", Template: parsed(t, body), Regions: []string{"eu-west-1"}}}}
 		list := For(Deploy, g, nil).Statements
 		for queue, want := range map[string]bool{"shop-prod-orders": true, "shop-dev-orders": true, "shop-prod-other": false, "app-Q-ABC": false} {

@@ -226,7 +226,10 @@ func (r *resolver) choose(arg *yaml.Node, depth int) *Node {
 		return nil
 	}
 	out := *then
-	out.Known, out.Else, out.Optional = false, other, other == nil || then.Optional || other.Optional
+	if other != nil {
+		out = *either(then, other) // behind the branches that it has by itself
+	}
+	out.Known, out.Optional = false, other == nil || then.Optional || other.Optional
 	return &out
 }
 

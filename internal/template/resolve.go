@@ -225,12 +225,12 @@ func (r *resolver) list(items []*yaml.Node, pos diag.Pos, depth int) *Node {
 		if v == nil {
 			continue
 		}
-		out.Items = append(out.Items, v)
 		out.Known = out.Known && v.Known
 		out.branched = out.branched || v.Else != nil || v.Optional
-		if v.Else != nil {
-			out.Items = append(out.Items, v.Else)
-			v.Else = nil
+		for v != nil { // each branch is an item
+			one := *v
+			v, one.Else = v.Else, nil
+			out.Items = append(out.Items, &one)
 		}
 	}
 	return out

@@ -38,6 +38,7 @@ Conditions:
   Here: !Equals [!Ref AWS::Region, eu-west-1]
   There: !Not [!Condition Here]
   Who: !Equals [!Ref Open, x]
+  Other: !Equals [!Ref Open, y]
 Resources:
   Role: {Type: AWS::IAM::Role, Properties: {RoleName: app, Path: /team/}}
   Made: {Type: AWS::IAM::Role, Properties: {}}
@@ -67,24 +68,25 @@ Resources:
 		`!Ref Parameter`:                       `"/a/b"`,
 		`!Join ["", [a, !Ref Plain]]`:          `"aplain"`,
 		`!Join ["-", [a, !If [Who, b, c], d]]`: `"a-${Fn::If}-d" unknown`,
-		`!Join ["-", [a, !If [Who, b, !Ref AWS::NoValue]]]`: `"${Fn::Join}" unknown`,
-		`!Join ["-", !If [Who, [a], [b]]]`:                  `"${Fn::Join}" unknown`,
-		`!Sub ["${x}-d", {x: !If [Who, b, c]}]`:             `"${Fn::If}-d" unknown`,
-		`!Select [1, [!If [Who, b, c], d]]`:                 `"${Fn::Select}" unknown`,
-		`!Select [0, !If [Who, [b], [c]]]`:                  `"${Fn::Select}" unknown`,
-		`!Select [1, !Ref Ids]`:                             `"333333333333"`,
-		`!Split ["-", "a-b"]`:                               `["a","b"]`,
-		`!FindInMap [M, !Ref AWS::Region, net]`:             `"10.1"`,
-		`!FindInMap [M, !Ref Open, net]`:                    `"${Fn::FindInMap}" unknown`,
-		`!If [Here, a, b]`:                                  `"a"`,
-		`!If [There, a, !Ref AWS::NoValue]`:                 `null`,
-		`[x, !If [Who, a, b]]`:                              `["x","a","b"] unknown`,
-		`!If [Who, a, b]`:                                   `"a" unknown`,
-		`{n: 3, b: true, s: "3"}`:                           `{"n":3,"b":true,"s":"3"}`,
-		`!ImportValue vpc`:                                  `"${Fn::ImportValue:vpc}" unknown`,
-		`"{{resolve:ssm:/x}}"`:                              `"{{resolve:ssm:/x}}" unknown`,
-		`{Fn::Sub: "${Role.Arn}"}`:                          `"arn:aws:iam::222222222222:role/team/app"`,
-		`!ToJsonString {a: !Ref Plain}`:                     `"{\"a\":\"plain\"}"`,
+		`!Join ["-", [a, !If [Who, b, !Ref AWS::NoValue]]]`:    `"${Fn::Join}" unknown`,
+		`!Join ["-", !If [Who, [a], [b]]]`:                     `"${Fn::Join}" unknown`,
+		`!Sub ["${x}-d", {x: !If [Who, b, c]}]`:                `"${Fn::If}-d" unknown`,
+		`!Select [1, [!If [Who, b, c], d]]`:                    `"${Fn::Select}" unknown`,
+		`!Select [0, !If [Who, [b], [c]]]`:                     `"${Fn::Select}" unknown`,
+		`!Select [1, !Ref Ids]`:                                `"333333333333"`,
+		`!Split ["-", "a-b"]`:                                  `["a","b"]`,
+		`!FindInMap [M, !Ref AWS::Region, net]`:                `"10.1"`,
+		`!FindInMap [M, !Ref Open, net]`:                       `"${Fn::FindInMap}" unknown`,
+		`!If [Here, a, b]`:                                     `"a"`,
+		`!If [There, a, !Ref AWS::NoValue]`:                    `null`,
+		`[x, !If [Who, a, b]]`:                                 `["x","a","b"] unknown`,
+		`[!If [Who, !If [Other, a, b], !If [Other, c, d]], e]`: `["a","b","c","d","e"] unknown`,
+		`!If [Who, a, b]`:                                      `"a" unknown`,
+		`{n: 3, b: true, s: "3"}`:                              `{"n":3,"b":true,"s":"3"}`,
+		`!ImportValue vpc`:                                     `"${Fn::ImportValue:vpc}" unknown`,
+		`"{{resolve:ssm:/x}}"`:                                 `"{{resolve:ssm:/x}}" unknown`,
+		`{Fn::Sub: "${Role.Arn}"}`:                             `"arn:aws:iam::222222222222:role/team/app"`,
+		`!ToJsonString {a: !Ref Plain}`:                        `"{\"a\":\"plain\"}"`,
 	} {
 		p := resolved(t, here, head+value).Properties.Get("P")
 		got := string(p.JSON())
