@@ -225,14 +225,14 @@ func (s *statement) strangers() (principal, bool) {
 // build reads the statements out of the document's tree.
 func (d *document) build() *document {
 	d.version = d.node.Get("Version")
-	for _, n := range d.node.Get("Statement").List() {
+	for _, n := range every(d.node.Get("Statement")) {
 		if n.Kind != template.MapNode {
 			continue
 		}
 		s := &statement{doc: d, node: n, allow: n.Get("Effect").Str() == "Allow",
 			notAction: n.Get("NotAction"), notRes: n.Get("NotResource"), notPrinc: n.Get("NotPrincipal")}
-		s.actions = append(n.Get("Action").List(), s.notAction.List()...)
-		s.resources = append(n.Get("Resource").List(), s.notRes.List()...)
+		s.actions = append(every(n.Get("Action")), every(s.notAction)...)
+		s.resources = append(every(n.Get("Resource")), every(s.notRes)...)
 		for _, from := range []*template.Node{n.Get("Principal"), s.notPrinc} {
 			s.principals = append(s.principals, principalsOf(from)...)
 		}
@@ -242,18 +242,26 @@ func (d *document) build() *document {
 	return d
 }
 
+// every lists the items of a value, in all branches of conditions that aren't known.
+func every(n *template.Node) []*template.Node {
+	var out []*template.Node
+	for ; n != nil; n = n.Else {
+		out = append(out, n.List()...)
+	}
+	return out
+}
+
 func principalsOf(n *template.Node) []principal {
-	if n == nil {
-		return nil
-	}
-	if n.Kind == template.ScalarNode {
-		return []principal{{"AWS", n}}
-	}
 	var out []principal
-	for _, k := range n.Keys {
-		for _, v := range k.Value.List() {
-			if v.Kind == template.ScalarNode {
-				out = append(out, principal{k.Name, v})
+	for ; n != nil; n = n.Else {
+		if n.Kind == template.ScalarNode {
+			out = append(out, principal{"AWS", n})
+		}
+		for _, k := range n.Keys {
+			for _, v := range every(k.Value) {
+				if v.Kind == template.ScalarNode {
+					out = append(out, principal{k.Name, v})
+				}
 			}
 		}
 	}

@@ -62,7 +62,7 @@ var inlineTypes = []string{"AWS::IAM::Role", "AWS::IAM::User", "AWS::IAM::Group"
 func (u *unit) documentsOf(d *template.Declared) []*document {
 	var out []*document
 	seen := map[*template.Node]bool{}
-	add := func(n *template.Node, kind policy.Kind, service, name string) {
+	one := func(n *template.Node, kind policy.Kind, service, name string) {
 		if n == nil || seen[n] {
 			return
 		}
@@ -78,6 +78,11 @@ func (u *unit) documentsOf(d *template.Declared) []*document {
 			doc.service = doc.serviceOf()
 		}
 		out = append(out, doc)
+	}
+	add := func(n *template.Node, kind policy.Kind, service, name string) {
+		for ; n != nil; n = n.Else { // what a condition chooses, too
+			one(n, kind, service, name)
+		}
 	}
 	short := d.Type[strings.LastIndex(d.Type, ":")+1:]
 	list := carriers[d.Type]

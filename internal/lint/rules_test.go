@@ -229,6 +229,48 @@ func TestHub(t *testing.T) {
 	}
 }
 
+// TestBranches: what a condition chooses that isn't known may be any of its branches.
+func TestBranches(t *testing.T) {
+	const text = `Parameters: {P: {Type: String}}
+Conditions: {C: !Equals [!Ref P, x]}
+Resources:
+  Value:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {AWS: !If [C, "111111111111", "*"]}}]}
+  Element:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: {Version: "2012-10-17", Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: !If [C, {AWS: "111111111111"}, "*"]}]}
+  Statements:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument:
+        Version: "2012-10-17"
+        Statement: !If [C, [{Effect: Allow, Action: sts:AssumeRole, Principal: {AWS: "111111111111"}}], [{Effect: Allow, Action: sts:AssumeRole, Principal: "*"}]]
+  Document:
+    Type: AWS::IAM::Role
+    Properties:
+      AssumeRolePolicyDocument: !If
+        - C
+        - {Version: "2012-10-17", Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {AWS: "111111111111"}}]}
+        - {Version: "2012-10-17", Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: "*"}]}
+`
+	tmpl, _, _, problems := Read("t.yaml", []byte(text))
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	var lines []int
+	for _, f := range Check(Input{Sources: []Source{{Template: tmpl}}}) {
+		if f.Rule == "AX014" {
+			lines = append(lines, f.Pos.Line)
+		}
+	}
+	if !slices.Equal(lines, []int{7, 11, 17, 23}) {
+		t.Errorf("everybody is let in by lines %v", lines)
+	}
+}
+
 // TestSuppressedInTemplate: the template's own metadata holds for all of it.
 func TestSuppressedInTemplate(t *testing.T) {
 	const text = `Metadata: {axle: {ignore: [{rule: ax048, reason: the topics come later}]}}
