@@ -69,8 +69,15 @@ func (a *App) writeProject(w *control.Work) error {
 		return fmt.Errorf("find the folder of %s: %w", a.flags.file, err)
 	}
 	org := w.Organization()
+	hub := guessHub(org)
+	name := "its id"
+	for _, account := range org.Accounts {
+		if account.ID == hub && account.Name != "" {
+			name = strings.Join(strings.Fields(account.Name), " ")
+		}
+	}
 	body := strings.NewReplacer("<schema>", ".axle/axle.schema.json", "<name>", projectName(filepath.Base(dir)),
-		"<accounts>", fmt.Sprint(len(org.Accounts)), "<hub>", guessHub(org), "<region>", w.Region(), "<ou>", guessOU(org)).Replace(initFrame)
+		"<accounts>", fmt.Sprint(len(org.Accounts)), "<hub>", hub, "<hubname>", name, "<region>", w.Region(), "<ou>", guessOU(org)).Replace(initFrame)
 	if err := os.MkdirAll(filepath.Join(dir, ".axle"), 0o700); err != nil {
 		return fmt.Errorf("make the folder for the schema: %w", err)
 	}
