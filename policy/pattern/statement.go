@@ -2,6 +2,7 @@ package pattern
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 
 	"axle/policy"
@@ -144,11 +145,11 @@ func uniqueSID(before []statement, name string) string {
 	taken := func(s string) bool {
 		return slices.ContainsFunc(before, func(o statement) bool { return o.sid == s })
 	}
-	for candidate, n := name, '2'; ; n++ {
+	for candidate, n := name, 2; ; n++ {
 		if !taken(candidate) {
 			return candidate
 		}
-		candidate = name + string(n)
+		candidate = name + strconv.Itoa(n)
 	}
 }
 

@@ -179,3 +179,19 @@ func TestYAML(t *testing.T) {
 		t.Errorf("got %s\nwant %s\n%s", text, want, m.yaml())
 	}
 }
+
+// A dozen keys have a dozen statements, whose Sids IAM takes.
+func TestManyKeys(t *testing.T) {
+	ask := Ask{Pattern: Role, Caller: "arn:aws:iam::111111111111:role/app", CallerExists: true, Needs: []string{"read"}, ResourceAccount: "222222222222", Region: "eu-west-1"}
+	for i := range 12 {
+		ask.Resources = append(ask.Resources, fmt.Sprintf("arn:aws:s3:::bucket%d", i))
+		ask.KMSKeys = append(ask.KMSKeys, fmt.Sprintf("arn:aws:kms:eu-west-1:222222222222:key/00000000-0000-0000-0000-0000000000%02d", i))
+	}
+	b, err := Generate(ask)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := strings.Join(inTemplates(t, b), "\n"); !strings.Contains(text, `"UseKey12"`) || strings.Contains(text, "UseKey:") {
+		t.Errorf("the keys' statements in %s", text)
+	}
+}
