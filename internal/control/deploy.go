@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"axle"
-	"axle/internal/config"
 	"axle/internal/diag"
 	"axle/internal/engine"
 	"axle/internal/plan"
@@ -189,18 +188,11 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 		return nil, nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	project, _ := config.Load(o.File, "") // its mistakes are Open's to report
-	run, body, err := findRun(ctx, db, id, project.Name.Value, true)
+	run, body, err := findRun(ctx, db, id, ownProject(o), true)
 	if err != nil {
 		return nil, nil, err
 	}
-	if run.Status == axle.RunPrepared {
-		return nil, nil, &axle.Failure{Code: "Prepared", Message: fmt.Sprintf("run %s is prepared, and hasn't begun", run.ID), Hint: "axle execute " + run.ID + " carries it out", Blocked: true}
-	}
-	if run.Status == axle.RunCancelled {
-		return nil, nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s was cancelled: it isn't resumed", run.ID), Hint: "axle deploy plans anew", Blocked: true}
-	}
-	if err := otherEnv(o, &run); err != nil {
+	if err := errors.Join(refuseResume(&run), otherEnv(o, &run)); err != nil {
 		return nil, nil, err
 	}
 	o.Env, o.run = run.Env, run.ID
@@ -228,6 +220,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 		return nil, w, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
+	if err := lookAgain(ctx, db, &run, id == "" || id == "latest", refuseResume); err != nil {
+		return nil, w, err
+	}
 	records, err := db.Records(ctx, run.ID)
 	if err != nil {
 		return nil, w, fmt.Errorf("read the records of run %s: %w", run.ID, err)
@@ -238,6 +233,45 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	}
 	done, err := w.drive(ctx, db, run, p, records, watch, stop)
 	return done, w, err
+}
+
+func refuseResume(run *axle.Run) error {
+	switch run.Status {
+	case axle.RunPrepared:
+		return &axle.Failure{Code: "Prepared", Message: fmt.Sprintf("run %s is prepared, and hasn't begun", run.ID), Hint: "axle execute " + run.ID + " carries it out", Blocked: true}
+	case axle.RunCancelled:
+		return &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s was cancelled: it isn't resumed", run.ID), Hint: "axle deploy plans anew", Blocked: true}
+	}
+	return nil
+}
+
+func refuseOver(run *axle.Run) error {
+	if run.Status != axle.RunSucceeded && run.Status != axle.RunCancelled {
+		return nil
+	}
+	return &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s is over: %s", run.ID, run.Status), Hint: "axle plan shows what there is to do now", Blocked: true}
+}
+
+// lookAgain looks at a run once more, now that its project is locked: since it was
+// found it may have been carried out or given up elsewhere. One that was found as
+// the latest must still be that.
+func lookAgain(ctx context.Context, db store.Store, run *axle.Run, latest bool, refuse func(*axle.Run) error) error {
+	now, _, err := db.Run(ctx, run.ID)
+	if err != nil {
+		return fmt.Errorf("read run %s: %w", run.ID, err)
+	}
+	if err := refuse(&now); err != nil || !latest {
+		return err
+	}
+	runs, err := db.Runs(ctx, run.Project, 1)
+	if err != nil {
+		return fmt.Errorf("look for the latest run: %w", err)
+	}
+	if runs[0].ID == run.ID {
+		return nil
+	}
+	return &axle.Failure{Code: "RunOvertaken", Blocked: true, Message: fmt.Sprintf("run %s isn't the latest any more: %s %s has come meanwhile", run.ID, runs[0].Command, runs[0].ID),
+		Hint: "axle show " + runs[0].ID + " tells what it did; run " + run.ID + " goes on only by its name, with what was planned then"}
 }
 
 // otherEnv refuses an environment that isn't the run's: a run goes on in its own.
@@ -383,16 +417,19 @@ func Cancel(ctx context.Context, o Options, id string) (*Done, error) {
 		return nil, noRun(err, id, true)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, scope(o), true)
+	run, body, err := findRun(ctx, db, id, ownProject(o), true)
 	if err != nil {
 		return nil, err
 	}
-	if run.Status == axle.RunSucceeded || run.Status == axle.RunCancelled {
-		return nil, &axle.Failure{Code: "RunOver", Message: fmt.Sprintf("run %s is over: %s", run.ID, run.Status), Blocked: true}
+	if err := refuseOver(&run); err != nil {
+		return nil, err
 	}
 	unlock, err := db.Lock(ctx, run.Project, holder(run.ID))
 	if err != nil {
 		return nil, lockedFailure(err)
+	}
+	if err := lookAgain(ctx, db, &run, id == "latest", refuseOver); err != nil {
+		return nil, errors.Join(err, unlock())
 	}
 	var left []string
 	if run.Command == commandExecute {

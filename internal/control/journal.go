@@ -134,6 +134,15 @@ func scope(o Options) string {
 	return ""
 }
 
+// ownProject is the project whose latest run is meant when one is acted on; empty
+// when there is no axle.yaml that names it.
+func ownProject(o Options) string {
+	if project, _ := config.Load(o.File, ""); project != nil { // its mistakes are others' to report
+		return project.Name.Value
+	}
+	return ""
+}
+
 // lastRunFile is written when a run of a shared journal was at work from here:
 // what was read of accounts before isn't believed any more.
 const lastRunFile = "last-run"

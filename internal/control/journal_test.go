@@ -5,6 +5,7 @@ package control
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"axle"
 	"axle/internal/engine"
+	"axle/internal/plan"
 	"axle/internal/store"
 	"axle/internal/store/storetest"
 
@@ -216,6 +218,87 @@ func (r *robbed) Append(ctx context.Context, run string, records []axle.Record) 
 	}
 	r.mu.Unlock()
 	return r.Store.Append(ctx, run, records)
+}
+
+// overtaken is a journal in which something happens between a look at a run and
+// its lock.
+type overtaken struct {
+	store.Store
+	meanwhile func(store.Store)
+}
+
+func (o *overtaken) Lock(ctx context.Context, project string, by axle.Holder) (func() error, error) {
+	if o.meanwhile != nil {
+		o.meanwhile(o.Store)
+		o.meanwhile = nil
+	}
+	return o.Store.Lock(ctx, project, by)
+}
+
+// A run that was given up, or that another has followed, while somebody was about to
+// go on with it isn't gone on with; one that has ended isn't given up.
+func TestOvertakenBeforeTheLock(t *testing.T) {
+	u := newUniverse(t, netAccounts(1))
+	w, err := u.world("", network)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	change := func(status axle.RunStatus) func(store.Store) {
+		return func(db store.Store) {
+			if err := db.FinishRun(t.Context(), "r1", status, time.Now()); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	follow := func(db store.Store) {
+		if err := db.CreateRun(t.Context(), axle.Run{ID: "r2", Project: "net", Command: "deploy", Status: axle.RunSucceeded}, nil); err != nil {
+			t.Error(err)
+		}
+	}
+	resume := func(ctx context.Context, o Options, id string) error {
+		_, _, err := Resume(ctx, o, id, nil, nil)
+		return err
+	}
+	giveUp := func(ctx context.Context, o Options, id string) error {
+		_, err := Cancel(ctx, o, id)
+		return err
+	}
+	for _, tt := range []struct {
+		name, id  string
+		meanwhile func(store.Store)
+		do        func(context.Context, Options, string) error
+		code      string
+	}{
+		{"resumed, cancelled", "r1", change(axle.RunCancelled), resume, "RunOver"},
+		{"latest resumed, followed", "", follow, resume, "RunOvertaken"},
+		{"named resumed, followed", "r1", follow, resume, ""},
+		{"cancelled, succeeded", "r1", change(axle.RunSucceeded), giveUp, "RunOver"},
+	} {
+		err := w.live(&process{}, func(ctx context.Context, o Options) error {
+			if err := os.Remove(filepath.Join(stateDir(w.file), "axle.db")); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			db, err := openStore(ctx, o)
+			if err != nil {
+				return err
+			}
+			defer db.Close()
+			body, err := (&plan.Plan{Project: "net", Command: "deploy"}).Encode()
+			if err == nil {
+				err = db.CreateRun(ctx, axle.Run{ID: "r1", Project: "net", Command: "deploy", Status: axle.RunInterrupted}, body)
+			}
+			if err != nil {
+				return err
+			}
+			o.wrap = func(s store.Store) store.Store { return &overtaken{s, tt.meanwhile} }
+			return tt.do(ctx, o, tt.id)
+		})
+		var f *axle.Failure
+		if errors.As(err, &f); tt.code == "" && err != nil || tt.code != "" && (f == nil || f.Code != tt.code || f.Hint == "") {
+			t.Errorf("%s: %v", tt.name, err)
+		}
+	}
 }
 
 // Who finds the lock of a run that may be dead is told when it would be free; one

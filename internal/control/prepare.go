@@ -201,7 +201,7 @@ func Execute(ctx context.Context, o Options, id string, watch Watch, stop <-chan
 		return nil, nil, noRun(err, id, false)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, "", false)
+	run, body, err := findRun(ctx, db, id, ownProject(o), false)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -212,8 +212,8 @@ func Execute(ctx context.Context, o Options, id string, watch Watch, stop <-chan
 	switch {
 	case run.Command != commandExecute:
 		return nil, nil, &axle.Failure{Code: "NotPrepared", Blocked: true, Message: fmt.Sprintf("run %s is a %s: it has prepared nothing", run.ID, run.Command), Hint: "axle plan --prepare makes one that can be executed"}
-	case run.Status == axle.RunSucceeded || run.Status == axle.RunCancelled:
-		return nil, nil, &axle.Failure{Code: "RunOver", Blocked: true, Message: fmt.Sprintf("run %s is over: %s", run.ID, run.Status), Hint: "axle plan --prepare prepares anew"}
+	case refuseOver(&run) != nil:
+		return nil, nil, refuseOver(&run)
 	case run.Status == axle.RunPrepared && time.Now().After(p.Expires):
 		return nil, nil, &axle.Failure{Code: "PlanExpired", Blocked: true, Message: fmt.Sprintf("run %s was prepared until %s", run.ID, p.Expires.Format(time.RFC3339)), Hint: "axle plan --prepare prepares anew, and removes its change sets"}
 	}
@@ -226,6 +226,9 @@ func Execute(ctx context.Context, o Options, id string, watch Watch, stop <-chan
 		return nil, w, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
+	if err := lookAgain(ctx, db, &run, false, refuseOver); err != nil {
+		return nil, w, err
+	}
 	records, err := db.Records(ctx, run.ID)
 	if err != nil {
 		return nil, w, fmt.Errorf("read the records of run %s: %w", run.ID, err)

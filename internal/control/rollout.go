@@ -193,7 +193,7 @@ func Approve(ctx context.Context, o Options, id, wave string) (*Done, error) {
 		return nil, noRun(err, id, false)
 	}
 	defer db.Close()
-	run, body, err := findRun(ctx, db, id, "", false)
+	run, body, err := findRun(ctx, db, id, ownProject(o), false)
 	if err != nil {
 		return nil, err
 	}
