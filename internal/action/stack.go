@@ -273,9 +273,23 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 		p, err = a.checkDelete(inner, step, ph)
 	}
 	if err != nil && inner.Err() != nil && ctx.Err() == nil { // nothing yet
-		return axle.Progress{Token: token}, nil
+		return axle.Progress{Token: token, Result: axle.Result{Note: a.trouble(step, ph.op.StackID)}}, nil
 	}
 	return p, explain(step, err)
+}
+
+// trouble says, while a stack is waited for, that it can't be looked at; "" when it
+// can.
+func (a *Stack) trouble(step *axle.Step, stackID string) string {
+	err := a.driver.Trouble(stackID)
+	if err == nil {
+		return ""
+	}
+	why := err.Error()
+	if f, ok := errors.AsType[*axle.Failure](explain(step, err)); ok {
+		why = strings.TrimSuffix(f.Code+": "+f.Hint, ": ")
+	}
+	return "its state can't be read for now, and is asked for again (" + why + ")"
 }
 
 // checkWait waits for somebody else's operation, after which the step begins

@@ -62,6 +62,7 @@ type operation struct {
 	fails int           // looks in a row that were throttled or didn't get through
 	until time.Time     // no look before, after such a failure
 	since time.Time     // of the first of those failures
+	why   error         // of the last of them, or of a list's; nil when the last look got through
 	// moving: it was seen under way, so that a status at rest is its end and
 	// not a stale answer from before.
 	moving bool
@@ -251,6 +252,7 @@ func (p *poller) looked(pr *pair, w *watch, err error) error {
 	if now.Sub(op.since) > patience {
 		return fmt.Errorf("watch stack %s: %w", baseName(w.id), err)
 	}
+	op.why = err
 	op.until = now.Add(min(time.Second<<min(op.fails, 5), longestBackoff))
 	op.fails++
 	return nil
@@ -260,7 +262,7 @@ func (p *poller) looked(pr *pair, w *watch, err error) error {
 func (op *operation) seen(now time.Time) {
 	op.looks++
 	op.last = now.Sub(op.start)
-	op.fails, op.until = 0, time.Time{}
+	op.fails, op.until, op.why = 0, time.Time{}, nil
 }
 
 // tend decides when to look, for all who wait in the pair, until own is to
@@ -337,6 +339,9 @@ func (p *poller) turn(ctx context.Context, t axle.Target, pr *pair) {
 	switch {
 	case err != nil && transient(err):
 		pr.slow = min(max(2*pr.slow, time.Second), longestBackoff)
+		for w := range pr.watches {
+			w.op.why = err
+		}
 		return
 	case err != nil:
 		pr.noList = ctx.Err() == nil

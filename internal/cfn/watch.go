@@ -85,6 +85,17 @@ func (d *Driver) Await(ctx context.Context, t axle.Target, op Operation) (*Stack
 	})
 }
 
+// Trouble is why the last look at a stack that is waited for didn't get through;
+// nil when it did.
+func (d *Driver) Trouble(stackID string) error {
+	d.poll.mu.Lock()
+	defer d.poll.mu.Unlock()
+	if op := d.poll.ops[stackID]; op != nil {
+		return op.why
+	}
+	return nil
+}
+
 // Settle waits until nothing is happening to a stack any more, whoever began it.
 func (d *Driver) Settle(ctx context.Context, t axle.Target, stackID string) (*Stack, error) {
 	// Others' operations teach nothing about each other.
