@@ -215,7 +215,7 @@ func halves(list []Statement, limit int) []Statement {
 			out = append(out, s)
 			continue
 		}
-		b.Sid += "b"
+		a.Sid, b.Sid = s.Sid+"a", s.Sid+"b" // both, or halves of halves would share one
 		out = append(out, halves([]Statement{a, b}, limit)...)
 	}
 	return out

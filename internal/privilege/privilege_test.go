@@ -2,6 +2,7 @@ package privilege
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -228,6 +229,26 @@ func TestSplitKeepsAllWithinIAMsLimits(t *testing.T) {
 	}
 	if len(parts) < 2 || total != count(list) {
 		t.Errorf("%d policies with %d of %d permissions", len(parts), total, count(list))
+	}
+}
+
+// The parts of a statement that is divided twice have Sids of their own: two of
+// them may come into one policy.
+func TestSplitSids(t *testing.T) {
+	var resources []string
+	for i, length := range []int{65, 30, 30, 65} {
+		for k := range 60 {
+			resources = append(resources, fmt.Sprintf("arn:aws:s3:::%d-%02d-%s", i, k, strings.Repeat("x", length-16)))
+		}
+	}
+	for _, part := range Split([]Statement{{Sid: "S3", Actions: []string{"s3:GetObject"}, Resources: resources}}, MaxManaged) {
+		p, err := policy.Parse(Document(part))
+		if err == nil {
+			err = p.Check(policy.IdentityPolicy)
+		}
+		if err != nil {
+			t.Errorf("%v in %s", err, Document(part))
+		}
 	}
 }
 
