@@ -245,7 +245,9 @@ func (r *reader) pairs(out *node, n *yaml.Node, depth int) {
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := r.node(n.Content[i], depth+1), r.node(n.Content[i+1], depth+1)
 		if key.kind != scalar || key.bad {
-			r.Add(key.pos, "", "a key must be text")
+			if !r.full { // else what is wrong is told already
+				r.Add(key.pos, "", "a key must be text")
+			}
 			continue
 		}
 		if key.tag == "!!merge" {

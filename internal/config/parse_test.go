@@ -273,6 +273,7 @@ func TestMistakes(t *testing.T) {
 		{"name: !x y", []string{"1:7: YAML tag !x has no meaning here"}},
 		{"name: a\n<<: 1", []string{"2:5: only a mapping can be merged"}},
 		{"name: a\nvars: {x: &a [*a]}", []string{"2:15: the file is nested too deep"}},
+		{"name: a\nvars: " + strings.Repeat("{a: ", 200) + "1" + strings.Repeat("}", 200), []string{"2:260: the file is nested too deep"}},
 		{"name: a\npipelines: {}\ntagging:\n", []string{`2:1: "pipelines" isn't available`, `3:1: "tagging" isn't available`}},
 		{"name: a\nzzzzzzzzzzzzzzzzzzz: 1", []string{"2:1: unknown key \"zzzzzzzzzzzzzzzzzzz\" in axle.yaml | the keys are name, organization"}},
 		{"name: a\norganization: {source: azure}", []string{`2:24: organization.source: "azure" is not a source of accounts | ssm:/axle/accounts`}},
