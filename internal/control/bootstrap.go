@@ -306,10 +306,14 @@ func (w *Work) entry(ctx context.Context, role string) (*cloud.Cloud, error) {
 }
 
 // explainEntry says what to do about accounts that couldn't be entered: the
-// roles to enter them with are what bootstrap would have made.
+// roles to enter them with are what bootstrap would have made. A role that is
+// there already is another project's: their stacks are named after the roles.
 func (b *Bootstrap) explainEntry(records []axle.Record) {
 	by := "bootstrap was called by " + principalARN(b.id)
 	for _, r := range records {
+		if r.Failure != nil && r.Failure.Code == "NotOurs" {
+			r.Failure.Hint = "what bootstrap makes is one project's alone: give this one's access.role and access.via (and its store) other names in axle.yaml"
+		}
 		if r.Failure == nil || !strings.HasSuffix(r.Failure.Resource, "/"+b.entry) {
 			continue
 		}
