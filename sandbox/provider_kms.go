@@ -14,8 +14,8 @@ func kmsProviders() map[string]provider {
 func keyProvider() provider {
 	return provider{
 		properties: map[string]property{"BypassPolicyLockoutSafetyCheck": mutable, "Description": mutable, "Enabled": mutable,
-			"EnableKeyRotation": mutable, "KeyPolicy": mutable, "KeySpec": replaces, "KeyUsage": replaces, "MultiRegion": replaces,
-			"Origin": replaces, "PendingWindowInDays": mutable, "RotationPeriodInDays": mutable, "Tags": mutable},
+			"EnableKeyRotation": mutable, "KeyPolicy": mutable, "KeySpec": mayReplace, "KeyUsage": mayReplace, "MultiRegion": mayReplace,
+			"Origin": mayReplace, "PendingWindowInDays": mutable, "RotationPeriodInDays": mutable, "Tags": mutable},
 		attributes: []string{"Arn", "KeyId"},
 		tags:       "Tags",
 		create:     createKeyResource,
@@ -87,6 +87,9 @@ func createKeyResource(rc *resourceCall) (string, map[string]any, error) {
 // refused for one that is off.
 func updateKeyResource(rc *resourceCall) (map[string]any, error) {
 	id, was, now := rc.PhysicalID, rc.OldProps, rc.Props
+	if err := rc.sameKey(id); err != nil {
+		return nil, err
+	}
 	type step struct {
 		needed bool
 		op     string
@@ -95,7 +98,6 @@ func updateKeyResource(rc *resourceCall) (map[string]any, error) {
 	on := rotation(now)
 	rotates, rotated := on != nil, rotation(was) != nil
 	steps := []step{
-		{true, "DescribeKey", nil},
 		{enabled(now) && !enabled(was), "EnableKey", nil},
 		{rotates && (!rotated || now.str("RotationPeriodInDays") != was.str("RotationPeriodInDays")), "EnableKeyRotation", on},
 		{!rotates && rotated, "DisableKeyRotation", nil},
@@ -130,6 +132,23 @@ func updateKeyResource(rc *resourceCall) (map[string]any, error) {
 	attrs := map[string]any{"Arn": rc.OldAttrs["Arn"], "KeyId": rc.OldAttrs["KeyId"]}
 	rc.noteTags(attrs)
 	return attrs, nil
+}
+
+// sameKey refuses another kind of key: "If you change the value of the KeySpec,
+// KeyUsage, Origin, or MultiRegion properties of an existing KMS key, the update
+// request fails" (AWS::KMS::Key).
+func (rc *resourceCall) sameKey(id string) error {
+	out, err := rc.do("kms", "DescribeKey", params{"KeyId": id})
+	if err != nil {
+		return err
+	}
+	is, _ := out["KeyMetadata"].(obj)
+	for _, fixed := range [][2]string{{"KeySpec", "SYMMETRIC_DEFAULT"}, {"KeyUsage", "ENCRYPT_DECRYPT"}, {"MultiRegion", "false"}, {"Origin", "AWS_KMS"}} {
+		if rc.Props.or(fixed[0], fixed[1]) != text(is[fixed[0]]) {
+			return &resourceError{Service: "kms", Err: fail("ValidationException", "You cannot change the %s property of an existing KMS key", fixed[0])}
+		}
+	}
+	return nil
 }
 
 func removeKeyResource(rc *resourceCall) error {

@@ -133,3 +133,23 @@ func TestKMSDynamoDBProviders(t *testing.T) {
 		t.Error("no event says what wasn't allowed")
 	}
 }
+
+// What can't be changed of a key isn't changed by making another one: that would
+// lose what the first has encrypted.
+func TestKeysAreNotReplaced(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	body := "Resources: {Key: {Type: AWS::KMS::Key, Properties: {Description: a, MultiRegion: false}}}\nOutputs: {Key: {Value: !Ref Key}}"
+	before := t.output(t.want(t.create("s", body), "CREATE_COMPLETE"), "Key")
+	changed := strings.Replace(body, "false", "true", 1)
+	if set := t.changeSet("s", "c", changed); set.Changes[0].ResourceChange.Replacement == cfn.ReplacementTrue {
+		t.Errorf("the change set says %s", lines(set))
+	}
+	after := t.want(t.update("s", changed), "UPDATE_ROLLBACK_COMPLETE")
+	if t.output(after, "Key") != before {
+		t.Error("there is another key")
+	}
+	key, err := kms.NewFromConfig(configOf(t.box, t.url)).DescribeKey(t.ctx, &kms.DescribeKeyInput{KeyId: &before})
+	if err != nil || key.KeyMetadata.KeyState != "Enabled" {
+		t.Errorf("%v, %v", key, err)
+	}
+}
