@@ -337,3 +337,22 @@ func TestSavedStackIsUnchanged(tt *testing.T) {
 	_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: &body})
 	t.refused(err, "ValidationError", "No updates are to be performed.")
 }
+
+// The policy that an update brings along is the one that its change set shows.
+func TestReplacedResourceStaysByTheNewPolicy(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	body := "Resources:\n  T: {Type: AWS::SNS::Topic, Properties: {TopicName: one}}\n"
+	t.create("s", body)
+	set := t.changeSet("s", "c", strings.NewReplacer("T: {", "T: {UpdateReplacePolicy: Retain, ", "one", "two").Replace(body))
+	if p := set.Changes[0].ResourceChange.PolicyAction; p != types.PolicyActionReplaceAndRetain {
+		t.Fatalf("the change set says %s", p)
+	}
+	if _, err := t.ExecuteChangeSet(t.ctx, &cf.ExecuteChangeSetInput{ChangeSetName: set.ChangeSetId}); err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "UPDATE_COMPLETE")
+	topics, err := sns.NewFromConfig(configOf(t.box, t.url)).ListTopics(t.ctx, &sns.ListTopicsInput{})
+	if err != nil || len(topics.Topics) != 2 {
+		t.Errorf("%d topics are left, %v", len(topics.Topics), err)
+	}
+}

@@ -101,6 +101,7 @@ func (w *work) change(old, wanted *stackResource, diff difference) error {
 		return err
 	}
 	leftover := *old
+	leftover.KeepOld = wanted.KeepOld // as the change set says
 	w.op.Leftovers = append(w.op.Leftovers, &leftover)
 	return nil
 }
