@@ -32,6 +32,8 @@ type Wave struct {
 	Clients CloudWatchClients
 	// Run is the run's id, and Dir where commands are run.
 	Run, Dir string
+	// Accounts are those of the run, by id.
+	Accounts map[string]axle.Account
 	// Approved says whether a person has approved of what follows a wave.
 	Approved func(stack string, wave int) bool
 }
@@ -206,7 +208,7 @@ func (a *Wave) alarms(ctx context.Context, step *axle.Step, s waveState) (well b
 			return false, nil
 		}
 		return false, &axle.Failure{Code: axle.CodeUnhealthy, Resource: without[i],
-			Message: fmt.Sprintf("alarm %s in %s has no data yet after %s", without[i], targets[i], step.Spec.Wave.Timeout),
+			Message: fmt.Sprintf("alarm %s in %s has no data yet after %s", without[i], a.where(targets[i]), step.Spec.Wave.Timeout),
 			Hint:    "let missing data count as not breaching (TreatMissingData: notBreaching), or raise health.timeout"}
 	}
 	return true, nil
@@ -221,7 +223,7 @@ func (a *Wave) look(ctx context.Context, step *axle.Step, t axle.Target, names [
 		out, err := client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: chunk, MaxRecords: aws.Int32(100),
 			AlarmTypes: []types.AlarmType{types.AlarmTypeMetricAlarm, types.AlarmTypeCompositeAlarm}}, opt)
 		if err != nil {
-			return "", cloud.Translate(err, "look at the alarms of "+step.Name, axle.Account{ID: t.Account}, t.Region)
+			return "", cloud.Translate(err, "look at the alarms of "+step.Name, a.account(t), t.Region)
 		}
 		for _, m := range out.MetricAlarms {
 			states[aws.ToString(m.AlarmName)], why[aws.ToString(m.AlarmName)] = m.StateValue, aws.ToString(m.StateReason)
@@ -234,11 +236,11 @@ func (a *Wave) look(ctx context.Context, step *axle.Step, t axle.Target, names [
 		f := &axle.Failure{Code: axle.CodeUnhealthy, Resource: name}
 		switch state, ok := states[name]; {
 		case !ok:
-			f.Message = fmt.Sprintf("alarm %s doesn't exist in %s", name, t)
+			f.Message = fmt.Sprintf("alarm %s doesn't exist in %s", name, a.where(t))
 			f.Hint = "rollout.health.alarms names alarms that every target has"
 			return "", f
 		case state == types.StateValueAlarm:
-			f.Message = fmt.Sprintf("alarm %s in %s is in ALARM: %s", name, t, why[name])
+			f.Message = fmt.Sprintf("alarm %s in %s is in ALARM: %s", name, a.where(t), why[name])
 			return "", f
 		case state != types.StateValueOk:
 			without = name
@@ -246,6 +248,15 @@ func (a *Wave) look(ctx context.Context, step *axle.Step, t axle.Target, names [
 	}
 	return without, nil
 }
+
+func (a *Wave) account(t axle.Target) axle.Account {
+	if known, ok := a.Accounts[t.Account]; ok {
+		return known
+	}
+	return axle.Account{ID: t.Account}
+}
+
+func (a *Wave) where(t axle.Target) string { return a.account(t).Label() + " " + t.Region }
 
 // command runs the health command; what it says last is the failure's message.
 func (a *Wave) command(ctx context.Context, step *axle.Step, s waveState) error {

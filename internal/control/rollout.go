@@ -150,7 +150,7 @@ func (r *rollouts) actions(ctx context.Context, w *Work, p *plan.Plan, table map
 	if len(p.Rollouts) == 0 {
 		return
 	}
-	table[plan.KindWave] = &action.Wave{Clients: w.cloud, Run: r.run, Dir: w.project.Dir,
+	table[plan.KindWave] = &action.Wave{Clients: w.cloud, Run: r.run, Dir: w.project.Dir, Accounts: p.Accounts,
 		Approved: func(stack string, wave int) bool { return r.approved[waveKey(stack, wave)] }}
 	if !slices.ContainsFunc(p.Rollouts, func(ro plan.Rollout) bool { return ro.Rollback }) {
 		return
