@@ -181,9 +181,10 @@ func TestSharedJournalIsScoped(t *testing.T) {
 // another place instead.
 func TestStoreAddress(t *testing.T) {
 	for text, want := range map[string]string{
-		"store: mysql://h/db":              "is not the address of a store",
-		"store: postgres://me:secret@h/db": "is not the address of a store",
-		"store: postgres://127.0.0.1:9/db": "can't be reached",
+		"store: mysql://h/db":               "is not the address of a store",
+		"store: postgres://me:hunter2@h/db": `"postgres://me:(secret)@h/db" is not the address of a store`,
+		"store: postgres://me:hun@er2@h/db": `"postgres://me:(secret)@h/db" is not the address of a store`,
+		"store: postgres://127.0.0.1:9/db":  "can't be reached",
 	} {
 		file := project(t, map[string]string{"axle.yaml": "name: mine\n" + text + "\n"})
 		if _, err := Runs(t.Context(), Options{File: file}, 0); err == nil || !strings.Contains(err.Error(), want) {
