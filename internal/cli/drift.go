@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 
 	"axle/internal/control"
@@ -29,6 +31,9 @@ changes of axle.yaml and the templates are deployed with it. It is shown first, 
   axle drift --revert --where 'account.name == "dev"'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := revertFlags(cmd, flags.revert); err != nil {
+				return err
+			}
 			if flags.revert {
 				flags.noPeering = true
 				return a.change(cmd.Context(), flags, false)
@@ -42,6 +47,20 @@ changes of axle.yaml and the templates are deployed with it. It is shown first, 
 	flags.waiting(cmd)
 	flags.brake(cmd)
 	return cmd
+}
+
+// revertFlags refuses flags that only one of looking and reverting has a use for.
+func revertFlags(cmd *cobra.Command, revert bool) error {
+	const hint = "axle drift looks, axle drift --revert deploys"
+	if revert && cmd.Flags().Changed("detailed-exitcode") {
+		return &usageError{errors.New("--detailed-exitcode doesn't go with --revert"), hint}
+	}
+	for _, name := range []string{"yes", "confirm-targets", "wait-others"} {
+		if !revert && cmd.Flags().Changed(name) {
+			return &usageError{fmt.Errorf("--%s needs --revert", name), hint}
+		}
+	}
+	return nil
 }
 
 func (a *App) drift(ctx context.Context, detailed bool) error {

@@ -124,7 +124,11 @@ func TestUsage(t *testing.T) {
 		"sandbox --org nowhere.yaml":   "nowhere.yaml",
 		"sandbox --accounts 3 --org x": "accounts",
 		"deploy":                       "there is no terminal to ask on",
-		"demo --accounts 1000":         "--accounts can't be 1000",
+		"drift --yes":                  "--yes needs --revert",
+		"drift --wait-others 1m":       "--wait-others needs --revert",
+		"runs --limit 0":               "--limit can't be 0",
+		"drift --revert --yes --detailed-exitcode": "--detailed-exitcode doesn't go with --revert",
+		"demo --accounts 1000":                     "--accounts can't be 1000",
 	} {
 		a, out, errs := app("")
 		if code := a.Run(t.Context(), strings.Fields(line)); code != exitUsage {

@@ -25,6 +25,9 @@ func (a *App) runsCommand() *cobra.Command {
 		Args:        noArgs,
 		Annotations: map[string]string{wholeRun: "a list of runs"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return &usageError{fmt.Errorf("--limit can't be %d", limit), "a number of 1 or more"}
+			}
 			runs, err := control.Runs(cmd.Context(), a.options(), limit)
 			if err != nil {
 				return err
