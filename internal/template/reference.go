@@ -41,13 +41,7 @@ func (p *parser) walk(n *yaml.Node, depth int) {
 		}
 	}
 	if name, ok := shortForm(n); ok {
-		if !slices.Contains(intrinsics, name) {
-			hint := ""
-			if near := diag.Nearest(name, intrinsics); near != "" {
-				hint = "did you mean !" + near + "?"
-			}
-			p.diags.Add(p.pos(n), hint, "unknown function !%s", name)
-		} else {
+		if p.function(n, "!", name) {
 			p.call(name, n)
 		}
 	}
@@ -59,7 +53,7 @@ func (p *parser) walk(n *yaml.Node, depth int) {
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name, ok := longForm(n.Content[i])
 			alone := len(n.Content) == 2 && (name != "Condition" || p.inConditions)
-			if ok && (alone || name == "Transform") {
+			if ok && (alone || name == "Transform") && (p.rewritten || strings.HasPrefix(name, "ForEach::") || p.function(n.Content[i], "Fn::", name)) {
 				p.call(name, n.Content[i+1])
 			}
 		}
@@ -70,6 +64,19 @@ func (p *parser) walk(n *yaml.Node, depth int) {
 		}
 		p.walk(c, depth+1)
 	}
+}
+
+// function says whether there is such a function, and reports one that isn't.
+func (p *parser) function(n *yaml.Node, before, name string) bool {
+	if slices.Contains(intrinsics, name) {
+		return true
+	}
+	hint := ""
+	if near := diag.Nearest(name, intrinsics); near != "" {
+		hint = "did you mean " + before + near + "?"
+	}
+	p.diags.Add(p.pos(n), hint, "unknown function %s%s", before, name)
+	return false
 }
 
 // aliases looks for YAML aliases where nothing else is of interest.

@@ -101,6 +101,7 @@ func TestMistakes(t *testing.T) {
 		"output name":        {topic + "Outputs: {a-b: {Value: x}}\n", "not alphanumeric"},
 		"json undeclared":    {`{"Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n\t" + `"Properties": {"TopicName": {"Ref": "X"}}}}}`, `t:2:38: Ref refers to "X"`},
 		"json characters":    {`{"Description": "für alle", "Resources": {"T": {"Type": "AWS::SNS::Topic",` + "\n" + `"Properties": {"DisplayName": "größer", "TopicName": {"Ref": "X"}}}}}`, `t:2:62: Ref refers to "X"`},
+		"long function":      {"Resources:\n  T: {Type: AWS::SNS::Topic, Properties: {TopicName: {'Fn::Subb': x}}}\n", `t:2:55: unknown function Fn::Subb` + "\n  hint: did you mean Fn::Sub?"},
 		"second document":    {topic + "---\n" + topic, "t:4:1: the template has a second YAML document"},
 		"key twice":          {"Resources:\n  T:\n    Type: AWS::SNS::Topic\n    Properties:\n      TopicName: a\n      TopicName: b\n", `t:6:7: warning: key "TopicName" is here for the second time; the first is in line 5`},
 		"scalar for mapping": {"Resources: 5\n", "Resources must be a mapping"},
