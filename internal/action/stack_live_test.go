@@ -299,3 +299,42 @@ func TestStackDynamic(t *testing.T) {
 		t.Errorf("%+v without a change set: %v", res, calls)
 	}
 }
+
+// TestStackMoved: what was reviewed is applied to the stack that it was reviewed
+// on, and what wasn't agreed to isn't applied at all, however late it turns out.
+func TestStackMoved(t *testing.T) {
+	t.Parallel()
+	w := newStackWorld(t, sandbox.Options{})
+	a := NewStack(w.driver(), "r1")
+	step := w.step("topic", topicTemplate, nil)
+	w.must(a, step, values("Title", "one"))
+	state, err := State(t.Context(), w.driver(), step, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	reviewed := func(r axle.Review) *axle.Step {
+		again := *step
+		again.Review = &r
+		return &again
+	}
+	title := func(want string) {
+		t.Helper()
+		st, err := w.driver().Describe(t.Context(), step.Target(), "flights-topic")
+		if err != nil || st.Parameters["Title"] != want {
+			t.Errorf("%+v, %v, want title %s", st, err, want)
+		}
+	}
+	w.fails(a, reviewed(axle.Review{Refused: "its preview failed"}), values("Title", "two"), "NotReviewed", "its preview failed")
+	title("one")
+	shown := w.must(NewStackPreview(w.driver(), "r1"), step, values("Title", "two")).Changes
+	w.must(a, reviewed(axle.Review{Known: true, Change: axle.Update, Changes: shown, State: &state}), values("Title", "two"))
+	title("two")
+	gone := reviewed(axle.Review{Known: true, Change: axle.Delete, State: &state})
+	gone.Delete = true
+	for _, step := range []*axle.Step{reviewed(axle.Review{Known: true, Change: axle.Update, State: &state}), gone} {
+		if f := w.fails(a, step, values("Title", "three"), "Moved", "isn't what the plan was made on"); !f.Blocked {
+			t.Errorf("%+v", f)
+		}
+		title("two")
+	}
+}
