@@ -216,19 +216,6 @@ func (f *Frontier) lose(d, blame int32, to state) {
 // run can be resumed.
 func (f *Frontier) Stop() { f.stopped = true }
 
-// Cancel stops, and ends all that is pending as cancelled. It returns those.
-func (f *Frontier) Cancel() []int {
-	f.stopped = true
-	var out []int
-	for i, s := range f.status {
-		if s == statePending {
-			f.set(int32(i), stateCancelled)
-			out = append(out, i)
-		}
-	}
-	return out
-}
-
 // Status says where step i is; "" for a rollback that isn't called for.
 func (f *Frontier) Status(i int) axle.Status { return statuses[f.status[i]] }
 
