@@ -90,7 +90,12 @@ folder of your templates.`,
   axle deploy                    review it, then do it
   axle resume                    go on with what was interrupted`,
 		SilenceErrors: true, SilenceUsage: true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.checkGlobals(cmd) },
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if err := a.checkGlobals(cmd); err != nil {
+				return err
+			}
+			return a.refuseEmpty(cmd, args)
+		},
 	}
 	f := root.PersistentFlags()
 	f.StringVarP(&a.flags.file, "file", "f", "axle.yaml", "the project's configuration")
@@ -177,6 +182,22 @@ func (a *App) checkGlobals(cmd *cobra.Command) error {
 	}
 	if a.flags.maxConcurrent < 0 {
 		return &usageError{fmt.Errorf("--max-concurrent can't be %d", a.flags.maxConcurrent), "a number of 1 or more"}
+	}
+	return nil
+}
+
+// refuseEmpty refuses what is given and empty, as a shell's variable that isn't
+// set is: a destroy of one account mustn't become one of all.
+func (a *App) refuseEmpty(cmd *cobra.Command, args []string) error {
+	const hint = "is a variable of the shell not set? Leave it out to mean all, or the latest"
+	given := cmd.Flags().Changed
+	switch {
+	case slices.Contains(args, ""):
+		return &usageError{errors.New("an argument is empty"), hint}
+	case given("where") && strings.TrimSpace(a.flags.where) == "":
+		return &usageError{errors.New("--where is empty"), hint}
+	case given("region") && (len(a.flags.regions) == 0 || slices.Contains(a.flags.regions, "")):
+		return &usageError{errors.New("--region is empty"), hint}
 	}
 	return nil
 }
