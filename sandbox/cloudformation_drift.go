@@ -33,7 +33,6 @@ func driftOps() map[string]operation {
 	onStack := func(run func(*call) (obj, error)) operation { return operation{run: run, resources: stackARNs} }
 	return map[string]operation{
 		"DetectStackDrift":                  onStack(detectStackDrift),
-		"DetectStackResourceDrift":          onStack(detectStackResourceDrift),
 		"DescribeStackResourceDrifts":       onStack(describeStackResourceDrifts),
 		"DescribeStackDriftDetectionStatus": {run: describeStackDriftDetectionStatus},
 	}
@@ -141,29 +140,6 @@ func (c *call) driftObj(st *stack, r *stackResource) obj {
 		o["PropertyDifferences"] = list
 	}
 	return o
-}
-
-func detectStackResourceDrift(c *call) (obj, error) {
-	st, err := c.liveStack()
-	if err != nil {
-		return nil, err
-	}
-	if err := st.driftable(); err != nil {
-		return nil, err
-	}
-	r := st.Resources[c.In.str("LogicalResourceId")]
-	if r == nil {
-		return nil, invalid("Resource %s does not exist for stack %s", c.In.str("LogicalResourceId"), st.Name)
-	}
-	found, err := c.drift(st, r)
-	if err != nil {
-		return nil, invalid("%s", message(err))
-	}
-	if found == nil {
-		return nil, invalid("Resource type %s does not support drift detection in this sandbox", r.Type)
-	}
-	r.Drift = found
-	return obj{"StackResourceDrift": c.driftObj(st, r)}, nil
 }
 
 func describeStackDriftDetectionStatus(c *call) (obj, error) {

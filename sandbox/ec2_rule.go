@@ -33,7 +33,6 @@ func ec2RuleOperations() map[string]operation {
 		"AuthorizeSecurityGroupEgress":               {run: authorize(true), resources: group},
 		"RevokeSecurityGroupIngress":                 {run: revoke(false), resources: group},
 		"RevokeSecurityGroupEgress":                  {run: revoke(true), resources: group},
-		"ModifySecurityGroupRules":                   {run: modifyRules, resources: group},
 		"UpdateSecurityGroupRuleDescriptionsIngress": {run: describeRulesAnew(false), resources: group},
 		"UpdateSecurityGroupRuleDescriptionsEgress":  {run: describeRulesAnew(true), resources: group},
 		"DescribeSecurityGroupRules":                 {run: describeRules},

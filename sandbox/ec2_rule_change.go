@@ -61,46 +61,6 @@ func (c *call) named(g *securityGroup, egress bool) ([]*groupRule, error) {
 	return out, nil
 }
 
-// modifyRules replaces what rules allow, under their ids.
-func modifyRules(c *call) (obj, error) {
-	g, err := need(c, c.ec2().Groups, "GroupId", "sg-")
-	if err != nil {
-		return nil, err
-	}
-	changed := map[*groupRule]*groupRule{}
-	for _, u := range c.In.list("SecurityGroupRule") {
-		id := u.str("SecurityGroupRuleId")
-		r := c.ec2().Rules[id]
-		if r == nil || r.Group != g.ID {
-			return nil, noSuch("sgr-", id)
-		}
-		to := u.obj("SecurityGroupRule")
-		p := params{"IpProtocol": to.str("IpProtocol"), "FromPort": to.str("FromPort"), "ToPort": to.str("ToPort")}
-		d := to.str("Description")
-		switch {
-		case to.str("CidrIpv4") != "":
-			p["IpRanges"] = []any{map[string]any{"CidrIp": to.str("CidrIpv4"), "Description": d}}
-		case to.str("CidrIpv6") != "":
-			p["Ipv6Ranges"] = []any{map[string]any{"CidrIpv6": to.str("CidrIpv6"), "Description": d}}
-		case to.str("ReferencedGroupId") != "":
-			p["Groups"] = []any{map[string]any{"GroupId": to.str("ReferencedGroupId"), "Description": d}}
-		}
-		n, err := c.readPermission(g, r.Egress, p)
-		if err != nil {
-			return nil, err
-		}
-		n[0].ID = id
-		changed[r] = n[0]
-	}
-	if len(changed) == 0 {
-		return nil, fail("MissingParameter", "The request must contain the parameter securityGroupRules")
-	}
-	for r, n := range changed {
-		*r = *n
-	}
-	return done()
-}
-
 // describeRulesAnew changes the descriptions of rules, and nothing else of them.
 func describeRulesAnew(egress bool) func(*call) (obj, error) {
 	return func(c *call) (obj, error) {

@@ -282,7 +282,6 @@ func (s *Sandbox) kmsOps() map[string]operation {
 		"ListGrants":                      onKey(listGrants),
 		"RevokeGrant":                     onKey(revokeGrant),
 		"RetireGrant":                     {run: retireGrant, open: true}, // the grant says who may
-		"ListKeyPolicies":                 onKey(listKeyPolicies),
 		"EnableKey":                       changing(setKeyEnabled(true)),
 		"DisableKey":                      changing(setKeyEnabled(false)),
 		"ScheduleKeyDeletion":             changing(scheduleKeyDeletion),

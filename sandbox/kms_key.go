@@ -171,10 +171,6 @@ func putKeyPolicy(c *call, k *kmsKey) (obj, error) {
 	return nil, nil
 }
 
-func listKeyPolicies(*call, *kmsKey) (obj, error) {
-	return kmsList("PolicyNames", []string{"default"}, ""), nil
-}
-
 func setKeyEnabled(enabled bool) func(*call, *kmsKey) (obj, error) {
 	return func(_ *call, k *kmsKey) (obj, error) {
 		k.Disabled = !enabled

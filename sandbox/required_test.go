@@ -14,9 +14,8 @@ func TestWhatIsRequiredIsAskedFor(t *testing.T) {
 	for service, ops := range map[string][]string{
 		"iam": {"CreateAccountAlias", "DeleteOpenIDConnectProvider", "ListAttachedUserPolicies", "ListGroupsForUser", "ListUserPolicies",
 			"ListUserTags", "PutUserPermissionsBoundary", "TagUser", "UntagUser"},
-		"ssm":            {"DeleteParameters", "GetParameters", "PutParameter"},
-		"tagging":        {"GetTagValues"},
-		"secretsmanager": {"ValidateResourcePolicy"},
+		"ssm":     {"DeleteParameters", "GetParameters", "PutParameter"},
+		"tagging": {"GetTagValues"},
 	} {
 		for _, op := range ops {
 			c := s.callAs(*s.st.Keys[s.st.Admin], service, "us-east-1")

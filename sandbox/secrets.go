@@ -58,10 +58,8 @@ func (s *Sandbox) secretsOps() map[string]operation {
 		"ListSecrets":              {run: listSecrets},
 		"DescribeSecret":           on(describeSecret, true),
 		"GetRandomPassword":        {run: getRandomPassword},
-		"BatchGetSecretValue":      {run: batchGetSecretValue},
 		"ListSecretVersionIds":     on(listSecretVersions, true),
 		"UpdateSecretVersionStage": on(updateSecretStage, false),
-		"ValidateResourcePolicy":   {run: validateSecretPolicy, access: validateAccess},
 		"GetSecretValue":           on(getSecretValue, false),
 		"PutSecretValue":           on(putSecretValue, false),
 		"UpdateSecret":             on(updateSecret, false),
@@ -143,14 +141,6 @@ func secretAccess(c *call) ([]access, error) {
 		a.Context["aws:resourcetag/"+k], a.Context["secretsmanager:ResourceTag/"+k] = []string{v}, []string{v}
 	}
 	return []access{a}, nil
-}
-
-// validateAccess is on the secret only if one is named.
-func validateAccess(c *call) ([]access, error) {
-	if c.In.has("SecretId") {
-		return secretAccess(c)
-	}
-	return []access{{Action: "secretsmanager:ValidateResourcePolicy"}}, nil
 }
 
 func createSecretAccess(c *call) ([]access, error) {

@@ -53,22 +53,3 @@ func deleteSecretPolicy(c *call, sec *secret) (obj, error) {
 	sec.setPolicy(c, "", nil)
 	return obj{"ARN": sec.ARN, "Name": sec.Name}, nil
 }
-
-// validateSecretPolicy says what PutResourcePolicy would find.
-func validateSecretPolicy(c *call) (obj, error) {
-	if c.In.has("SecretId") {
-		if _, err := c.secret(); err != nil {
-			return nil, err
-		}
-	}
-	doc, found := c.In.str("ResourcePolicy"), []obj{}
-	if doc == "" {
-		return nil, fail("InvalidParameterException", "You must provide a ResourcePolicy.")
-	}
-	if _, err := c.checkSecretPolicy(doc); err != nil {
-		found = append(found, obj{"CheckName": "RESOURCE_POLICY_SYNTAX", "ErrorMessage": asAPIError(services["secretsmanager"], err).Message})
-	} else if publicPolicy(doc) {
-		found = append(found, obj{"CheckName": "RESOURCE_POLICY_PUBLIC", "ErrorMessage": "The resource policy allows broad access to the secret."})
-	}
-	return obj{"PolicyValidationPassed": len(found) == 0, "ValidationErrors": found}, nil
-}

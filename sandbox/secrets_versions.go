@@ -152,42 +152,6 @@ func getSecretValue(c *call, sec *secret) (obj, error) {
 	return out, nil
 }
 
-// batchGetSecretValue gives up to twenty secrets; each needs its own permission.
-func batchGetSecretValue(c *call) (obj, error) {
-	ids := c.In.strs("SecretIdList")
-	filters := c.In.list("Filters")
-	if (len(ids) > 0) == (len(filters) > 0) || len(ids) > 20 {
-		return nil, fail("InvalidParameterException", "You must provide either SecretIdList, of at most 20, or Filters.")
-	}
-	all := c.here().Secrets.Secrets
-	for _, arn := range sortedKeys(all) {
-		if len(filters) > 0 && all[arn].Deleted.IsZero() && secretMatches(all[arn], filters) {
-			ids = append(ids, arn)
-		}
-	}
-	var next string
-	if len(filters) > 0 {
-		var ok bool
-		ids, next, ok = paginate(c.Sandbox, ids, same, c.In.str("NextToken"), min(c.In.int("MaxResults", 20), 20))
-		if !ok {
-			return nil, fail("InvalidNextTokenException", "The NextToken value is invalid.")
-		}
-	}
-	values, errs := []obj{}, []obj{}
-	for _, id := range ids {
-		one := *c
-		one.Op, one.In = "GetSecretValue", params{"SecretId": id}
-		out, err := one.run(c.ops["secretsmanager"]["GetSecretValue"])
-		if err != nil {
-			api := asAPIError(services["secretsmanager"], err)
-			errs = append(errs, obj{"SecretId": id, "ErrorCode": api.Code, "Message": api.Message})
-			continue
-		}
-		values = append(values, out)
-	}
-	return obj{"SecretValues": values, "Errors": errs, "NextToken": optional(next)}, nil
-}
-
 func putSecretValue(c *call, sec *secret) (obj, error) {
 	v, err := c.addVersion(sec, c.In.strs("VersionStages"))
 	if err != nil {

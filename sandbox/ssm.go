@@ -34,7 +34,6 @@ type parameterVersion struct {
 	Pattern     string    `json:"pattern,omitempty"`
 	Modified    time.Time `json:"modified"`
 	By          string    `json:"by"`
-	Labels      []string  `json:"labels,omitempty"`
 }
 
 func (p *parameter) latest() *parameterVersion { return &p.Versions[len(p.Versions)-1] }
@@ -46,11 +45,9 @@ func (s *Sandbox) ssmOps() map[string]operation {
 		"GetParameter":           {run: getParameter, access: name},
 		"GetParameters":          {run: getParameters, access: onParameters("Names")},
 		"GetParametersByPath":    {run: getParametersByPath, access: onParameters("Path")},
-		"GetParameterHistory":    {run: getParameterHistory, access: name},
 		"DescribeParameters":     {run: describeParameters},
 		"DeleteParameter":        {run: deleteParameter, access: name},
 		"DeleteParameters":       {run: deleteParameters, access: onParameters("Names")},
-		"LabelParameterVersion":  {run: labelParameter, access: name},
 		"AddTagsToResource":      {run: tagParameter, access: onParameters("ResourceId")},
 		"RemoveTagsFromResource": {run: untagParameter, access: onParameters("ResourceId")},
 		"ListTagsForResource":    {run: listParameterTags, access: onParameters("ResourceId")},
@@ -98,7 +95,7 @@ func putParameterAccess(c *call) ([]access, error) {
 	return []access{a}, nil
 }
 
-// cutSelector takes ":3" or ":label" off a name.
+// cutSelector takes ":3" off a name.
 func cutSelector(name string) (string, string) {
 	from := 0
 	if strings.HasPrefix(name, "arn:") {
@@ -132,7 +129,7 @@ func (c *call) parameter(name string) (*parameter, *parameterVersion, error) {
 	}
 	for i := range p.Versions {
 		v := &p.Versions[i]
-		if strconv.Itoa(v.Number) == selector || slices.Contains(v.Labels, selector) {
+		if strconv.Itoa(v.Number) == selector {
 			return p, v, nil
 		}
 	}

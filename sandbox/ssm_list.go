@@ -54,8 +54,8 @@ func getParametersByPath(c *call) (obj, error) {
 	})
 }
 
-// matches applies parameter filters: Name, Path, Type, KeyId, Tier, DataType,
-// Label and tag:KEY with their options.
+// matches applies parameter filters: Name, Path, Type, KeyId, Tier, DataType
+// and tag:KEY with their options.
 func (c *call) matches(p *parameter, filters []params) (bool, error) {
 	v := p.latest()
 	for _, f := range filters {
@@ -73,8 +73,6 @@ func (c *call) matches(p *parameter, filters []params) (bool, error) {
 			have = []string{v.Tier}
 		case key == "DataType":
 			have = []string{v.DataType}
-		case key == "Label":
-			have = v.Labels
 		case key == "Path":
 			if !underPath(p.Name, values, option == "Recursive") {
 				return false, nil
@@ -143,51 +141,6 @@ func (c *call) describeParameter(p *parameter, v *parameterVersion) obj {
 		"Description": optional(v.Description), "AllowedPattern": optional(v.Pattern), "KeyId": optional(v.KeyID),
 		"LastModifiedDate": v.Modified, "LastModifiedUser": v.By, "Policies": []any{},
 	}
-}
-
-func getParameterHistory(c *call) (obj, error) {
-	p, _, err := c.parameter(c.In.str("Name"))
-	if err != nil {
-		return nil, err
-	}
-	keys := make([]string, len(p.Versions))
-	byKey := map[string]*parameterVersion{}
-	for i := range p.Versions {
-		keys[i] = versionKey(p.Versions[i].Number)
-		byKey[keys[i]] = &p.Versions[i]
-	}
-	return ssmPage(c, "Parameters", keys, 50, 50, func(k string) (obj, error) {
-		v := byKey[k]
-		out := c.describeParameter(p, v)
-		delete(out, "ARN")
-		value := c.showParameter(p, v, "")["Value"]
-		out["Value"], out["Labels"] = value, append([]string{}, v.Labels...)
-		return out, c.mayRead(p, v)
-	})
-}
-
-// versionKey sorts like the number.
-func versionKey(n int) string {
-	s := "000000000" + text(n)
-	return s[len(s)-10:]
-}
-
-func labelParameter(c *call) (obj, error) {
-	name := c.In.str("Name")
-	if n := c.In.str("ParameterVersion"); n != "" {
-		name += ":" + n
-	}
-	p, v, err := c.parameter(name)
-	if err != nil {
-		return nil, err
-	}
-	for _, label := range c.In.strs("Labels") {
-		for i := range p.Versions { // a label moves
-			p.Versions[i].Labels = slices.DeleteFunc(p.Versions[i].Labels, func(l string) bool { return l == label })
-		}
-		v.Labels = append(v.Labels, label)
-	}
-	return obj{"InvalidLabels": []string{}, "ParameterVersion": v.Number}, nil
 }
 
 // taggedParameter finds the parameter that a tag operation names.

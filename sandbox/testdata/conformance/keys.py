@@ -57,7 +57,6 @@ def policies(me, key, name, guest):
     me.fails("MalformedPolicyDocumentException", k, "PutKeyPolicy", **key, Policy=json.dumps({"Version": "2012-10-17", "Statement": [guests]}))
     me.do(k, "GetKeyPolicy", **key)
     me.fails("NotFoundException", k, "GetKeyPolicy", **key, PolicyName="other")
-    me.do(k, "ListKeyPolicies", **key)
 
 
 def aliases(me, first, second):

@@ -68,9 +68,6 @@ def groups(me, v):
     me.do("ec2", "UpdateSecurityGroupRuleDescriptionsIngress", GroupId=g, SecurityGroupRuleDescriptions=[
         {"SecurityGroupRuleId": rules[0]["SecurityGroupRuleId"], "Description": "x"}])
     me.do("ec2", "UpdateSecurityGroupRuleDescriptionsEgress", GroupId=g, IpPermissions=rule)
-    me.do("ec2", "ModifySecurityGroupRules", GroupId=g, SecurityGroupRules=[
-        {"SecurityGroupRuleId": rules[0]["SecurityGroupRuleId"],
-         "SecurityGroupRule": {"IpProtocol": "tcp", "FromPort": 81, "ToPort": 81, "CidrIpv4": "10.0.0.0/8"}}])
     me.do("ec2", "RevokeSecurityGroupIngress", GroupId=g, SecurityGroupRuleIds=[r["SecurityGroupRuleId"] for r in rules])
     me.do("ec2", "RevokeSecurityGroupEgress", GroupId=g, IpPermissions=rule)
     me.do("ec2", "DeleteSecurityGroup", GroupId=g)

@@ -125,7 +125,6 @@ def drift(me):
     found = me.do(c, "DescribeStackResourceDrifts", **s, StackResourceDriftStatusFilters=["MODIFIED", "DELETED"])["StackResourceDrifts"]
     if sorted(r["StackResourceDriftStatus"] for r in found) != ["DELETED", "MODIFIED"]:
         me.world.checker.note("cloudformation:DescribeStackResourceDrifts", f"{found}")
-    me.do(c, "DetectStackResourceDrift", **s, LogicalResourceId="T")
     me.do(c, "DescribeStacks", **s)
     back = {**s, "ChangeSetName": "back"}
     me.do(c, "CreateChangeSet", **back, UsePreviousTemplate=True, DeploymentMode="REVERT_DRIFT")

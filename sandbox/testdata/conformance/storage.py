@@ -130,8 +130,6 @@ def parameters(world):
     me.do("ssm", "GetParameter", Name="/c/a")
     me.do("ssm", "GetParameters", Names=["/c/a", "/c/x"])
     me.do("ssm", "GetParametersByPath", Path="/c", WithDecryption=True)
-    me.do("ssm", "GetParameterHistory", Name="/c/a")
-    me.do("ssm", "LabelParameterVersion", Name="/c/a", Labels=["good"])
     me.do("ssm", "DescribeParameters")
     r = {"ResourceType": "Parameter", "ResourceId": "/c/a"}
     me.do("ssm", "AddTagsToResource", **r, Tags=[{"Key": "c", "Value": "d"}])
@@ -154,10 +152,7 @@ def secrets(world):
     me.do("secretsmanager", "UpdateSecretVersionStage", **s, VersionStage="AWSCURRENT",
           RemoveFromVersionId=stages["AWSCURRENT"], MoveToVersionId=stages["AWSPREVIOUS"])
     me.fails("InvalidParameterException", "secretsmanager", "UpdateSecretVersionStage", **s, VersionStage="AWSCURRENT")
-    me.do("secretsmanager", "BatchGetSecretValue", SecretIdList=["conformance", "nothing"])
-    me.do("secretsmanager", "BatchGetSecretValue", Filters=[{"Key": "name", "Values": ["conf"]}])
     me.do("secretsmanager", "GetRandomPassword", PasswordLength=20, ExcludePunctuation=True)
-    me.do("secretsmanager", "ValidateResourcePolicy", ResourcePolicy=policy("secretsmanager:GetSecretValue", "*", "*"))
     me.fails("PublicPolicyException", "secretsmanager", "PutResourcePolicy", **s, BlockPublicPolicy=True,
              ResourcePolicy=policy("secretsmanager:GetSecretValue", "*", "*"))
     me.do("secretsmanager", "DescribeSecret", **s)
