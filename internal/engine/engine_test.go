@@ -254,3 +254,42 @@ func TestStatus(t *testing.T) {
 		}
 	}
 }
+
+// slowOne ends at once, but for the second step.
+type slowOne struct{}
+
+func (slowOne) Start(_ context.Context, s *axle.Step, _ axle.Inputs) (axle.Progress, error) {
+	return axle.Progress{Token: "t", Done: s.ID == "s0000"}, nil
+}
+
+func (slowOne) Check(context.Context, *axle.Step, string) (axle.Progress, error) {
+	time.Sleep(10 * time.Minute)
+	return axle.Progress{Done: true}, nil
+}
+
+// An end is in the journal, and told, a moment later, also when nothing waits for it
+// and nothing else happens for long.
+func TestEndsAreWrittenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := enginetest.NewWorld().Options()
+		o.Actions["thing"] = slowOne{}
+		begin, written := time.Now(), map[string]time.Duration{}
+		o.Journal = journalFunc(func(_ context.Context, _ string, records []axle.Record) error {
+			for _, r := range records {
+				if r.Status.Ended() {
+					written[r.Step] = time.Since(begin)
+				}
+			}
+			return nil
+		})
+		if _, err := engine.Run(t.Context(), "r", things(2), nil, o); err != nil {
+			t.Fatal(err)
+		}
+		if at := written["s0000"]; at == 0 || at > 100*time.Millisecond {
+			t.Errorf("the end was written after %s", at)
+		}
+		if at := written["s0001"]; at != 10*time.Minute {
+			t.Errorf("the last end, for which nothing is gathered, was written after %s", at)
+		}
+	})
+}
