@@ -77,7 +77,6 @@ DELETE /restapis/{restapi_id}                                                   
 GET    /restapis/{restapi_id}/resources                                                                200 GetResources
 GET    /restapis/{restapi_id}/resources/{resource_id}                                                  200 GetResource
 POST   /restapis/{restapi_id}/resources/{parent_id}                                                    201 CreateResource
-PATCH  /restapis/{restapi_id}/resources/{resource_id}                                                  200 UpdateResource
 DELETE /restapis/{restapi_id}/resources/{resource_id}                                                  202 DeleteResource
 PUT    /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}                            201 PutMethod
 GET    /restapis/{restapi_id}/resources/{resource_id}/methods/{http_method}                            200 GetMethod
@@ -108,7 +107,7 @@ func (s *Sandbox) restAPIOps() map[string]operation {
 		"GetAccount": {run: getGatewayAccount}, "UpdateAccount": {run: updateGatewayAccount}}
 	for name, run := range map[string]func(*call, *restAPI) (obj, error){
 		"PutRestApi": putRestAPI, "GetRestApi": getRestAPI, "UpdateRestApi": updateRestAPI, "DeleteRestApi": deleteRestAPI,
-		"GetResources": getResourcesOf, "GetResource": getResource, "CreateResource": createResource, "UpdateResource": updateResource, "DeleteResource": deleteResource,
+		"GetResources": getResourcesOf, "GetResource": getResource, "CreateResource": createResource, "DeleteResource": deleteResource,
 		"PutMethod": putMethod, "GetMethod": getMethod, "DeleteMethod": deleteMethod, "PutMethodResponse": putMethodResponse,
 		"PutIntegration": putIntegration, "GetIntegration": getIntegration, "PutIntegrationResponse": putIntegrationResponse,
 		"CreateDeployment": createRestDeployment, "GetDeployments": getRestDeployments, "GetDeployment": getRestDeployment,

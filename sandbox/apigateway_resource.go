@@ -102,35 +102,6 @@ func createResource(c *call, a *restAPI) (obj, error) {
 	return r.shape(false), nil
 }
 
-// updateResource gives a resource another name; those below it follow.
-func updateResource(c *call, a *restAPI) (obj, error) {
-	r, err := c.restResource(a, "resource_id")
-	if err != nil {
-		return nil, err
-	}
-	err = c.patches(func(op, path, value string) error {
-		if path != "/pathPart" || op != "replace" || r.Parent == "" {
-			return noPatch(path)
-		}
-		renamed, err := c.child(a, a.Resources[r.Parent], value)
-		if err != nil {
-			return err
-		}
-		for id, other := range a.Resources {
-			if other == r || strings.HasPrefix(other.Path, r.Path+"/") {
-				moved := *other
-				moved.Path = renamed.Path + strings.TrimPrefix(other.Path, r.Path)
-				if other == r {
-					moved.Part = value
-				}
-				a.Resources[id] = &moved
-			}
-		}
-		return nil
-	})
-	return a.Resources[r.ID].shape(false), err
-}
-
 func deleteResource(c *call, a *restAPI) (obj, error) {
 	r, err := c.restResource(a, "resource_id")
 	if err != nil {

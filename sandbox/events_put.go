@@ -117,28 +117,6 @@ func (c *call) eventOf(in params) (e *event, code, why string) {
 		Time: at.Format(time.RFC3339), Region: c.Region, Resources: append([]string{}, in.strs("Resources")...), Detail: detail}, "", ""
 }
 
-// testEventPattern says whether an event is what a pattern wants.
-func testEventPattern(c *call) (obj, error) {
-	pattern := c.In.str("EventPattern")
-	if len(pattern) > maxPattern {
-		return nil, invalidEvent("1 validation error detected: Value at 'eventPattern' failed to satisfy constraint: Member must have length less than or equal to %d", maxPattern)
-	}
-	p, err := parsePattern(pattern)
-	if err != nil {
-		return nil, err
-	}
-	doc, err := decodeEvent([]byte(c.In.str("Event")))
-	if err != nil {
-		return nil, invalidEvent("Parameter Event is not valid.")
-	}
-	for _, name := range []string{"id", "account", "source", "time", "region", "detail-type"} {
-		if _, there := doc[name]; !there {
-			return nil, invalidEvent("Parameter Event is not valid. Reason: %s is required.", name)
-		}
-	}
-	return obj{"Result": p.matches(doc)}, nil
-}
-
 // eventsFor is EventBridge on its own behalf, where a bus is.
 func (s *Sandbox) eventsFor(b *eventBus) *call {
 	return s.callAs(identity{Account: b.Owner, ARN: "events.amazonaws.com", Type: "service"}, "events", b.Region)

@@ -118,24 +118,6 @@ func listRules(c *call) (obj, error) {
 	return obj{"Rules": list, "NextToken": next}, nil
 }
 
-func listRuleNames(c *call) (obj, error) {
-	b, err := c.bus("EventBusName")
-	if err != nil {
-		return nil, err
-	}
-	names := []string{}
-	for _, name := range sortedKeys(b.Rules) {
-		for _, t := range b.Rules[name].Targets {
-			if text(t["Arn"]) == c.In.str("TargetArn") {
-				names = append(names, name)
-				break
-			}
-		}
-	}
-	page, next, err := c.pageOf(names)
-	return obj{"RuleNames": append([]string{}, page...), "NextToken": next}, err
-}
-
 // targetFields are what a target may have, in the sandbox; the others belong to
 // targets of kinds that it doesn't have.
 var targetFields = []string{"Id", "Arn", "RoleArn", "Input", "InputPath", "InputTransformer", "SqsParameters", "DeadLetterConfig", "RetryPolicy"}

@@ -34,8 +34,6 @@ GET    /schedules/{Name}        200 GetSchedule
 PUT    /schedules/{Name}        200 UpdateSchedule
 DELETE /schedules/{Name}        200 DeleteSchedule
 GET    /schedules               200 ListSchedules
-GET    /schedule-groups/{Name}  200 GetScheduleGroup
-GET    /schedule-groups         200 ListScheduleGroups
 `
 
 const schedulerService = "scheduler.amazonaws.com"
@@ -44,15 +42,12 @@ func (s *Sandbox) schedulerOps() map[string]operation {
 	schedule := func(c *call) []string {
 		return []string{c.arn("schedule/" + c.scheduleGroup() + "/" + c.In.str("Name"))}
 	}
-	group := func(c *call) []string { return []string{c.arn("schedule-group/" + c.In.str("Name"))} }
 	return map[string]operation{
-		"CreateSchedule":     {run: createSchedule, resources: schedule},
-		"GetSchedule":        {run: getSchedule, resources: schedule},
-		"UpdateSchedule":     {run: updateSchedule, resources: schedule},
-		"DeleteSchedule":     {run: deleteSchedule, resources: schedule},
-		"ListSchedules":      {run: listSchedules, resources: func(c *call) []string { return []string{c.arn("schedule/*/*")} }},
-		"GetScheduleGroup":   {run: getScheduleGroup, resources: group},
-		"ListScheduleGroups": {run: listScheduleGroups},
+		"CreateSchedule": {run: createSchedule, resources: schedule},
+		"GetSchedule":    {run: getSchedule, resources: schedule},
+		"UpdateSchedule": {run: updateSchedule, resources: schedule},
+		"DeleteSchedule": {run: deleteSchedule, resources: schedule},
+		"ListSchedules":  {run: listSchedules, resources: func(c *call) []string { return []string{c.arn("schedule/*/*")} }},
 	}
 }
 
@@ -282,23 +277,4 @@ func listSchedules(c *call) (obj, error) {
 			"LastModificationDate": e.Modified, "Target": obj{"Arn": asParams(e.Settings["Target"]).str("Arn")}})
 	}
 	return obj{"Schedules": list, "NextToken": optional(next)}, nil
-}
-
-func (c *call) groupShape() obj {
-	return obj{"Arn": c.arn("schedule-group/default"), "Name": "default", "State": "ACTIVE"}
-}
-
-func getScheduleGroup(c *call) (obj, error) {
-	if name := c.In.str("Name"); name != "default" {
-		return nil, noSchedule("Schedule group %s does not exist.", name)
-	}
-	return c.groupShape(), nil
-}
-
-func listScheduleGroups(c *call) (obj, error) {
-	list := []obj{}
-	if strings.HasPrefix("default", c.In.str("NamePrefix")) {
-		list = append(list, c.groupShape())
-	}
-	return obj{"ScheduleGroups": list}, nil
 }

@@ -60,7 +60,6 @@ func (s *Sandbox) sqsOps() map[string]operation {
 		"PurgeQueue":                   on(purgeQueue),
 		"GetQueueAttributes":           on(getQueueAttributes),
 		"SetQueueAttributes":           on(setQueueAttributes),
-		"ListDeadLetterSourceQueues":   on(listDeadLetterSources),
 		"TagQueue":                     on(tagQueue),
 		"UntagQueue":                   on(untagQueue),
 		"ListQueueTags":                on(listQueueTags),
@@ -288,7 +287,7 @@ func listQueues(c *call) (obj, error) {
 		}
 	}
 	if !c.In.has("MaxResults") { // then there are no pages
-		return c.queueURLs("QueueUrls", names[:min(len(names), 1000)], ""), nil
+		return c.queueURLs(names[:min(len(names), 1000)], ""), nil
 	}
 	size := c.In.int("MaxResults", 0)
 	if size < 1 || size > 1000 {
@@ -298,31 +297,15 @@ func listQueues(c *call) (obj, error) {
 	if !ok {
 		return nil, invalidQueueValue(c.In.str("NextToken"), "NextToken", "Invalid or expired next token.")
 	}
-	return c.queueURLs("QueueUrls", page, next), nil
+	return c.queueURLs(page, next), nil
 }
 
-func (c *call) queueURLs(field string, names []string, next string) obj {
+func (c *call) queueURLs(names []string, next string) obj {
 	urls := make([]string, 0, len(names))
 	for _, n := range names {
 		urls = append(urls, c.queueURL(c.here().SQS.Queues[n]))
 	}
-	return obj{field: urls, "NextToken": optional(next)}
-}
-
-// listDeadLetterSources are the queues of the account that give up to this one.
-func listDeadLetterSources(c *call, q *queue) (obj, error) {
-	var names []string
-	queues := c.here().SQS.Queues
-	for _, n := range sortedKeys(queues) {
-		if dead, _ := redrive(queues[n].Attributes["RedrivePolicy"]); dead == q.arn() {
-			names = append(names, n)
-		}
-	}
-	page, next, ok := paginate(c.Sandbox, names, same, c.In.str("NextToken"), c.In.int("MaxResults", 1000))
-	if !ok {
-		return nil, invalidQueueValue(c.In.str("NextToken"), "NextToken", "Invalid or expired next token.")
-	}
-	return c.queueURLs("queueUrls", page, next), nil
+	return obj{"QueueUrls": urls, "NextToken": optional(next)}
 }
 
 func deleteQueue(c *call, q *queue) (obj, error) {

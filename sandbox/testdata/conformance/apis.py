@@ -85,8 +85,7 @@ def rest(world):
     me.do(v1, "GetRestApis", limit=1)
     me.fails("NotFoundException", v1, "GetRestApi", restApiId="nothing")
     r = {**a, "resourceId": me.do(v1, "CreateResource", **a, parentId=made["rootResourceId"], pathPart="pets")["id"]}
-    me.do(v1, "UpdateResource", **r, patchOperations=[{"op": "replace", "path": "/pathPart", "value": "cats"}])
-    me.fails("ConflictException", v1, "CreateResource", **a, parentId=made["rootResourceId"], pathPart="cats")
+    me.fails("ConflictException", v1, "CreateResource", **a, parentId=made["rootResourceId"], pathPart="pets")
     m = {**r, "httpMethod": "GET"}
     me.do(v1, "PutMethod", **m, authorizationType="NONE", requestParameters={"method.request.querystring.a": True})
     me.do(v1, "PutMethodResponse", **m, statusCode="200", responseParameters={"method.response.header.x": True})

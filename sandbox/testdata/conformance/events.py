@@ -48,8 +48,6 @@ def rules(world, bus):
         world.checker.note("events:ListTargetsByRule", "other targets")
     me.do(ev, "ListRules", EventBusName="conformance", Limit=1)
     me.do(ev, "DescribeRule", **named)
-    if me.do(ev, "ListRuleNamesByTarget", TargetArn=arn, EventBusName="conformance")["RuleNames"] != ["orders"]:
-        world.checker.note("events:ListRuleNamesByTarget", "other rules")
     entry = {"Source": "shop", "DetailType": "order", "EventBusName": bus, "Resources": ["r"], "Time": 1700000000}
     out = other.do(ev, "PutEvents", Entries=[{**entry, "Detail": '{"total": 12}'}, {**entry, "Detail": '{"total": 9}'}, {**entry, "Detail": "nothing"}])
     if out["FailedEntryCount"] != 1:
@@ -57,10 +55,6 @@ def rules(world, bus):
     got = [m["Body"] for m in me.do("sqs", "ReceiveMessage", QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])]
     if got != ['{"total": 12}']:
         world.checker.note("events:PutEvents", f"arrives as {got}")
-    event = {"id": "1", "detail-type": "order", "source": "shop", "account": "1", "time": "2026-01-01T00:00:00Z", "region": "eu-west-1", "resources": [], "detail": {"total": 11}}
-    if me.do(ev, "TestEventPattern", EventPattern=pattern, Event=json.dumps(event))["Result"] is not True:
-        world.checker.note("events:TestEventPattern", "no match")
-    me.fails("InvalidEventPatternException", ev, "TestEventPattern", EventPattern="{}", Event=json.dumps(event))
     me.do(ev, "DisableRule", **named)
     me.do(ev, "EnableRule", **named)
     me.fails("ValidationException", ev, "DeleteRule", **named)

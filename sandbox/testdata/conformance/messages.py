@@ -35,7 +35,6 @@ def queues(world):
         "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn + "-dead", "maxReceiveCount": 3})})
     me.fails("InvalidAttributeValue", "sqs", "SetQueueAttributes", **q, Attributes={"DelaySeconds": "901"})
     me.fails("InvalidAttributeValue", "sqs", "SetQueueAttributes", **q, Attributes={"Policy": policy("s3:GetObject", arn)})
-    me.do("sqs", "ListDeadLetterSourceQueues", QueueUrl=dead)
     me.do("sqs", "PurgeQueue", QueueUrl=dead)
     me.fails("AWS.SimpleQueueService.PurgeQueueInProgress", "sqs", "PurgeQueue", QueueUrl=dead)
     me.do("sqs", "DeleteQueue", QueueUrl=dead)

@@ -17,9 +17,6 @@ def exercise(world):
     listed = me.do(sc, "ListSchedules", GroupName="default", NamePrefix="conf", State="DISABLED")["Schedules"]
     if [x["Name"] for x in listed] != ["conformance"]:
         world.checker.note("scheduler:ListSchedules", f"{listed}")
-    me.do(sc, "GetScheduleGroup", Name="default")
-    me.do(sc, "ListScheduleGroups")
-    me.fails("ResourceNotFoundException", sc, "GetScheduleGroup", Name="nothing")
     me.do(sc, "DeleteSchedule", Name="conformance")
     me.fails("ResourceNotFoundException", sc, "GetSchedule", Name="conformance")
     me.do("iam", "DeleteRole", RoleName="conformance-timer")
