@@ -66,13 +66,16 @@ func dead(c types.ChangeSetSummary, before time.Time) bool {
 	return ok && err == nil && expires.Before(before)
 }
 
-// changeSets lists those of a stack.
+// changeSets lists those of a stack; of one that is gone there are none.
 func (d *Driver) changeSets(ctx context.Context, t axle.Target, stack string) ([]types.ChangeSetSummary, error) {
 	client, opt := d.clients.CloudFormation(t)
 	var out []types.ChangeSetSummary
 	pages := cloudformation.NewListChangeSetsPaginator(client, &cloudformation.ListChangeSetsInput{StackName: &stack})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx, opt)
+		if noStack(err) { // two plans of a new stack share its shell, and the last removes it
+			return nil, nil
+		}
 		if err != nil {
 			return nil, called("list change sets of stack "+baseName(stack), err)
 		}
