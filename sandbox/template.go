@@ -63,6 +63,7 @@ var sectionLimits = map[string]int{"Resources": 500, "Parameters": 200, "Outputs
 
 var (
 	alphanumeric   = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
+	subPart        = regexp.MustCompile(`\$\{[^}]*\}`)
 	subPlaceholder = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
 )
 

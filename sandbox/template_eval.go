@@ -215,8 +215,15 @@ func (e *evaluation) sub(arg any) (any, error) {
 	}
 	var failed error
 	dark := false
-	out := subPlaceholder.ReplaceAllStringFunc(format, func(m string) string {
+	out := subPart.ReplaceAllStringFunc(format, func(m string) string {
 		name := strings.TrimSpace(m[2 : len(m)-1])
+		if strings.HasPrefix(name, "!") { // ${!Text} stands for ${Text}; what a variable holds stays as it is
+			return "${" + name[1:] + "}"
+		}
+		if name == "" {
+			failed = invalid("Template error: variable names in Fn::Sub syntax must contain only alphanumeric characters, underscores, periods, and colons")
+			return ""
+		}
 		v, own := vars[name]
 		var err error
 		if !own {
@@ -246,7 +253,7 @@ func (e *evaluation) sub(arg any) (any, error) {
 	if dark {
 		return unknown{}, nil
 	}
-	return strings.ReplaceAll(out, "${!", "${"), nil
+	return out, nil
 }
 
 func joinText(list []any, sep string) string {
