@@ -134,15 +134,20 @@ func (s *Sandbox) takeBatch(m *eventMapping, q *queue, f *lambdaFunction) (bool,
 		return false, err
 	}
 	var messages []params
-	for len(messages) < m.Batch {
-		out, err := as.direct("sqs", "ReceiveMessage", q.Region, params{"QueueUrl": s.queueURL(q), "MaxNumberOfMessages": min(10, m.Batch-len(messages)),
+	size, largest := 0, queueRanges["MaximumMessageSize"][1]
+	for len(messages) < m.Batch && size+largest <= maxPayload { // a batch is an invocation, and fits into one
+		most := min(10, m.Batch-len(messages))
+		if !q.fifo() { // the rest of a group that is being worked on has to wait
+			most = min(most, (maxPayload-size)/largest)
+		}
+		out, err := as.direct("sqs", "ReceiveMessage", q.Region, params{"QueueUrl": s.queueURL(q), "MaxNumberOfMessages": most,
 			"AttributeNames": []any{"All"}, "MessageAttributeNames": []any{"All"}})
 		if err != nil {
 			return false, err
 		}
 		got, _ := out["Messages"].([]obj)
 		for _, message := range got {
-			messages = append(messages, message)
+			messages, size = append(messages, message), size+len(text(message["Body"]))
 		}
 		if len(got) == 0 {
 			break

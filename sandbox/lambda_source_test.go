@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -215,6 +217,40 @@ func TestLambdaFromQueue(t *testing.T) {
 	must[*lambda.DeleteEventSourceMappingOutput](t)(client.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID}))
 	_, err = client.GetEventSourceMapping(ctx, &lambda.GetEventSourceMappingInput{UUID: m.UUID})
 	refused(t, err, "ResourceNotFoundException", "")
+}
+
+// A batch of a queue is no larger than what Lambda takes.
+func TestLambdaFromQueueOfLargeMessages(t *testing.T) {
+	needs(t, "python3")
+	ctx, c, file := context.Background(), newCloud(t, sandbox.Options{}), filepath.Join(t.TempDir(), "counts")
+	client, queues := c.lambda(devAccount), c.sqs(devAccount)
+	url, arn := c.queue(queues, devAccount, "orders", nil)
+	role := c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:*","Resource":"`+arn+`"}`)
+	c.function(client, "reader", role, "python3.12", map[string]string{"index.py": `
+def handler(event, context):
+    with open("` + file + `", "a") as f:
+        print(sum(len(r["body"]) for r in event["Records"]), file=f)
+`})
+	for range 9 {
+		body := strings.Repeat("x", 1_000_000)
+		must[*sqs.SendMessageOutput](t)(queues.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body}))
+	}
+	must[*lambda.CreateEventSourceMappingOutput](t)(client.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{FunctionName: aws.String("reader"), EventSourceArn: &arn}))
+	empty(t, queues, url)
+	counts, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	total := 0
+	for line := range strings.Lines(string(counts)) {
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		if total += n; err != nil || n > 6<<20 {
+			t.Errorf("a batch of %s bytes: %v", line, err)
+		}
+	}
+	if total != 9_000_000 {
+		t.Errorf("the batches have %d bytes", total)
+	}
 }
 
 // A mapping invokes a function with the changes of a table, in order; a batch
