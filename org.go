@@ -1,6 +1,7 @@
 package axle
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"time"
@@ -52,6 +53,20 @@ func (o *Organization) Find(idOrName string) []Account {
 		}
 	}
 	return found
+}
+
+// One finds the one account of that id or name. The error is a *Failure.
+func (o *Organization) One(idOrName string) (Account, error) {
+	found := o.Find(idOrName)
+	switch len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return Account{}, &Failure{Code: "UnknownAccount", Blocked: true,
+			Message: fmt.Sprintf("account %q is not in the organization", idOrName), Hint: "axle org accounts lists what there is"}
+	}
+	return Account{}, &Failure{Code: "AmbiguousAccount", Blocked: true,
+		Message: fmt.Sprintf("%d accounts are named %q", len(found), idOrName), Hint: "say which by its 12 digits"}
 }
 
 // Sort puts accounts and OUs in their order and derives what accounts inherit:

@@ -286,12 +286,12 @@ func SetFailure(name, account, status, reason string) *axle.Failure {
 	if reason == "" {
 		reason = "AWS gives no reason"
 	}
-	f := &axle.Failure{Code: "StackSet" + status[:1] + strings.ToLower(status[1:]), Resource: name, Message: "stack set " + name + ": " + reason, Hint: hintFor(reason)}
+	f := &axle.Failure{Code: "StackSet" + status[:min(1, len(status))] + strings.ToLower(status[min(1, len(status)):]), Resource: name, Message: "stack set " + name + ": " + reason, Hint: hintFor(reason)}
 	switch {
 	case status == "INOPERABLE":
 		f.Hint = "a deletion failed there: aws cloudformation delete-stack-instances --retain-stacks for account " + account + ", delete the stack in the account by hand, and run this again"
 	case f.Hint == "":
-		f.Hint = "run axle bootstrap --stackset again when it is mended"
+		f.Hint = "run axle bootstrap --stackset --yes again when it is mended"
 	}
 	return f
 }

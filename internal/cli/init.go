@@ -55,7 +55,7 @@ to .axle/axle.schema.json beside it.`,
 			}{a.flags.file, len(w.Organization().Accounts)}
 			return a.print(done, func(out io.Writer, st report.Style) {
 				fmt.Fprintf(out, "Wrote %s for an organization of %d accounts.\n", done.File, done.Accounts)
-				fmt.Fprintln(out, "Next: add your stacks to it, then axle bootstrap, axle plan, axle deploy.")
+				fmt.Fprintln(out, "Next: add your stacks to it, then axle bootstrap --yes, axle plan, axle deploy.")
 			})
 		},
 	}

@@ -257,11 +257,11 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 	}
 	switch side {
 	case "":
-		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist; run axle bootstrap", sent)
+		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist; axle bootstrap --yes makes the roles", sent)
 	case "identity policy":
 		f.Hint = fmt.Sprintf("the caller's side refuses: an identity policy of %s must allow sts:AssumeRole on %s", caller, role)
 	case "resource policy", "trust policy":
-		f.Hint = fmt.Sprintf("the role's side refuses: its trust policy doesn't let %s in (%s); run axle bootstrap", caller, sent)
+		f.Hint = fmt.Sprintf("the role's side refuses: its trust policy doesn't let %s in (%s); axle bootstrap --yes mends the roles that it made", caller, sent)
 	}
 	explainState(f, account)
 	return f

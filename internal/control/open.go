@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 	"time"
 
@@ -220,16 +219,7 @@ func OpenOrg(ctx context.Context, o Options, haveFile bool) (*Work, error) {
 
 // Account finds one account by id or name.
 func (w *Work) Account(idOrName string) (axle.Account, error) {
-	found := w.org.Find(idOrName)
-	switch len(found) {
-	case 1:
-		return found[0], nil
-	case 0:
-		return axle.Account{}, &axle.Failure{Code: "UnknownAccount", Blocked: true,
-			Message: fmt.Sprintf("account %q is not in the organization", idOrName), Hint: "axle org accounts lists what there is"}
-	}
-	return axle.Account{}, &axle.Failure{Code: "AmbiguousAccount", Blocked: true,
-		Message: fmt.Sprintf("%d accounts are named %q", len(found), idOrName), Hint: "say which by its 12 digits"}
+	return w.org.One(idOrName)
 }
 
 // Credentials are temporary credentials for an account, by the access rules.

@@ -70,12 +70,11 @@ func (s *subject) assumes() bool {
 // subject finds who asks.
 func (f *Facts) subject(ctx context.Context, text string) (*subject, error) {
 	if account, name, ok := strings.Cut(text, "/"); ok && !strings.HasPrefix(text, "arn:") {
-		found := f.org.Find(account)
-		if len(found) != 1 {
-			return nil, &axle.Failure{Code: "UnknownAccount", Message: fmt.Sprintf("%d accounts are named %q", len(found), account),
-				Hint: "axle org accounts lists what there is; or give the principal's ARN"}
+		found, err := f.org.One(account)
+		if err != nil {
+			return nil, err
 		}
-		return f.named(ctx, found[0], name)
+		return f.named(ctx, found, name)
 	}
 	p := policy.ParsePrincipal(text)
 	s := &subject{Principal: p, name: text}

@@ -77,12 +77,11 @@ func (f *Facts) findObject(ctx context.Context, arn, owner string, s *subject) (
 		return nil, badResource(arn, "it isn't an ARN")
 	}
 	if owner != "" {
-		found := f.org.Find(owner)
-		if len(found) != 1 && !axle.ValidAccountID(owner) {
-			return nil, &axle.Failure{Code: "UnknownAccount", Message: "the organization has no single account " + owner, Hint: "give --resource-account as 12 digits"}
-		}
-		if len(found) == 1 {
-			owner = found[0].ID
+		switch found, err := f.org.One(owner); {
+		case err == nil:
+			owner = found.ID
+		case !axle.ValidAccountID(owner): // else it is outside of the organization
+			return nil, err
 		}
 	}
 	id, err := f.owner(ctx, arn, owner, s)
