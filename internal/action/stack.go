@@ -272,7 +272,7 @@ func (a *Stack) Check(ctx context.Context, step *axle.Step, token string) (axle.
 	case phaseDelete:
 		p, err = a.checkDelete(inner, step, ph)
 	}
-	if err != nil && inner.Err() != nil && ctx.Err() == nil { // nothing yet
+	if err != nil && inner.Err() != nil && ctx.Err() == nil && !errors.Is(err, cfn.ErrUnanswered) { // nothing yet
 		return axle.Progress{Token: token, Result: axle.Result{Note: a.trouble(step, ph.op.StackID)}}, nil
 	}
 	return p, explain(step, err)

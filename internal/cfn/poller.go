@@ -127,6 +127,7 @@ func (p *poller) await(ctx context.Context, t axle.Target, id, key string, ended
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-w.ripe:
+			asked := time.Now()
 			st, err := p.look.stack(ctx, t, id)
 			done := false
 			if err == nil || errors.Is(err, axle.ErrNotFound) {
@@ -137,7 +138,7 @@ func (p *poller) await(ctx context.Context, t axle.Target, id, key string, ended
 				return st, nil
 			}
 			if err != nil && ctx.Err() != nil {
-				return nil, ctx.Err()
+				return nil, p.unanswered(ctx, id, w.op, asked)
 			}
 			if err := p.looked(pr, w, err); err != nil {
 				p.forget(id, w.op)
@@ -229,6 +230,34 @@ func (pr *pair) nudge() {
 	case pr.nudged <- struct{}{}:
 	default:
 	}
+}
+
+// silence is how long a look takes that counts as one that didn't get through:
+// behind a connection that swallows everything, the caller's time is up before
+// any error comes.
+const silence = 10 * time.Second
+
+// ErrUnanswered says that looks at a stack have had no answer for so long that
+// it isn't waited for any more.
+var ErrUnanswered = errors.New("CloudFormation doesn't answer")
+
+// unanswered notes a look that was under way when the caller's time was up, and
+// returns the error of the caller.
+func (p *poller) unanswered(ctx context.Context, id string, op *operation, asked time.Time) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !errors.Is(ctx.Err(), context.DeadlineExceeded) || time.Since(asked) < silence {
+		return ctx.Err()
+	}
+	if op.fails == 0 {
+		op.since = asked
+	}
+	op.why = ErrUnanswered
+	op.fails++
+	if time.Since(op.since) > patience {
+		return fmt.Errorf("watch stack %s: %w", baseName(id), ErrUnanswered)
+	}
+	return ctx.Err()
 }
 
 // looked notes a look that didn't find the end. A look that was throttled or

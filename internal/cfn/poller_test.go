@@ -371,3 +371,39 @@ func TestPollerCancelled(t *testing.T) {
 		}
 	})
 }
+
+// TestPollerUnanswered: behind a connection that swallows everything each caller's
+// time runs out during its look. That is told, isn't for ever, and is forgotten with
+// the first answer.
+func TestPollerUnanswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSky(map[string]time.Duration{"a": 40 * time.Minute})
+		p := newPoller(s)
+		turn := func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			_, err := p.await(ctx, axle.Target{}, "a", "k", settled)
+			return err
+		}
+		if err := turn(); !errors.Is(err, context.DeadlineExceeded) || p.ops["a"].why != nil {
+			t.Fatalf("a stack that takes long: %v, %v", err, p.ops["a"].why)
+		}
+		s.latency = time.Hour
+		var err error
+		for turns := 0; err == nil || errors.Is(err, context.DeadlineExceeded); turns++ {
+			if err = turn(); turns == 1 && !errors.Is(p.ops["a"].why, ErrUnanswered) {
+				t.Errorf("told after two turns: %v", p.ops["a"].why)
+			}
+			if turns > 40 {
+				t.Fatal("it is waited for without end")
+			}
+		}
+		if !errors.Is(err, ErrUnanswered) {
+			t.Error(err)
+		}
+		s.latency = 60 * time.Millisecond
+		if err := turn(); !errors.Is(err, context.DeadlineExceeded) || p.ops["a"].why != nil {
+			t.Errorf("after an answer: %v, %v", err, p.ops["a"].why)
+		}
+	})
+}
