@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"runtime/debug"
 	"strconv"
 	"time"
 )
@@ -49,6 +50,11 @@ func (s *Sandbox) after(d time.Duration, key string, fn func()) {
 		}
 		delete(s.timers, key)
 		s.st.Changes++
+		defer func() { // with the lock held for ever, nobody would be answered any more
+			if r := recover(); r != nil {
+				s.log.Error("panic", "work", key, "panic", r, "stack", string(debug.Stack()))
+			}
+		}()
 		fn()
 	}
 	if d <= 0 {

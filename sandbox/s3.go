@@ -254,7 +254,7 @@ func (s *Sandbox) serveS3(c *call, w http.ResponseWriter) {
 	if b := s.anyBucket(c.In.str("Bucket")); b != nil {
 		w.Header().Set("X-Amz-Bucket-Region", b.Region)
 	}
-	out, err := c.run(op)
+	out, err := c.survive(op)
 	if err != nil {
 		writeError(w, svc, asAPIError(svc, err), c.ID)
 		return
