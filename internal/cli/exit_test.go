@@ -156,7 +156,11 @@ func TestConfirmInterrupted(t *testing.T) {
 	in, hang := io.Pipe()
 	defer hang.Close()
 	a.In = asked(func(p []byte) (int, error) {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		self, err := os.FindProcess(os.Getpid())
+		if err == nil {
+			err = self.Signal(os.Interrupt)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 		return in.Read(p)
