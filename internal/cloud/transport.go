@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"bytes"
 	"io"
 	"net"
 	"net/http"
@@ -44,20 +45,36 @@ func freeze(client aws.HTTPClient) aws.HTTPClient {
 	if b, ok := client.(*awshttp.BuildableClient); ok {
 		client = b.Freeze()
 	}
-	return plainBodies{client}
+	return WholeBodies(client)
 }
 
-// plainBodies hides that the SDK's request bodies can write themselves. Once it
-// is closed, which the SDK does when the response's header is there, such a body
-// says io.EOF for an error (smithy-go 1.28, safeWriteToReadCloser). When the
-// answer comes before net/http has looked whether there is more to send, it takes
-// that for a failed write and breaks the connection under the response's body.
-type plainBodies struct{ aws.HTTPClient }
+// WholeBodies is a client that sends each request's body from memory, and so in
+// one write with its header. The SDK hides from net/http that its bodies are in
+// memory. That costs a second write and packet for each call; and as such a
+// body, once it is closed, says io.EOF for an error (smithy-go 1.28,
+// safeWriteToReadCloser), an answer that comes before net/http has looked whether
+// there is more to send is taken for a failed write: the connection is broken
+// under the response's body, and the call repeated.
+func WholeBodies(client aws.HTTPClient) aws.HTTPClient { return wholeBodies{client} }
+
+// largestWhole is up to how many bytes a body is copied: uploads of artifacts are
+// streamed.
+const largestWhole = 1 << 20
+
+type wholeBodies struct{ aws.HTTPClient }
 
 // Do implements aws.HTTPClient.
-func (c plainBodies) Do(r *http.Request) (*http.Response, error) {
-	if _, ok := r.Body.(io.WriterTo); ok && r.Body != http.NoBody {
-		r.Body = struct{ io.ReadCloser }{r.Body}
+func (c wholeBodies) Do(r *http.Request) (*http.Response, error) {
+	switch {
+	case r.Body == nil || r.Body == http.NoBody:
+	case 0 < r.ContentLength && r.ContentLength <= largestWhole:
+		body := make([]byte, r.ContentLength)
+		if _, err := io.ReadFull(r.Body, body); err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body)) // which net/http knows to be in memory
+	default:
+		r.Body = struct{ io.ReadCloser }{r.Body} // which hides its WriteTo
 	}
 	return c.HTTPClient.Do(r)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 
+	"axle/internal/cloud"
 	"axle/internal/privilege"
 	"axle/internal/template"
 	"axle/sandbox"
@@ -45,7 +45,7 @@ func newWorld(t *testing.T) *world {
 	})
 	key, secret := box.Credentials()
 	cfg := aws.Config{Region: "eu-west-1", BaseEndpoint: &server.URL, RetryMaxAttempts: 1,
-		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""), HTTPClient: plainBodies{http.DefaultTransport.(*http.Transport).Clone()}}
+		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""), HTTPClient: cloud.WholeBodies(&http.Client{Transport: http.DefaultTransport.(*http.Transport).Clone()})}
 	w := &world{cfn: cf.NewFromConfig(cfg), iam: iam.NewFromConfig(cfg)}
 	made, err := w.iam.CreateRole(t.Context(), &iam.CreateRoleInput{RoleName: aws.String("maker"), AssumeRolePolicyDocument: aws.String(
 		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"Service": "cloudformation.amazonaws.com"}, "Action": "sts:AssumeRole"}]}`)})
@@ -61,17 +61,6 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	return w
-}
-
-// plainBodies hides that the SDK's request bodies can write themselves, which
-// breaks connections under responses that come fast.
-type plainBodies struct{ t http.RoundTripper }
-
-func (p plainBodies) Do(r *http.Request) (*http.Response, error) {
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = struct{ io.ReadCloser }{r.Body}
-	}
-	return p.t.RoundTrip(r)
 }
 
 // grant gives the role this policy and no other.

@@ -4,6 +4,7 @@ package scenarios
 
 import (
 	"errors"
+	"net/http"
 	"slices"
 	"time"
 
@@ -20,13 +21,31 @@ import (
 	orgtypes "github.com/aws/aws-sdk-go-v2/service/organizations/types"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"axle/internal/cloud"
 )
 
 // config is the SDK's, for the world's own credentials.
 func (w *world) config(region string) aws.Config {
 	return aws.Config{Region: region, BaseEndpoint: aws.String(w.vars["AWS_ENDPOINT_URL"]),
 		Credentials: credentials.NewStaticCredentialsProvider(w.vars["AWS_ACCESS_KEY_ID"], w.vars["AWS_SECRET_ACCESS_KEY"], ""),
-		Retryer:     func() aws.Retryer { return retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 8 }) }}
+		HTTPClient:  cloud.WholeBodies(http.DefaultClient),
+		Retryer: func() aws.Retryer {
+			return toldRetryer{retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 8 }), w}
+		}}
+}
+
+// toldRetryer tells why a call is repeated: who reads of a scenario that failed
+// wants to know it.
+type toldRetryer struct {
+	*retry.Standard
+	w *world
+}
+
+// RetryDelay implements aws.Retryer.
+func (r toldRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
+	r.w.t.Logf("%s: attempt %d is repeated: %v", r.w.name, attempt, err)
+	return r.Standard.RetryDelay(attempt, err)
 }
 
 // in is the SDK's configuration for one account, entered as Organizations
