@@ -153,12 +153,12 @@ func (f *form) checkText(n *node, path string, problems *diag.List) {
 		problems.Add(n.pos, hint, "%s can't be %q", path, n.text)
 	case !f.match.matches(n.text):
 		n.bad = true
-		problems.Add(n.pos, f.match.hint, "%s: %q is not %s", path, inURL.ReplaceAllString(n.text, "${1}(secret)${2}"), f.match.what)
+		problems.Add(n.pos, f.match.hint, "%s: %q is not %s", path, inURL.ReplaceAllString(n.text, "${1}${3}(secret)${2}"), f.match.what)
 	}
 }
 
 // inURL finds a password in a URL: what is wrong with it is read in logs, too.
-var inURL = regexp.MustCompile(`(//[^/:@]*:)[^/]*(@)`)
+var inURL = regexp.MustCompile(`(//[^/:@]*:)[^/]*(@)|([?&](?:ssl)?pass[^=&]*=)[^&]*`)
 
 func (f *form) checkObject(n *node, path string, problems *diag.List) {
 	if !f.expect(n, mapping, "a mapping with the keys "+strings.Join(f.keyNames(), ", "), path, problems) {

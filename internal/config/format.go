@@ -38,7 +38,8 @@ var (
 		"write 10 or 25%"}
 	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
 		"write 45m, 1h or 1h30m"}
-	storeAddress = &match{regexp.MustCompile(`^(postgres(ql)?://([^/@:]+@)?[^/@]*(/.*)?|dynamodb://[a-zA-Z0-9_.-]{3,}(\?(region|bucket)=[a-z0-9.-]+(&(region|bucket)=[a-z0-9.-]+)*)?)$`), 0, "the address of a store",
+	// A parameter's name begins with neither pa nor sslp: password, passfile, sslpassword.
+	storeAddress = &match{regexp.MustCompile(`^(postgres(ql)?://([^/@:?]+@)?[^/@?]*(/[^?]*)?([?&]([a-oq-rt-z]|p[b-z]|s[a-rt-z]|ss[a-km-z]|ssl[a-oq-z])[a-z0-9_.]*=[^&]*)*|dynamodb://[a-zA-Z0-9_.-]{3,}(\?(region|bucket)=[a-z0-9.-]+(&(region|bucket)=[a-z0-9.-]+)*)?)$`), 0, "the address of a store",
 		"write postgres://user@host:5432/database (the password isn't for this file, but for PGPASSWORD, ~/.pgpass or AXLE_STORE), or dynamodb://axle-journal for a table in the hub account"}
 	notEmpty = &match{regexp.MustCompile(`\S`), 0, "text", "it must not be empty"}
 )

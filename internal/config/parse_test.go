@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -360,6 +361,31 @@ func TestMistakes(t *testing.T) {
 			t.Fatalf("%q: no project", c.src)
 		}
 		expect(t, c.src, problems, c.want)
+	}
+}
+
+// TestStoreAddress: a password has no place in axle.yaml, and isn't repeated in
+// what is said of it.
+func TestStoreAddress(t *testing.T) {
+	for address, good := range map[string]bool{
+		"postgres://db": true,
+		"postgres://axle@db.example.com:5432/axle?sslmode=require":           true,
+		"postgresql://axle@/axle?host=/var/run&search_path=a&a.b=1":          true,
+		"postgres://axle@db/axle?sslrootcert=/a&port=1&statement_timeout=5s": true,
+		"dynamodb://axle-journal?region=eu-west-1&bucket=b":                  true,
+		"postgres://axle:hunter2@db/axle":                                    false,
+		"postgres://axle@db/axle?password=hunter2":                           false,
+		"postgres://axle@db/axle?sslmode=require&password=hunter2":           false,
+		"postgres://db?password=hunter2":                                     false,
+		"postgres://axle@db/axle?sslpassword=hunter2&sslmode=require":        false,
+		"postgres://axle@db/axle?passfile=/hunter2":                          false,
+		"mysql://axle@db/axle":                                               false,
+	} {
+		_, problems := Parse("axle.yaml", []byte("name: a\nstore: "+strconv.Quote(address)+"\nregions: [eu-west-1]\nstacks: {a: {template: a.yaml, targets: true}}\n"), "")
+		text := fmt.Sprint(problems)
+		if good != (len(problems) == 0) || strings.Contains(text, "hunter2") {
+			t.Errorf("%s: %s", address, text)
+		}
 	}
 }
 
