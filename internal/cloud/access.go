@@ -150,7 +150,7 @@ func (c *Cloud) enter(ctx context.Context, account axle.Account) (source, error)
 	if owner := arnAccount(arn); owner != account.ID {
 		return nil, wrongAccount(account, owner, arn)
 	}
-	return c.session(from, arn, account, role.ExternalID, true), nil
+	return c.session(from, arn, account, role.ExternalID, ""), nil
 }
 
 // hop returns the credentials after the first hop, or the caller's own.
@@ -173,7 +173,7 @@ func (c *Cloud) hop(id Identity, via string) (source, error) {
 	if account, name, ok := id.Role(); ok && account == arnAccount(arn) && name == lastPart(arn) {
 		return c.base, nil
 	}
-	return c.session(c.base, arn, c.account(arnAccount(arn)), "", false), nil
+	return c.session(c.base, arn, c.account(arnAccount(arn)), "", via), nil
 }
 
 // roleARN is the ARN of a role given by name, path and name, or ARN.

@@ -83,6 +83,7 @@ type session struct {
 	cloud   *Cloud
 	key     sessionKey
 	account axle.Account // of the role, for messages
+	via     string       // what axle.yaml says of a first hop; "" for an account's own role
 
 	gate    gate // held by the one who calls STS
 	current atomic.Pointer[lease]
@@ -108,15 +109,15 @@ func (l *lease) fresh(now time.Time) bool {
 	return l.valid(now) && now.UnixNano() < l.refresh.Load()
 }
 
-// session returns the cached session of a role. What it knows of the account is
-// replaced, as names are learnt late.
-func (c *Cloud) session(from source, arn string, account axle.Account, externalID string, narrow bool) *session {
-	key := sessionKey{from, arn, externalID, narrow && c.access.SessionPolicy != ""}
+// session returns the cached session of a role; the first hop's isn't narrowed. What
+// it knows of the account is replaced, as names are learnt late.
+func (c *Cloud) session(from source, arn string, account axle.Account, externalID, via string) *session {
+	key := sessionKey{from, arn, externalID, via == "" && c.access.SessionPolicy != ""}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sessions[key]
 	if s == nil {
-		s = &session{cloud: c, key: key, account: account, gate: newGate()}
+		s = &session{cloud: c, key: key, account: account, via: via, gate: newGate()}
 		c.sessions[key] = s
 	}
 	if account.Name != "" {
@@ -254,7 +255,7 @@ func (s *session) assume(ctx context.Context) (aws.Credentials, error) {
 		out, err = client.AssumeRole(ctx, in, opt)
 	}
 	if err != nil {
-		return aws.Credentials{}, assumeFailure(err, s.key.arn, account, s.key.from.name(id), s.key.externalID)
+		return aws.Credentials{}, assumeFailure(err, s.key.arn, account, s.key.from.name(id), s.key.externalID, s.via)
 	}
 	if out.Credentials == nil {
 		return aws.Credentials{}, errors.New("assume role " + s.key.arn + ": AWS answered without credentials")

@@ -83,6 +83,36 @@ func TestFirstHop(t *testing.T) {
 	}
 }
 
+// A first hop that is refused is what the failure names, and no role behind it was
+// asked for. Of one that axle.yaml gives by ARN nobody says that bootstrap makes it.
+func TestFirstHopRefused(t *testing.T) {
+	const hop = "arn:aws:iam::111111111111:role/axle-hub"
+	for via, hint := range map[string]string{"axle-hub": "axle bootstrap --yes makes it", hop: "it must be there and trust " + hubARN} {
+		w := newWire(t)
+		w.refuse = func(_, action string, form url.Values) (string, string) {
+			if action == "AssumeRole" {
+				return "AccessDenied", "User: " + hubARN + " is not authorized to perform: sts:AssumeRole on resource: " + form.Get("RoleArn")
+			}
+			return "", ""
+		}
+		c := w.cloud(t, Access{Via: via, HubAccount: "111111111111", For: all(spoke("axle-spoke"))})
+		_, err := c.Credentials(context.Background(), dev)
+		f, ok := errors.AsType[*axle.Failure](err)
+		if !ok {
+			t.Fatalf("got %T %v", err, err)
+		}
+		if f.Resource != hop || strings.Contains(f.Message, "axle-spoke") || !strings.Contains(f.Hint, hint) {
+			t.Errorf("via %s: %s is refused: %s\n  hint: %s", via, f.Resource, f.Message, f.Hint)
+		}
+		if !isDenied(err) {
+			t.Errorf("via %s: what waits for new roles would not wait: %v", via, err)
+		}
+		if last := w.last("AssumeRole").Get("RoleArn"); last != hop {
+			t.Errorf("via %s: asked for %s", via, last)
+		}
+	}
+}
+
 func TestHopWithoutHub(t *testing.T) {
 	w := newWire(t)
 	c := w.cloud(t, Access{Via: "axle-hub", For: all(spoke("axle-spoke"))})

@@ -229,11 +229,13 @@ func LacksPermission(err error) bool {
 	return errors.As(err, &api) && deniedCodes[api.ErrorCode()] && strings.Contains(api.ErrorMessage(), sides[0].says)
 }
 
-// assumeFailure explains why a role couldn't be assumed.
-func assumeFailure(err error, role string, account axle.Account, caller, externalID string) error {
+// assumeFailure explains why a role couldn't be assumed. When it was an earlier hop
+// that failed, the role wasn't asked for: the hop's own failure is the answer. via is
+// what axle.yaml says of a role that is the first hop.
+func assumeFailure(err error, role string, account axle.Account, caller, externalID, via string) error {
 	what := "assume role " + role
 	var api smithy.APIError
-	if !errors.As(err, &api) || !deniedCodes[api.ErrorCode()] {
+	if isCredential(err) || !errors.As(err, &api) || !deniedCodes[api.ErrorCode()] {
 		return Translate(err, what, account, "")
 	}
 	sent := "no external id is sent"
@@ -255,12 +257,17 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 			break
 		}
 	}
-	switch side {
-	case "":
+	switch {
+	case side == "" && via != "":
+		f.Hint = fmt.Sprintf("access.via names this role, through which every account is entered: axle bootstrap --yes makes it and lets the caller in; if that was done, a policy of %s must allow sts:AssumeRole on it", caller)
+		if strings.HasPrefix(via, "arn:") { // bootstrap makes none of these
+			f.Hint = fmt.Sprintf("access.via names this role, through which every account is entered: it must be there and trust %s, whose own policies must allow sts:AssumeRole on it", caller)
+		}
+	case side == "":
 		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist; axle bootstrap --yes makes the roles", sent)
-	case "identity policy":
+	case side == "identity policy":
 		f.Hint = fmt.Sprintf("the caller's side refuses: an identity policy of %s must allow sts:AssumeRole on %s", caller, role)
-	case "resource policy", "trust policy":
+	case side == "resource policy" || side == "trust policy":
 		f.Hint = fmt.Sprintf("the role's side refuses: its trust policy doesn't let %s in (%s); axle bootstrap --yes mends the roles that it made", caller, sent)
 	}
 	explainState(f, account)

@@ -96,8 +96,8 @@ func (w *Work) prover(ctx context.Context) (*doctor.Policies, error) {
 		p.Caller = principalARN(w.identity)
 	}
 	if via := w.project.Access.Via.Value; via != "" && via != cloud.None {
-		p.Via = via
-		if !strings.HasPrefix(via, "arn:") {
+		p.Via, p.GivenVia = via, strings.HasPrefix(via, "arn:")
+		if !p.GivenVia {
 			p.Via = "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + via
 		}
 	}

@@ -27,8 +27,11 @@ type Policies struct {
 	// organization's policies forbid still shows.
 	facts, lenient *access.Facts
 	source         access.Source
+	org            *axle.Organization
 	// Caller is the ARN of who starts, Via that of the first hop, or "".
 	Caller, Via string
+	// GivenVia: axle.yaml has the ARN of the first hop, and bootstrap doesn't make it.
+	GivenVia bool
 	// Role is the role of an account with its external id.
 	Role func(axle.Account) (arn, externalID string)
 	// Needs are what a target's stacks need; those of a stack with an
@@ -38,7 +41,7 @@ type Policies struct {
 
 // NewPolicies proves from what the source reads.
 func NewPolicies(org *axle.Organization, from access.Source, role func(axle.Account) (arn, externalID string)) *Policies {
-	return &Policies{Role: role, source: from, facts: access.New(org, from, nil, time.Now()), lenient: access.New(org, lenient{from, role}, nil, time.Now())}
+	return &Policies{Role: role, source: from, org: org, facts: access.New(org, from, nil, time.Now()), lenient: access.New(org, lenient{from, role}, nil, time.Now())}
 }
 
 // lenient is a source that stands in for roles which it can't read.
@@ -79,8 +82,10 @@ func (p *Policies) Enter(ctx context.Context, account axle.Account, refused erro
 		from = p.Caller
 	}
 	var f *axle.Failure
-	if errors.As(refused, &f) && p.Via != "" && f.Resource == p.Via {
+	hop := errors.As(refused, &f) && p.Via != "" && f.Resource == p.Via
+	if hop {
 		role, externalID, from = p.Via, "", p.Caller
+		account, _ = p.org.Account(strings.Split(p.Via, ":")[4])
 	}
 	if role == "" {
 		return Proof{}
@@ -113,6 +118,12 @@ func (p *Policies) Enter(ctx context.Context, account axle.Account, refused erro
 		out.Fix = "try again in a minute"
 	default:
 		return Proof{}
+	}
+	if hop {
+		out.Cause = "access.via, the way into every account: " + out.Cause
+	}
+	if hop && p.GivenVia && (out.Side == SideMissing || out.Side == SideTrust) {
+		out.Fix = "let " + from + " in there, or name another role in access.via: axle bootstrap makes it only when it is told by name"
 	}
 	return out
 }
