@@ -32,7 +32,7 @@ type changeSet struct {
 
 const (
 	emptyChangeSet = "The submitted information didn't contain changes. Submit different information to create a change set."
-	maxChangeSets  = 20 // dead ones that a stack keeps
+	maxChangeSets  = 20 // obsolete ones that a stack keeps
 )
 
 var changeSetNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
@@ -209,7 +209,7 @@ func (c *call) prepare(st *stack, cs *changeSet) {
 	}
 }
 
-// outdate marks a change set that no longer fits its stack.
+// outdate marks a change set whose stack was updated directly.
 func (cs *changeSet) outdate() {
 	if cs.Execution == "AVAILABLE" || cs.Status == "CREATE_PENDING" {
 		cs.Execution = "OBSOLETE"
@@ -220,7 +220,7 @@ func (cs *changeSet) outdate() {
 func (st *stack) bury() {
 	var dead []*changeSet
 	for _, cs := range st.ChangeSets {
-		if cs.Execution == "OBSOLETE" || strings.HasPrefix(cs.Execution, "EXECUTE_") && cs.Execution != "EXECUTE_IN_PROGRESS" {
+		if cs.Execution == "OBSOLETE" {
 			dead = append(dead, cs)
 		}
 	}
@@ -311,12 +311,13 @@ func executeChangeSet(c *call) (obj, error) {
 			return nil, err
 		}
 	}
-	for _, other := range st.ChangeSets {
+	c.dropNested(cs)
+	for id, other := range st.ChangeSets { // they aren't valid for the changed stack
 		if other != cs {
-			other.outdate()
+			c.dropNested(other)
+			delete(st.ChangeSets, id)
 		}
 	}
-	c.dropNested(cs)
 	who := cs.Who
 	if cs.Role == "" { // then it is the session of who executes, not of who prepared
 		if who, err = c.stackPrincipal(""); err != nil {
