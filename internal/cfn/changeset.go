@@ -131,13 +131,13 @@ func (d *Driver) CreateChangeSet(ctx context.Context, t axle.Target, w Want, st 
 }
 
 // after tells apart the tokens of change sets of one name: one that was executed
-// and failed is made anew when its step is, and by a token that it knows
-// CloudFormation would give the old one back.
+// and failed, or became obsolete, is made anew when its step is, and by a token
+// that it knows CloudFormation would give the old one back.
 func after(st *Stack) string {
-	if st == nil || st.ChangeSet == "" {
+	if st == nil || st.ChangeSet == "" && st.Updated.IsZero() {
 		return ""
 	}
-	sum := sha256.Sum256([]byte(st.ChangeSet))
+	sum := sha256.Sum256([]byte(st.ChangeSet + " " + st.Updated.UTC().String()))
 	return "-" + hex.EncodeToString(sum[:4])
 }
 
@@ -363,16 +363,18 @@ func addDetail(list []axle.PropertyChange, target *types.ResourceTargetDefinitio
 }
 
 // Execute executes a change set; one that is being executed already is fine.
+//
+// axle.ErrNotFound says that it can't be executed any more.
 func (d *Driver) Execute(ctx context.Context, t axle.Target, op Operation) error {
 	client, opt := d.clients.CloudFormation(t)
 	_, err := client.ExecuteChangeSet(ctx, &cloudformation.ExecuteChangeSetInput{
 		ChangeSetName: &op.ChangeSet, StackName: &op.StackID, ClientRequestToken: aws.String(token(op))}, opt)
 	switch {
+	case noChangeSet(err), noStack(err), obsolete(err):
+		return fmt.Errorf("execute change set %s: %w", baseName(op.ChangeSet), axle.ErrNotFound)
 	case err == nil, notExecutable(err):
 		d.poll.begin(op.StackID, op.learnAs())
 		return nil
-	case noChangeSet(err), noStack(err):
-		return fmt.Errorf("execute change set %s: %w", baseName(op.ChangeSet), axle.ErrNotFound)
 	case busy(err):
 		return fmt.Errorf("execute change set %s: %w: %w", baseName(op.ChangeSet), ErrBusy, err)
 	}

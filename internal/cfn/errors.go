@@ -135,6 +135,12 @@ func notExecutable(err error) bool {
 		says(err, "TokenAlreadyExistsException")
 }
 
+// obsolete: the same code, "ChangeSet [arn:...] cannot be executed in its current
+// execution status of [OBSOLETE]": the stack was changed by other means.
+func obsolete(err error) bool {
+	return notExecutable(err) && strings.Contains(messageOf(err), "[OBSOLETE]")
+}
+
 // protected: "Stack [x] cannot be deleted while TerminationProtection is
 // enabled".
 func protected(err error) bool {
