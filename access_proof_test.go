@@ -17,7 +17,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
@@ -100,8 +99,7 @@ accounts:
 		t.Setenv(k, v)
 	}
 	p := &proof{T: t, ctx: t.Context(), admin: map[string]aws.Config{}}
-	p.base, err = config.LoadDefaultConfig(p.ctx, config.WithRegion("eu-west-1"), config.WithBaseEndpoint(server.URL),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(id, secret, "")))
+	p.base, err = sdkConfig(p.ctx, server.URL, "eu-west-1", credentials.NewStaticCredentialsProvider(id, secret, ""))
 	check(t, err)
 	for _, account := range []string{proofApps, proofData} {
 		p.admin[account] = p.as(p.base, "arn:aws:iam::"+account+":role/OrganizationAccountAccessRole")

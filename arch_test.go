@@ -216,6 +216,45 @@ func called(e ast.Expr) string {
 	return ""
 }
 
+// TestOwnHTTPClient: who configures the SDK says also with what client it calls.
+// With its own, a call is now and then repeated (cloud.WholeBodies has the reason),
+// and a test fails by chance.
+func TestOwnHTTPClient(t *testing.T) {
+	fset, files := sources(t)
+	found := 0
+	for _, s := range files {
+		ast.Inspect(s.file, func(n ast.Node) bool {
+			has := map[string]bool{}
+			switch n := n.(type) {
+			case *ast.CompositeLit: // aws.Config, or the options of a service
+				for _, e := range n.Elts {
+					if kv, ok := e.(*ast.KeyValueExpr); ok {
+						has[called(kv.Key)] = true
+					}
+				}
+			case *ast.FuncDecl:
+				ast.Inspect(n, func(n ast.Node) bool {
+					if sel, ok := n.(*ast.SelectorExpr); ok {
+						has[strings.TrimPrefix(sel.Sel.Name, "With")] = true
+					}
+					return true
+				})
+				has["BaseEndpoint"] = has["LoadDefaultConfig"]
+			}
+			if has["BaseEndpoint"] {
+				found++
+				if !has["HTTPClient"] {
+					t.Errorf("%s: the SDK is configured without HTTPClient: it is cloud.WholeBodies(...)", fset.Position(n.Pos()))
+				}
+			}
+			return true
+		})
+	}
+	if found == 0 {
+		t.Error("there is no client to check")
+	}
+}
+
 // variables at package level are errors, compiled expressions, embedded files
 // and tables that are written once: what is assigned to later is none of them.
 func TestPackageVariables(t *testing.T) {

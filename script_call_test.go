@@ -13,8 +13,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/account"
@@ -116,10 +114,8 @@ func scriptConfig(ts *testscript.TestScript, ctx context.Context, who, region st
 	var cfg aws.Config
 	if base == "-" {
 		var err error
-		cfg, err = config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
-			config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }),
-			config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"),
-				ts.Getenv("AWS_SECRET_ACCESS_KEY"), ts.Getenv("AWS_SESSION_TOKEN"))))
+		cfg, err = sdkConfig(ctx, ts.Getenv("AWS_ENDPOINT_URL"), region, credentials.NewStaticCredentialsProvider(ts.Getenv("AWS_ACCESS_KEY_ID"),
+			ts.Getenv("AWS_SECRET_ACCESS_KEY"), ts.Getenv("AWS_SESSION_TOKEN")))
 		ts.Check(err)
 	} else {
 		cfg = administrator(ts, ctx, base, region)

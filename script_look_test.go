@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 
+	"axle/internal/cloud"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -32,13 +34,19 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// sdkConfig is the SDK's configuration for calls of the tests' own.
+func sdkConfig(ctx context.Context, endpoint, region string, who aws.CredentialsProvider) (aws.Config, error) {
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(endpoint), config.WithCredentialsProvider(who),
+		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }))
+	cfg.HTTPClient = cloud.WholeBodies(cfg.HTTPClient)
+	return cfg, err
+}
+
 // administrator is the SDK's configuration for an account of the script's
 // sandbox, as one who sees and may do everything there.
 func administrator(ts *testscript.TestScript, ctx context.Context, account, region string) aws.Config {
 	key, secret := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Credentials()
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(ts.Getenv("AWS_ENDPOINT_URL")),
-		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }),
-		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(key, secret, "")))
+	cfg, err := sdkConfig(ctx, ts.Getenv("AWS_ENDPOINT_URL"), region, credentials.NewStaticCredentialsProvider(key, secret, ""))
 	ts.Check(err)
 	me, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	ts.Check(err)

@@ -53,6 +53,7 @@ func newCloud(t *testing.T, opts sandbox.Options) *cloud {
 	return &cloud{t: t, url: server.URL, top: aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
+		HTTPClient:  plainBodies{},
 	}}
 }
 

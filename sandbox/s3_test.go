@@ -225,7 +225,7 @@ func TestVirtualHost(t *testing.T) {
 	cfg := c.in(devAccount, "eu-west-1")
 	cfg.BaseEndpoint = aws.String(strings.Replace(c.url, "127.0.0.1", "localhost", 1))
 	hosted := s3.NewFromConfig(cfg, func(o *s3.Options) {
-		o.HTTPClient = &http.Client{Transport: toLocalhost{}}
+		o.HTTPClient = toLocalhost{}
 	})
 	_ = must[*s3.PutObjectOutput](t)(hosted.PutObject(ctx, &s3.PutObjectInput{Bucket: name, Key: aws.String("a/b"), Body: strings.NewReader("x")}))
 	_ = must[*s3.HeadObjectOutput](t)(dev.HeadObject(ctx, &s3.HeadObjectInput{Bucket: name, Key: aws.String("a/b")}))
@@ -235,9 +235,9 @@ func TestVirtualHost(t *testing.T) {
 // resolver does, and leaves the Host header.
 type toLocalhost struct{}
 
-func (toLocalhost) RoundTrip(r *http.Request) (*http.Response, error) {
+func (toLocalhost) Do(r *http.Request) (*http.Response, error) {
 	r = r.Clone(r.Context())
 	r.Host = r.URL.Host
 	r.URL.Host = "127.0.0.1:" + r.URL.Port()
-	return http.DefaultTransport.RoundTrip(r)
+	return plainBodies{}.Do(r)
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 	"time"
 
+	"axle/internal/cloud"
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,8 +42,10 @@ func (e *emulator) env() []string {
 
 // config is for calls of our own.
 func (e *emulator) config(ctx context.Context) (aws.Config, error) {
-	return config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(e.url),
+	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(e.url),
 		config.WithCredentialsProvider(credentials.NewStaticCredentialsProvider(e.key, e.secret, "")))
+	cfg.HTTPClient = cloud.WholeBodies(cfg.HTTPClient)
+	return cfg, err
 }
 
 // startSandbox serves a sandbox from this process.

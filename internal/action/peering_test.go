@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"errors"
+	"net/http"
 	"os"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"axle"
+	"axle/internal/cloud"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -30,10 +32,10 @@ type world struct {
 // EC2 enters the target's account through OrganizationAccountAccessRole.
 func (w *world) EC2(to axle.Target) (*ec2.Client, func(*ec2.Options)) {
 	if w.creds[to.Account] == nil {
-		entry := sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.endpoint), Credentials: w.caller})
+		entry := sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient), Credentials: w.caller})
 		w.creds[to.Account] = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(entry, "arn:aws:iam::"+to.Account+":role/OrganizationAccountAccessRole"))
 	}
-	client := ec2.New(ec2.Options{Region: to.Region, BaseEndpoint: aws.String(w.endpoint)})
+	client := ec2.New(ec2.Options{Region: to.Region, BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient)})
 	return client, func(o *ec2.Options) { o.Credentials = w.creds[to.Account] }
 }
 

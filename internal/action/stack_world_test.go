@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 
 	"axle"
 	"axle/internal/cfn"
+	"axle/internal/cloud"
 	"axle/internal/template"
 	"axle/sandbox"
 
@@ -49,7 +51,7 @@ type recorded struct {
 
 func newStackWorld(t *testing.T, opts sandbox.Options) *stackWorld {
 	w := &stackWorld{t: t, at: "222222222222", bodies: map[string][]byte{}, record: map[string]recorded{}}
-	endpoint := os.Getenv("AXLE_WITNESS_ENDPOINT")
+	endpoint, calls := os.Getenv("AXLE_WITNESS_ENDPOINT"), cloud.WholeBodies(http.DefaultClient)
 	if endpoint != "" { // access keys that look like account ids choose the account
 		var n int64
 		for _, c := range t.Name() {
@@ -72,10 +74,10 @@ func newStackWorld(t *testing.T, opts sandbox.Options) *stackWorld {
 		})
 		endpoint = server.URL
 		key, secret := s.Credentials()
-		door := sts.New(sts.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
+		door := sts.New(sts.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, HTTPClient: calls, Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")})
 		w.creds = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(door, "arn:aws:iam::"+w.at+":role/OrganizationAccountAccessRole"))
 	}
-	w.client = cloudformation.New(cloudformation.Options{Region: "eu-west-1", BaseEndpoint: &endpoint})
+	w.client = cloudformation.New(cloudformation.Options{Region: "eu-west-1", BaseEndpoint: &endpoint, HTTPClient: calls})
 	return w
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"axle"
+	"axle/internal/cloud"
 	"axle/internal/privilege"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,7 +98,7 @@ func (l *life) deploy(what string) {
 // shells leave what a run that was killed leaves: stacks with nothing in them
 // but a change set of ours.
 func (l *life) shells() {
-	config := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")),
+	config := aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String(os.Getenv("AWS_ENDPOINT_URL")), HTTPClient: cloud.WholeBodies(http.DefaultClient),
 		Credentials: credentials.NewStaticCredentialsProvider(os.Getenv("AWS_ACCESS_KEY_ID"), os.Getenv("AWS_SECRET_ACCESS_KEY"), "")}
 	shell := func(name string) {
 		_, err := cloudformation.NewFromConfig(config).CreateChangeSet(l.ctx, &cloudformation.CreateChangeSetInput{StackName: &name, ChangeSetName: aws.String("axle-r1-0"),

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"axle"
+	"axle/internal/cloud"
 	"axle/internal/store"
 	"axle/internal/store/storetest"
 	"axle/sandbox"
@@ -171,7 +172,7 @@ func openServed(t *testing.T, address string) *store.DynamoDB {
 		t.Fatal(err)
 	}
 	secret, _ := u.User.Password()
-	cfg := aws.Config{Region: region, BaseEndpoint: aws.String("http://" + u.Host), Credentials: credentials.NewStaticCredentialsProvider(u.User.Username(), secret, "")}
+	cfg := aws.Config{Region: region, BaseEndpoint: aws.String("http://" + u.Host), HTTPClient: cloud.WholeBodies(http.DefaultClient), Credentials: credentials.NewStaticCredentialsProvider(u.User.Username(), secret, "")}
 	const account = "111111111111"
 	db, err := storetest.OpenTable(t, cfg, account, store.TableAddress{Table: "axle"}.In(account, region))
 	if err != nil {
