@@ -255,7 +255,7 @@ func (st *stack) busy() bool {
 // setStatus changes the stack's status and tells it as an event.
 func (s *Sandbox) setStatus(st *stack, status, reason string) {
 	now := s.now()
-	if !now.Equal(st.Since) {
+	if st.Status != "" && !now.Equal(st.Since) { // a stack that has just been made has no before
 		was := st.view()
 		st.old, st.Since = &was, now
 	}
