@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"syscall"
@@ -132,7 +133,18 @@ func invoked(t *testing.T, client *lambda.Client, name, payload string) (map[str
 	return doc, out
 }
 
-func alive(pid any) bool { return syscall.Kill(int(pid.(float64)), 0) == nil }
+func process(pid any) *os.Process {
+	p, err := os.FindProcess(int(pid.(float64)))
+	if err != nil { // on Windows, of one that has gone
+		return nil
+	}
+	return p
+}
+
+func alive(pid any) bool {
+	p := process(pid)
+	return p != nil && (runtime.GOOS == "windows" || p.Signal(syscall.Signal(0)) == nil)
+}
 
 // Functions are processes: warm ones are used again, those that crash, hang or
 // leave others behind are ended, and all of them with the sandbox.
@@ -197,7 +209,11 @@ func TestLambdaWaitsForNoDaemon(t *testing.T) {
 	client := c.lambda(devAccount)
 	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs"), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
 	answer, _ := invoked(t, client, "program", `{"do":"daemon"}`)
-	t.Cleanup(func() { _ = syscall.Kill(int(answer["child"].(float64)), syscall.SIGKILL) })
+	t.Cleanup(func() {
+		if p := process(answer["child"]); p != nil {
+			_ = p.Kill()
+		}
+	})
 	started := time.Now()
 	late, _ := invoked(t, client, "program", `{"do":"sleep"}`)
 	if took := time.Since(started); late["errorType"] != "Sandbox.Timedout" || took > 30*time.Second {
