@@ -171,6 +171,34 @@ func TestLambdaEventsGrowOld(t *testing.T) {
 	})
 }
 
+// What is on its way isn't changed: a function that is made or updated, and a
+// mapping.
+func TestLambdaOnItsWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, c := context.Background(), &cloud{t: t}
+		_, cfg := still(t, sandbox.Options{StackTime: time.Hour})
+		arn, _ := c.queueFor(cfg, "orders", "")
+		trust := document(`{"Effect":"Allow","Principal":{"Service":"lambda.amazonaws.com"},"Action":"sts:AssumeRole"}`)
+		people, client := iam.NewFromConfig(cfg), lambda.NewFromConfig(cfg)
+		role := must[*iam.CreateRoleOutput](t)(people.CreateRole(ctx, &iam.CreateRoleInput{RoleName: aws.String("Runs"), AssumeRolePolicyDocument: &trust})).Role.Arn
+		all := document(`{"Effect":"Allow","Action":"sqs:*","Resource":"*"}`)
+		must[*iam.PutRolePolicyOutput](t)(people.PutRolePolicy(ctx, &iam.PutRolePolicyInput{RoleName: aws.String("Runs"), PolicyName: aws.String("p"), PolicyDocument: &all}))
+		name, code := aws.String("f"), zipped(t, map[string]string{"index.py": ""})
+		must[*lambda.CreateFunctionOutput](t)(client.CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: name, Role: role, Runtime: "python3.12", Handler: aws.String("index.handler"),
+			Code: &types.FunctionCode{ZipFile: code}}))
+		m := must[*lambda.CreateEventSourceMappingOutput](t)(client.CreateEventSourceMapping(ctx, &lambda.CreateEventSourceMappingInput{FunctionName: name, EventSourceArn: &arn}))
+		_, err := client.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID})
+		refused(t, err, "ResourceInUseException", "because it is in use")
+		_, err = client.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code})
+		refused(t, err, "ResourceConflictException", "following state: Pending")
+		time.Sleep(time.Hour)
+		must[*lambda.UpdateFunctionCodeOutput](t)(client.UpdateFunctionCode(ctx, &lambda.UpdateFunctionCodeInput{FunctionName: name, ZipFile: code}))
+		_, err = client.UpdateFunctionConfiguration(ctx, &lambda.UpdateFunctionConfigurationInput{FunctionName: name, Timeout: aws.Int32(6)})
+		refused(t, err, "ResourceConflictException", "An update is in progress")
+		must[*lambda.DeleteEventSourceMappingOutput](t)(client.DeleteEventSourceMapping(ctx, &lambda.DeleteEventSourceMappingInput{UUID: m.UUID}))
+	})
+}
+
 // A mapping invokes a function with the messages of a queue, deletes those that
 // it dealt with, and leaves the others to come back.
 func TestLambdaFromQueue(t *testing.T) {
