@@ -171,6 +171,10 @@ Resources: {B: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: !Im
 Outputs: {V: {Value: !GetAtt B.Value}}
 `
 
+const exportless = `
+Resources: {B: {Type: AWS::SSM::Parameter, Properties: {Type: String, Value: zero}}}
+`
+
 func TestExports(tt *testing.T) {
 	t := newCFN(tt, sandbox.Options{})
 	st := t.want(t.create("early", importing), "ROLLBACK_COMPLETE")

@@ -96,10 +96,17 @@ func (e *evaluation) output(def *templateOutput) (stackOutput, bool, error) {
 	return o, true, nil
 }
 
+// hold makes the operation's imports known at its start: from then on nobody
+// takes away the exports, though what was imported before is still in use too.
+func (w *work) hold(imports map[string]bool) {
+	all := slices.AppendSeq(slices.Clone(w.st.Imports), maps.Keys(imports))
+	slices.Sort(all)
+	w.st.Imports = slices.Compact(all)
+}
+
 // unpublish withdraws the stack's exports.
 func (w *work) unpublish() {
 	maps.DeleteFunc(w.cfn().Exports, func(_ string, x stackExport) bool { return x.Stack == w.st.ID })
-	w.st.Imports = nil
 }
 
 // exportInUse says, in CloudFormation's words, why the stack's exports can't

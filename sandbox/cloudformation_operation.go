@@ -16,8 +16,9 @@ type stackOperation struct {
 	Phase string   `json:"phase"` // apply, undo, cleanup, delete, or stalled (an update's rollback that failed)
 	Token string   `json:"token,omitempty"`
 	Who   identity `json:"who"` // as whom the resources are made
-	// Before and Resources are what an update's rollback goes back to.
+	// Before, Imported and Resources are what an update's rollback goes back to.
 	Before    *stackVersion               `json:"before,omitempty"`
+	Imported  []string                    `json:"imported,omitempty"`
 	Resources map[string]*stackResource   `json:"resources,omitempty"`
 	Tasks     []*stackTask                `json:"tasks,omitempty"`
 	Leftovers []*stackResource            `json:"leftovers,omitempty"` // what the cleanup deletes

@@ -15,6 +15,7 @@ func (w *work) open() bool {
 			w.end(w.op.Settled, why)
 			return false
 		}
+		w.unpublish() // at once: nobody begins to import what goes
 		w.plan("delete", deletions(append(w.liveResources(), w.op.Leftovers...)), nil)
 		return true
 	}
@@ -36,6 +37,7 @@ func (w *work) open() bool {
 		w.plan("apply", nil, nil)
 		return true
 	}
+	w.hold(changes.e.imports)
 	e := w.evaluation(w.st, t, w.st.stackVersion)
 	active := map[string]bool{}
 	for id, r := range t.resources {
@@ -290,8 +292,11 @@ func (w *work) end(status, reason string) {
 			return r.Status == "DELETE_COMPLETE" || r.Status == "DELETE_SKIPPED"
 		})
 	}
-	if status == "DELETE_COMPLETE" || strings.HasPrefix(status, "ROLLBACK") {
-		w.unpublish()
+	switch {
+	case status == "DELETE_COMPLETE" || strings.HasPrefix(status, "ROLLBACK"):
+		st.Imports = nil
+	case status == "UPDATE_ROLLBACK_COMPLETE":
+		st.Imports = w.op.Imported
 	}
 	if status == "DELETE_COMPLETE" {
 		w.freeName(st)

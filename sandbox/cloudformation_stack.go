@@ -154,7 +154,7 @@ func updateStack(c *call) (obj, error) {
 // beginUpdate starts an update, remembering what its rollback goes back to.
 func (c *call) beginUpdate(st *stack, next stackVersion, op *stackOperation) {
 	before := st.stackVersion
-	op.Kind, op.Before, op.Resources = "update", &before, map[string]*stackResource{}
+	op.Kind, op.Before, op.Imported, op.Resources = "update", &before, st.Imports, map[string]*stackResource{}
 	for id, r := range st.Resources {
 		if r.live() && r.PhysicalID != "" {
 			saved := *r

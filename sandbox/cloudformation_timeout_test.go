@@ -2,6 +2,7 @@ package sandbox_test
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -45,6 +46,57 @@ func TestCreationTimesOut(tt *testing.T) {
 			if e.ResourceStatus == types.ResourceStatusRollbackInProgress && e.Timestamp.Sub(began).Round(time.Second) != 4*time.Minute {
 				tt.Errorf("rolled back after %s", e.Timestamp.Sub(began))
 			}
+		}
+	})
+}
+
+// An export is in use from the start of a creation or update that imports it
+// until that has been undone; and it is gone from the start of its own deletion.
+func TestExportsWhileStacksChange(tt *testing.T) {
+	synctest.Test(tt, func(tt *testing.T) {
+		box, cfg := still(tt, sandbox.Options{StackTime: time.Hour, Faults: []sandbox.Fault{{Kind: "fail", Stack: "late", Resource: "B", On: "update", Count: 1}}})
+		t := &cfnTest{TB: tt, Client: cf.NewFromConfig(cfg), box: box, ctx: tt.Context()}
+		start := func(name, body string) {
+			tt.Helper()
+			if _, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: &name, TemplateBody: &body}); err != nil {
+				tt.Fatal(err)
+			}
+		}
+		users := func(want ...string) {
+			tt.Helper()
+			out, err := t.ListImports(t.ctx, &cf.ListImportsInput{ExportName: aws.String("shared")})
+			if len(want) == 0 {
+				t.refused(err, "ValidationError", "Export 'shared' is not imported by any stack.")
+			} else if err != nil || !slices.Equal(out.Imports, want) {
+				tt.Errorf("imported by %v, %v, want %v", out, err, want)
+			}
+		}
+		start("producer", exporting)
+		start("late", exportless)
+		time.Sleep(2 * time.Hour)
+		start("consumer", importing) // takes an hour
+		users("consumer")
+		t.delete("producer")
+		if st := t.want(t.settled("producer"), "CREATE_COMPLETE"); aws.ToString(st.StackStatusReason) != "Export shared cannot be deleted as it is in use by consumer" {
+			tt.Errorf("deleted while a stack that imports is created: %s", aws.ToString(st.StackStatusReason))
+		}
+		t.delete("consumer") // while it is being created
+		users("consumer")
+		time.Sleep(2 * time.Hour)
+		users()
+		if _, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("late"), TemplateBody: aws.String(importing)}); err != nil {
+			tt.Fatal(err)
+		}
+		users("late")
+		time.Sleep(3 * time.Hour)
+		t.want(t.settled("late"), "UPDATE_ROLLBACK_COMPLETE")
+		users()
+		t.delete("producer")
+		start("consumer", importing)
+		time.Sleep(3 * time.Hour)
+		t.want(t.settled("consumer"), "ROLLBACK_COMPLETE")
+		if h := strings.Join(t.history("consumer"), "\n"); !strings.Contains(h, "No export named shared found.") {
+			tt.Errorf("made while the exporting stack was being deleted:\n%s", h)
 		}
 	})
 }
