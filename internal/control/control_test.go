@@ -244,6 +244,30 @@ func TestReview(t *testing.T) {
 	same(t, "reviews", got, []axle.Review{{Known: true, Change: axle.Update, Changes: changes}, {Change: axle.Create}, {}, {}})
 }
 
+// What a run of a saved plan has begun isn't held to what was seen before it: but
+// for a stack that it found moved, and steps that it never came to.
+func TestLetGo(t *testing.T) {
+	p := &plan.Plan{}
+	for _, id := range []string{"done", "failed", "moved", "skipped", "left"} {
+		p.Steps = append(p.Steps, axle.Step{ID: id, Review: &axle.Review{State: &axle.StackState{}}})
+	}
+	p.Steps = append(p.Steps, axle.Step{ID: "unreviewed"})
+	letGo(p, []axle.Record{
+		{Step: "done", Status: axle.Succeeded, Attempts: 1},
+		{Step: "failed", Status: axle.Failed, Attempts: 2, Failure: &axle.Failure{Code: "Error"}},
+		{Step: "moved", Status: axle.Failed, Attempts: 1, Failure: &axle.Failure{Code: "Moved"}},
+		{Step: "skipped", Status: axle.Skipped},
+		{Step: "unreviewed", Status: axle.Succeeded, Attempts: 1},
+	})
+	var held []string
+	for _, s := range p.Steps {
+		if s.Review != nil && s.Review.State != nil {
+			held = append(held, s.ID)
+		}
+	}
+	same(t, "held to what was seen", held, []string{"moved", "skipped", "left"})
+}
+
 // An account whose role failed isn't entered; without the hub's role none is.
 func TestReachable(t *testing.T) {
 	access := []axle.Step{{ID: "access/1", Account: "1"}, {ID: "access/2", Account: "2"}}
