@@ -89,9 +89,11 @@ func cmdCall(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("call knows no service %q", service)
 	}
 	client := sdkClients[service](scriptConfig(ts, ctx, args[0], args[1]))
+	until, tried := time.Now().Add(propagation), time.Now()
 	out, err := callSDK(ctx, client, op, input)
-	for until := time.Now().Add(propagation); err != nil && !neg && strings.Contains(err.Error(), "AccessDenied") && time.Now().Before(until); {
+	for err != nil && !neg && strings.Contains(err.Error(), "AccessDenied") && tried.Before(until) {
 		time.Sleep(100 * time.Millisecond)
+		tried = time.Now()
 		out, err = callSDK(ctx, client, op, input)
 	}
 	switch {

@@ -2,6 +2,7 @@ package axle_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,6 +43,9 @@ func TestMain(m *testing.M) {
 //	calls SERVICE:OP N    the sandbox has served exactly that many; N may be a sum: $CALLS+12
 //	remember SERVICE:OP   puts how many those are into $CALLS
 //	waitcalls SERVICE:OP N    waits until it has served that many; N may be a sum too
+//	hold SERVICE:OP N     from the Nth call on, counted as calls does, nobody gets an answer to it:
+//	        what is at work stays at work, and can be killed or be in the way; query protocol only
+//	release               lets the answers go
 //	trust ACCOUNT ROLE FILE    replaces a role's trust policy, as an administrator
 //	waitfor FILE PATTERN  waits until a file that is being written has it
 //	look ACCOUNT REGION stacks|vpcs|peerings|routes|buckets    prints what is there, through the SDK
@@ -83,6 +88,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox": cmdSandbox, "calls": cmdCalls, "trust": cmdTrust, "waitfor": cmdWaitFor, "waitcalls": cmdWaitCalls,
 			"look": cmdLook, "parameter": cmdParameter, "json": cmdJSON,
+			"hold": cmdHold, "release": cmdRelease,
 			"call": cmdCall, "visit": cmdVisit, "keep": cmdKeep, "exits": cmdExits, "stranger": cmdStranger, "remember": cmdRemember, "as": cmdAs, "delegate": cmdDelegate,
 		},
 	})
@@ -128,14 +134,16 @@ func cmdSandbox(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	box, err := sandbox.New(o)
 	ts.Check(err)
-	server := httptest.NewServer(box)
+	shown := &served{Sandbox: box}
+	server := httptest.NewServer(shown)
 	key, secret := box.Credentials()
 	ts.Setenv("AWS_ENDPOINT_URL", server.URL)
 	ts.Setenv("AWS_ACCESS_KEY_ID", key)
 	ts.Setenv("AWS_SECRET_ACCESS_KEY", secret)
 	ts.Setenv("AWS_REGION", "eu-west-1")
-	boxes.put(server.URL, box)
+	boxes.put(server.URL, shown)
 	ts.Defer(func() {
+		shown.release()
 		server.Close()
 		ts.Check(box.Close())
 	})
@@ -174,14 +182,20 @@ func cmdWaitCalls(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	want := sum(ts, args[1])
 	box := boxes.get(ts.Getenv("AWS_ENDPOINT_URL"))
-	deadline := time.Now().Add(60 * time.Second)
-	for time.Now().Before(deadline) {
-		if box.Calls()[args[0]] >= want {
-			return
+	for over := false; box.Calls()[args[0]] < want; over = !working(ts) {
+		if over {
+			ts.Fatalf("%s was never called %d times: %v", args[0], want, box.Calls())
 		}
 		time.Sleep(5 * time.Millisecond) // another process calls: there is nothing to wait on
 	}
-	ts.Fatalf("%s was never called %d times: %v", args[0], want, box.Calls())
+}
+
+// working tells whether a process runs in the background: what the script waits
+// for can come as long as one does, however slow the machine is.
+func working(ts *testscript.TestScript) bool {
+	return slices.ContainsFunc(ts.BackgroundCmds(), func(c *exec.Cmd) bool {
+		return !errors.Is(c.Process.Signal(syscall.Signal(0)), os.ErrProcessDone)
+	})
 }
 
 func cmdTrust(ts *testscript.TestScript, neg bool, args []string) {
@@ -198,13 +212,14 @@ func cmdWaitFor(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) != 2 {
 		ts.Fatalf("usage: waitfor FILE TEXT")
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
+	for over := false; ; over = !working(ts) {
 		body, err := os.ReadFile(ts.MkAbs(args[0]))
 		if err == nil && strings.Contains(string(body), args[1]) {
 			return
 		}
+		if over {
+			ts.Fatalf("%s never had %q", args[0], args[1])
+		}
 		time.Sleep(20 * time.Millisecond) // another process writes the file: there is nothing to wait on
 	}
-	ts.Fatalf("%s never had %q", args[0], args[1])
 }
