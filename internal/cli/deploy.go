@@ -139,7 +139,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
 	if flags.strict {
-		if err := a.refuseBlocked(runCtx, w); err != nil {
+		if err := a.refuseBlocked(runCtx, w, stop); err != nil {
 			return err
 		}
 	}
@@ -184,7 +184,7 @@ func (a *App) deployFile(ctx context.Context, flags *deployFlags, file string) e
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
 	if flags.strict {
-		if err := a.refuseBlocked(runCtx, w); err != nil {
+		if err := a.refuseBlocked(runCtx, w, stop); err != nil {
 			return err
 		}
 	}
@@ -221,7 +221,9 @@ func (a *App) refuse(moved *control.MovedError) error {
 }
 
 // refuseBlocked examines every target; with any blocked nothing is touched.
-func (a *App) refuseBlocked(ctx context.Context, w *control.Work) error {
+func (a *App) refuseBlocked(ctx context.Context, w *control.Work, stop <-chan struct{}) error {
+	ctx, done := control.UntilStopped(ctx, stop)
+	defer done()
 	health, err := w.Doctor(ctx)
 	if err != nil {
 		return err
@@ -251,6 +253,8 @@ func (a *App) review(ctx context.Context, w *control.Work, view *watcher, destro
 
 // agree shows what a preview found, and asks.
 func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Preview, destroy bool, stop <-chan struct{}) (*control.Preview, error) {
+	ctx, done := control.UntilStopped(ctx, stop)
+	defer done()
 	shown := report.NewPlan(preview.ID, preview.Plan, preview.Records)
 	if !destroy {
 		health, err := w.Preflight(ctx, preview)

@@ -102,7 +102,9 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 	view := &watcher{app: a, preview: true}
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
-	if err := w.DropExpired(runCtx); err != nil {
+	besides, over := control.UntilStopped(runCtx, stop)
+	defer over()
+	if err := w.DropExpired(besides); err != nil {
 		return err
 	}
 	var preview *control.Preview
@@ -127,7 +129,7 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 		p.Prepared = &report.PreparedRun{Run: left.Run.ID, Steps: left.Run.Steps, Expires: left.Expires}
 	}
 	if !flags.prepare && flags.role == "" { // else another role will deploy it
-		health, err := w.Preflight(runCtx, preview)
+		health, err := w.Preflight(besides, preview)
 		if err != nil {
 			return err
 		}

@@ -231,7 +231,9 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 		return nil, err
 	}
 	if b.Set == nil {
-		if err := b.direct(ctx, entry); err != nil {
+		before, started := UntilStopped(ctx, stop)
+		defer started()
+		if err := b.direct(before, entry); err != nil {
 			return nil, err
 		}
 	} else if len(b.Set.Others) > 0 {
@@ -271,7 +273,7 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 		} else {
 			steps, done.Records = reachable(access, done.Records)
 		}
-		out, err := engine.Run(ctx, b.w.run, steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: whole.Inputs,
+		out, err := engine.Run(ctx, b.w.run, steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: inputsOf(whole),
 			Limits: b.w.limits(), Observer: observer, Stop: stop})
 		if out != nil {
 			done.Records = append(done.Records, out.Records...)

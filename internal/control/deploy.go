@@ -39,13 +39,15 @@ func (w *Work) Destroy(ctx context.Context, reviewed *Preview, watch Watch, stop
 }
 
 func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch Watch, stop <-chan struct{}) (*Done, error) {
+	before, started := UntilStopped(ctx, stop)
+	defer started()
 	var p *plan.Plan
 	if reviewed != nil {
 		p = reviewed.Plan
 		review(p, reviewed.Records, reviewed.States)
 	} else {
 		var err error
-		if p, err = w.buildChecked(ctx, destroy); err != nil {
+		if p, err = w.buildChecked(before, destroy); err != nil {
 			return nil, err
 		}
 		defer w.cloud.EnterAhead(ctx, firstAccounts(p), w.limits().Global)()
@@ -62,26 +64,29 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 	}
 	defer w.unlock(unlock)
 	if reviewed != nil && reviewed.States != nil {
-		if err := w.unmoved(ctx, reviewed); err != nil {
+		if err := w.unmoved(before, reviewed); err != nil {
 			return nil, err
 		}
 	}
-	if err := w.brake(ctx, db, p); err != nil {
+	if err := w.brake(before, db, p); err != nil {
 		return nil, err
 	}
-	if err := w.refuseRead(ctx, p); err != nil {
+	if err := w.refuseRead(before, p); err != nil {
 		return nil, err
 	}
 	if !destroy {
-		if err := w.validate(ctx, p, db); err != nil {
+		if err := w.validate(before, p, db); err != nil {
 			return nil, err
 		}
-		if err := w.stock(ctx, p, db); err != nil {
+		if err := w.stock(before, p, db); err != nil {
 			return nil, err
 		}
 	}
 	body, err := p.Encode()
 	if err != nil {
+		return nil, err
+	}
+	if err := before.Err(); err != nil { // looking at templates gives way to it without a word
 		return nil, err
 	}
 	if err := db.CreateRun(ctx, run, body); err != nil {
@@ -120,7 +125,7 @@ func (w *Work) drive(ctx context.Context, db store.Store, run axle.Run, p *plan.
 	limits := w.limits()
 	limits.Rollouts = p.Rollouts
 	out, err := engine.Run(ctx, run.ID, p.RunSteps(), earlier, engine.Options{
-		Actions: table, Journal: db, Inputs: runInputs(p, w.inputs(ctx, p)), Limits: limits,
+		Actions: table, Journal: db, Inputs: runInputs(p, w.inputs(p)), Limits: limits,
 		Observer: observer(watch, run.ID, p.Steps), Stop: stop})
 	if out == nil {
 		return nil, err
@@ -196,7 +201,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 		return nil, nil, err
 	}
 	o.Env, o.run = run.Env, run.ID
-	w, err := Open(ctx, o)
+	before, started := UntilStopped(ctx, stop)
+	defer started()
+	w, err := Open(before, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -207,9 +214,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	if p.Project != w.Project() {
 		return nil, w, &axle.Failure{Code: "OtherProject", Blocked: true, Message: fmt.Sprintf("run %s is of project %q, and %s is of %q", run.ID, p.Project, o.File, w.Project())}
 	}
-	w.warnChanged(ctx, p)
+	w.warnChanged(before, p)
 	if p.MissingSecrets() {
-		fresh, err := w.build(ctx, p.Command == "destroy")
+		fresh, err := w.build(before, p.Command == "destroy")
 		if err != nil {
 			return nil, w, err
 		}

@@ -143,11 +143,13 @@ type Watch func(run string, steps []axle.Step) engine.Observer
 // Preview finds out what a deploy or a destroy would do, step by step, with real
 // change sets where a stack's inputs are known. It leaves nothing behind.
 func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-chan struct{}) (*Preview, error) {
-	p, err := w.buildChecked(ctx, destroy)
+	before, started := UntilStopped(ctx, stop)
+	defer started()
+	p, err := w.buildChecked(before, destroy)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.refuseRead(ctx, p); err != nil {
+	if err := w.refuseRead(before, p); err != nil {
 		return nil, err
 	}
 	return w.preview(ctx, p, w.whole(p), watch, stop)
@@ -156,7 +158,9 @@ func (w *Work) Preview(ctx context.Context, destroy bool, watch Watch, stop <-ch
 // PreviewTarget is Preview of one target: an account by id or name, and a region
 // of it or all. What its steps need elsewhere is looked at too.
 func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, stop <-chan struct{}) (*Preview, error) {
-	p, err := w.buildChecked(ctx, false)
+	before, started := UntilStopped(ctx, stop)
+	defer started()
+	p, err := w.buildChecked(before, false)
 	if err != nil {
 		return nil, err
 	}
@@ -194,7 +198,7 @@ func (w *Work) PreviewTarget(ctx context.Context, target string, watch Watch, st
 // preview looks at the steps of a plan, which may be the whole of the project.
 func (w *Work) preview(ctx context.Context, p *plan.Plan, whole bool, watch Watch, stop <-chan struct{}) (*Preview, error) {
 	actions := w.previewActions(ctx, p)
-	inputs, seen := w.seenSecrets(previewInputs(w.inputs(ctx, p)))
+	inputs, seen := w.seenSecrets(previewInputs(w.inputs(p)))
 	stack := actions[plan.KindStack].(*action.StackPreview)
 	cutOff, done := w.mark(whole)
 	stack.SweepAll = cutOff
@@ -210,9 +214,9 @@ func (w *Work) preview(ctx context.Context, p *plan.Plan, whole bool, watch Watc
 
 // previewInputs treats the outputs of what will change as unknown: a preview
 // gives outputs only for what stays as it is.
-func previewInputs(inputs func(*axle.Step, plan.Outputs) (axle.Inputs, error)) func(*axle.Step, plan.Outputs) (axle.Inputs, error) {
-	return func(s *axle.Step, outputs plan.Outputs) (axle.Inputs, error) {
-		return inputs(s, func(id string) (map[string]string, bool) {
+func previewInputs(inputs stepInputs) stepInputs {
+	return func(ctx context.Context, s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
+		return inputs(ctx, s, func(id string) (map[string]string, bool) {
 			out, ok := outputs(id)
 			return out, ok && out != nil
 		})

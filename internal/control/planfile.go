@@ -66,13 +66,13 @@ func headOf(body []byte) (planHead, []byte) {
 }
 
 // seenSecrets remembers the values of secret inputs.
-func (w *Work) seenSecrets(inputs func(*axle.Step, plan.Outputs) (axle.Inputs, error)) (func(*axle.Step, plan.Outputs) (axle.Inputs, error), *sync.Map) {
+func (w *Work) seenSecrets(inputs stepInputs) (stepInputs, *sync.Map) {
 	seen := new(sync.Map)
 	if !w.opts.Save {
 		return inputs, seen
 	}
-	return func(s *axle.Step, outputs plan.Outputs) (axle.Inputs, error) {
-		in, err := inputs(s, outputs)
+	return func(ctx context.Context, s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
+		in, err := inputs(ctx, s, outputs)
 		for name := range in.Secret {
 			if v := in.Values[name]; v != "" {
 				seen.Store(v, s.Name+", "+name)

@@ -32,7 +32,9 @@ type Prepared struct {
 // them, and records them as a run for Execute. When it is interrupted nothing
 // is left.
 func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch, stop <-chan struct{}) (*Prepared, error) {
-	p, err := w.buildChecked(ctx, false)
+	before, started := UntilStopped(ctx, stop)
+	defer started()
+	p, err := w.buildChecked(before, false)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +52,7 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 		return nil, lockedFailure(err)
 	}
 	defer w.unlock(unlock)
-	if err := w.stock(ctx, p, nil); err != nil { // who executes reads it then, and can't store it
+	if err := w.stock(before, p, nil); err != nil { // who executes reads it then, and can't store it
 		return nil, err
 	}
 	out := &Prepared{Expires: time.Now().UTC().Add(validFor).Truncate(time.Second)}
@@ -64,7 +66,7 @@ func (w *Work) Prepare(ctx context.Context, validFor time.Duration, watch Watch,
 	actions[plan.KindStack] = stack
 	cutOff, over := w.mark(w.whole(p))
 	stack.SweepAll = cutOff
-	done, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: previewInputs(w.inputs(ctx, p)),
+	done, err := engine.Run(ctx, w.run, p.Steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: previewInputs(w.inputs(p)),
 		Limits: w.limits(), Observer: observer(watch, w.run, p.Steps), Stop: stop})
 	if done == nil {
 		return nil, err
@@ -217,7 +219,9 @@ func Execute(ctx context.Context, o Options, id string, watch Watch, stop <-chan
 	case run.Status == axle.RunPrepared && time.Now().After(p.Expires):
 		return nil, nil, &axle.Failure{Code: "PlanExpired", Blocked: true, Message: fmt.Sprintf("run %s was prepared until %s", run.ID, p.Expires.Format(time.RFC3339)), Hint: "axle plan --prepare prepares anew, and removes its change sets"}
 	}
-	w, err := openFor(ctx, o, &run)
+	before, started := UntilStopped(ctx, stop)
+	defer started()
+	w, err := openFor(before, o, &run)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -257,12 +257,13 @@ func unpackText(packed string) ([]byte, error) {
 
 // runInputs gives the gates of rollouts theirs, and other steps what inputs does.
 func runInputs(p *plan.Plan, inputs stepInputs) stepInputs {
-	return func(s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
+	return func(ctx context.Context, s *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
 		if s.Kind == plan.KindWave {
 			return p.WaveInputs(s, outputs)
 		}
-		return inputs(s, outputs)
+		return inputs(ctx, s, outputs)
 	}
 }
 
-type stepInputs = func(*axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error)
+// stepInputs gives a step's input values, as the engine asks for them.
+type stepInputs = func(context.Context, *axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error)

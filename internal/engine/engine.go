@@ -22,7 +22,7 @@ import (
 // the token leads nowhere, and the step is started again.
 type Action interface {
 	// Start begins the step's work, or finds and adopts what an earlier Start
-	// of the same step has left behind.
+	// of the same step has left behind: it may be cancelled anywhere, as by a crash.
 	Start(ctx context.Context, step *axle.Step, in axle.Inputs) (axle.Progress, error)
 	// Check looks how the work is getting on. It may wait inside for something
 	// to happen, for about 20 s at most.
@@ -42,7 +42,7 @@ type Options struct {
 	Journal Journal
 	// Inputs gives a step's input values; outputs has those of the steps that
 	// ended well. Nil: steps have no inputs.
-	Inputs func(step *axle.Step, outputs func(id string) (map[string]string, bool)) (axle.Inputs, error)
+	Inputs func(ctx context.Context, step *axle.Step, outputs func(id string) (map[string]string, bool)) (axle.Inputs, error)
 	Limits plan.Limits
 	Retry  Retry
 	// Observer is told what happens; may be nil.
@@ -50,8 +50,8 @@ type Options struct {
 	// Stop, when closed, ends the run softly: nothing more starts, what runs is
 	// left at its next safe point, to be gone on with by a later run.
 	Stop <-chan struct{}
-	// Grace is how long a check that is under way at a soft stop may take to
-	// return before it is cancelled. Default 5 s.
+	// Grace is how long a start or a check that is under way at a soft stop may
+	// take to return before it is cancelled. Default 5 s.
 	Grace time.Duration
 	// Linger is how long, after ctx is cancelled, actions that haven't returned
 	// are waited for. Default 1 s.

@@ -204,6 +204,28 @@ func (teller) Check(context.Context, *axle.Step, string) (axle.Progress, error) 
 	return axle.Progress{Done: true, Result: axle.Result{Change: axle.Update, Note: "set to hunter2-hunter2", Warning: "hunter2-hunter2 was left"}}, nil
 }
 
+// The reading of inputs is given up like the rest of a start.
+func TestStopWhileInputsAreRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := enginetest.NewWorld().Options()
+		o.Inputs = func(ctx context.Context, _ *axle.Step, _ func(string) (map[string]string, bool)) (axle.Inputs, error) {
+			<-ctx.Done()
+			return axle.Inputs{}, ctx.Err()
+		}
+		stop := make(chan struct{})
+		time.AfterFunc(time.Minute, func() { close(stop) })
+		o.Stop = stop
+		begin := time.Now()
+		out, err := engine.Run(t.Context(), "r", things(1), nil, o)
+		if !errors.Is(err, engine.ErrInterrupted) || out.Records[0].Status != axle.Running {
+			t.Errorf("%v: %+v", err, out)
+		}
+		if took := time.Since(begin); took > time.Minute+6*time.Second {
+			t.Errorf("took %s", took)
+		}
+	})
+}
+
 // What a step says is without its secret inputs, also when an earlier attempt of the
 // run has started it.
 func TestSecretsStayOut(t *testing.T) {
@@ -214,7 +236,7 @@ func TestSecretsStayOut(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			o := enginetest.NewWorld().Options()
 			o.Actions["thing"] = teller{}
-			o.Inputs = func(*axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error) {
+			o.Inputs = func(context.Context, *axle.Step, func(string) (map[string]string, bool)) (axle.Inputs, error) {
 				return axle.Inputs{Values: map[string]string{"Password": "hunter2-hunter2"}, Secret: map[string]bool{"Password": true}}, nil
 			}
 			out, err := engine.Run(t.Context(), "r", things(1), earlier, o)

@@ -30,9 +30,9 @@ type run struct {
 	queue    []entry // what the journal is to take next, in order
 	writing  []entry // what it is taking now; nil when it isn't
 	written  chan error
-	broken   error // why the journal can't be written any more
-	atWork   int   // workers that haven't reported yet
-	calls    context.Context
+	broken   error           // why the journal can't be written any more
+	atWork   int             // workers that haven't reported yet
+	whole    context.Context // of the run
 	grace    <-chan time.Time
 	gathered <-chan time.Time // when the ends in the queue are to be written; nil: not before there is more
 
@@ -41,8 +41,8 @@ type run struct {
 	ended    []atomic.Pointer[axle.Result] // of steps that ended well
 	inbox    inbox
 	events   *events
-	stopping chan struct{} // closed at the stop
-	checks   context.Context
+	stopping chan struct{}   // closed at the stop
+	calls    context.Context // of actions: the grace of a soft stop ends it
 	workers  sync.WaitGroup
 }
 
@@ -86,9 +86,9 @@ func newRun(id string, steps []axle.Step, earlier []axle.Record, f *plan.Frontie
 
 // loop takes the run to its end, or to where it is left.
 func (r *run) loop(ctx context.Context) error {
-	checks, cancelChecks := context.WithCancel(ctx)
-	defer cancelChecks()
-	r.calls, r.checks = ctx, checks
+	calls, cancelCalls := context.WithCancel(ctx)
+	defer cancelCalls()
+	r.whole, r.calls = ctx, calls
 	soft, hard := r.o.Stop, ctx.Done()
 	var linger <-chan time.Time
 	for left := false; !left; {
@@ -106,7 +106,7 @@ func (r *run) loop(ctx context.Context) error {
 			soft = nil
 			r.stop()
 		case <-r.grace:
-			cancelChecks()
+			cancelCalls()
 		case <-r.gathered:
 			r.write()
 		case <-hard:
@@ -207,7 +207,7 @@ func (r *run) write() {
 		batch[i] = r.writing[i].record
 	}
 	// What has happened is to be recorded even when the run is cancelled.
-	ctx := context.WithoutCancel(r.calls)
+	ctx := context.WithoutCancel(r.whole)
 	r.workers.Go(func() { r.written <- r.o.Journal.Append(ctx, r.id, batch) })
 }
 
@@ -339,7 +339,7 @@ func (r *run) finish() error {
 				lost++
 			}
 		}
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.calls), r.o.Linger)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(r.whole), r.o.Linger)
 		err := r.o.Journal.Append(ctx, r.id, batch)
 		cancel()
 		if err != nil {

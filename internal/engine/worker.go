@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
@@ -71,17 +72,14 @@ func (w *worker) call() (p axle.Progress, err error) {
 		}
 	}()
 	if w.begun {
-		p, err = w.action.Check(w.checks, w.step, w.token)
-		if err != nil && w.checks.Err() != nil {
-			err = errLeave
+		p, err = w.action.Check(w.calls, w.step, w.token)
+	} else {
+		w.attempts++
+		w.starts++
+		var in axle.Inputs
+		if in, err = w.inputs(w.calls); err == nil {
+			p, err = w.action.Start(w.calls, w.step, in)
 		}
-		return p, err
-	}
-	w.attempts++
-	w.starts++
-	in, err := w.inputs()
-	if err == nil {
-		p, err = w.action.Start(w.calls, w.step, in)
 	}
 	if err != nil && w.calls.Err() != nil {
 		err = errLeave
@@ -97,12 +95,12 @@ type PanicError struct {
 
 func (e *PanicError) Error() string { return fmt.Sprintf("panic: %v\n%s", e.Value, e.Stack) }
 
-func (w *worker) inputs() (axle.Inputs, error) {
+func (w *worker) inputs(ctx context.Context) (axle.Inputs, error) {
 	w.asked = true
 	if w.o.Inputs == nil {
 		return axle.Inputs{}, nil
 	}
-	in, err := w.o.Inputs(w.step, w.output)
+	in, err := w.o.Inputs(ctx, w.step, w.output)
 	if err != nil {
 		return in, fmt.Errorf("inputs: %w", err)
 	}
@@ -133,7 +131,7 @@ func (w *worker) keep(p axle.Progress) error {
 			return errLeave
 		}
 		return nil
-	case <-w.calls.Done():
+	case <-w.whole.Done():
 		return errLeave
 	}
 }
@@ -166,7 +164,7 @@ func (w *worker) retry(err error) (time.Duration, error) {
 // pause waits, unless the run is being left.
 func (w *worker) pause(d time.Duration) error {
 	if d <= 0 {
-		if w.stopped() || w.calls.Err() != nil {
+		if w.stopped() || w.whole.Err() != nil {
 			return errLeave
 		}
 		return nil
@@ -177,7 +175,7 @@ func (w *worker) pause(d time.Duration) error {
 	case <-t.C:
 		return nil
 	case <-w.stopping:
-	case <-w.calls.Done():
+	case <-w.whole.Done():
 	}
 	return errLeave
 }
@@ -210,7 +208,7 @@ func (w *worker) failure(err error) *axle.Failure {
 // for its inputs yet.
 func (w *worker) clean(text string) string {
 	if text != "" && !w.asked {
-		_, _ = w.inputs() // only to know what must not be shown
+		_, _ = w.inputs(w.whole) // only to know what must not be shown
 	}
 	for _, s := range w.secrets {
 		text = strings.ReplaceAll(text, s, "(secret)")

@@ -20,8 +20,8 @@ func after(d time.Duration) <-chan struct{} {
 	return c
 }
 
-// testSoftStop stops a run while one step is being started, one checked for a
-// short and one for a long time, one waits between checks, one to be tried
+// testSoftStop stops a run while one step is being started and one checked for a
+// short and one each for a long time, one waits between checks, one to be tried
 // again, and one for its turn.
 func testSoftStop(t *testing.T, d Driver) {
 	w := NewWorld()
@@ -29,14 +29,15 @@ func testSoftStop(t *testing.T, d Driver) {
 	w.Plans["checking"] = Plan{Takes: 2 * time.Second, Checks: 100}
 	w.Plans["ending"] = Plan{Takes: 6 * time.Second, Checks: 1}
 	w.Plans["stuck"] = Plan{Takes: 8 * time.Second, Checks: 2}
+	w.Plans["beginning"] = Plan{Takes: 20 * time.Second, Checks: 1}
 	w.Plans["waiting"] = Plan{Checks: 5, Again: time.Hour}
 	w.Plans["retrying"] = Plan{StartErrors: []error{Throttled{}}}
 	steps := []axle.Step{
-		thing("starting"), thing("checking"), thing("ending"), thing("waiting"), thing("retrying"), thing("stuck"),
+		thing("starting"), thing("checking"), thing("ending"), thing("waiting"), thing("retrying"), thing("stuck"), thing("beginning"),
 		thing("next", "starting"), thing("after-end", "ending"), thing("queued"),
 	}
 	o := w.Options()
-	o.Limits = plan.Limits{Global: 6}
+	o.Limits = plan.Limits{Global: 7}
 	o.Retry = engine.Retry{First: time.Hour, Most: time.Hour}
 	o.Stop = after(9 * time.Second)
 	begin := time.Now()
@@ -44,11 +45,11 @@ func testSoftStop(t *testing.T, d Driver) {
 	if !errors.Is(err, engine.ErrInterrupted) {
 		t.Errorf("error %v", err)
 	}
-	// 9 s to the stop, 5 s for checks to return.
+	// 9 s to the stop, 5 s for starts and checks to return.
 	if took := time.Since(begin); took < 12*time.Second || took > 15*time.Second {
 		t.Errorf("took %s", took)
 	}
-	want(t, out, axle.RunInterrupted, "starting running, checking running, ending succeeded, waiting running, retrying running, stuck running, next pending, after-end pending, queued pending")
+	want(t, out, axle.RunInterrupted, "starting running, checking running, ending succeeded, waiting running, retrying running, stuck running, beginning running, next pending, after-end pending, queued pending")
 	for _, r := range w.Journal() {
 		if token := "token of " + r.Step; (r.Step == "starting" || r.Step == "checking" || r.Step == "waiting") && r.Token != token {
 			t.Errorf("journal of %s has token %q", r.Step, r.Token)
@@ -59,7 +60,7 @@ func testSoftStop(t *testing.T, d Driver) {
 	if err != nil || out.Status != axle.RunSucceeded {
 		t.Errorf("resumed: %s, %v", out.Status, err)
 	}
-	if w.starts["starting"] != 1 || w.starts["retrying"] != 2 {
+	if w.starts["starting"] != 1 || w.starts["retrying"] != 2 || w.starts["beginning"] != 2 {
 		t.Errorf("starts: %v", w.starts)
 	}
 }

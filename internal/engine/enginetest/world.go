@@ -77,7 +77,7 @@ func (w *World) Options() engine.Options {
 }
 
 // inputs evaluates Refs of one step each; a literal is itself.
-func (w *World) inputs(step *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
+func (w *World) inputs(_ context.Context, step *axle.Step, outputs func(string) (map[string]string, bool)) (axle.Inputs, error) {
 	in := axle.Inputs{Values: map[string]string{}, Secret: map[string]bool{}}
 	for name, v := range step.Input {
 		in.Values[name] = v.Literal
