@@ -226,7 +226,8 @@ func (r Result) Cleaned(clean func(string) string) Result {
 
 // Review is what was shown of a step before the run.
 type Review struct {
-	// Known is false when inputs weren't known: only the template was seen.
+	// Known is false when there could be no change set, as when inputs weren't
+	// known: only the template was seen.
 	Known   bool             `json:"known"`
 	Change  Change           `json:"action"`
 	Changes []ResourceChange `json:"changes,omitempty"`

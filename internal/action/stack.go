@@ -37,6 +37,9 @@ type Stack struct {
 	// changes keeps, by step, what was reviewed until it is executed: part of
 	// the record of a step, not of its state.
 	changes sync.Map
+	// touched are the steps whose stacks this process has deleted or rolled back to
+	// begin anew: that they aren't what was reviewed is its own doing.
+	touched sync.Map
 }
 
 // Guard is asked before an update takes outputs away; nil: everything goes.
@@ -86,8 +89,8 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 	switch {
 	case err != nil:
 		return axle.Progress{}, err
-	case moved(step, st) != nil:
-		return axle.Progress{}, moved(step, st)
+	case a.moved(step, st) != nil:
+		return axle.Progress{}, a.moved(step, st)
 	case st != nil && st.State() == cfn.Busy:
 		return waitFor(st), nil
 	case step.Delete:
@@ -111,7 +114,7 @@ func (a *Stack) start(ctx context.Context, step *axle.Step, in axle.Inputs) (axl
 		case cfn.Stuck, cfn.Undeleted:
 			return axle.Progress{}, cfn.StuckFailure(st)
 		case cfn.Dead:
-			if err := a.clear(ctx, t, st); err != nil {
+			if err := a.clear(ctx, step, st); err != nil {
 				return axle.Progress{}, err
 			}
 			ph.note, st = noteDead, nil
@@ -194,10 +197,12 @@ func (a *Stack) notAdopted(w cfn.Want, st *cfn.Stack) (axle.Result, bool) {
 const noteDead = "deleted the stack in ROLLBACK_COMPLETE first"
 
 // clear removes what a failed creation left: it can't be used for anything.
-func (a *Stack) clear(ctx context.Context, t axle.Target, st *cfn.Stack) error {
+func (a *Stack) clear(ctx context.Context, step *axle.Step, st *cfn.Stack) error {
 	if st.Protected {
 		return protectedDead(st)
 	}
+	a.touched.Store(step.ID, true)
+	t := step.Target()
 	op := cfn.Operation{Kind: axle.Delete, StackID: st.ID, Digest: "dead"}
 	if err := a.driver.Delete(ctx, t, op); err != nil {
 		return err

@@ -26,6 +26,7 @@ func (a *Stack) startContinue(ctx context.Context, step *axle.Step, st *cfn.Stac
 	if len(a.Skip) > 0 {
 		note += " without " + strings.Join(a.Skip, ", ")
 	}
+	a.touched.Store(step.ID, true)
 	err = a.driver.ContinueRollback(ctx, step.Target(), st, ph.op, a.Skip)
 	return axle.Progress{Token: token, Result: axle.Result{Note: note}}, err
 }

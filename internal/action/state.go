@@ -65,6 +65,14 @@ func (a *StackPreview) States() map[string]axle.StackState {
 	return out
 }
 
+// moved is moved below, but for what the step has done itself.
+func (a *Stack) moved(step *axle.Step, st *cfn.Stack) error {
+	if _, own := a.touched.Load(step.ID); own {
+		return nil
+	}
+	return moved(step, st)
+}
+
 // moved is the failure of a step whose stack isn't what was reviewed any more,
 // or which wasn't part of what was agreed to.
 func moved(step *axle.Step, st *cfn.Stack) error {

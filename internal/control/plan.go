@@ -10,6 +10,7 @@ import (
 	"axle"
 	"axle/internal/action"
 	"axle/internal/artifact"
+	"axle/internal/cfn"
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/engine"
@@ -264,6 +265,9 @@ func review(p *plan.Plan, records []axle.Record, states map[string]axle.StackSta
 		p.Steps[i].Review = &axle.Review{Known: len(r.Result.After) == 0, Change: r.Result.Change, Changes: r.Result.Changes}
 		if state, ok := states[p.Steps[i].ID]; ok {
 			p.Steps[i].Review.State = &state
+			if cfn.RuleOf(state.Status).State == cfn.Halted { // its templates were compared: there is no change set before the rollback
+				p.Steps[i].Review.Known = false
+			}
 		}
 	}
 }

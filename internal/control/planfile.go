@@ -376,7 +376,7 @@ func letGo(p *plan.Plan, records []axle.Record) {
 	begun := map[string]bool{}
 	for i := range records {
 		r := &records[i]
-		begun[r.Step] = r.Attempts > 0 && (r.Failure == nil || r.Failure.Code != "Moved")
+		begun[r.Step] = (r.Attempts > 0 || r.Status == axle.Running) && (r.Failure == nil || r.Failure.Code != "Moved")
 	}
 	for i := range p.Steps {
 		if s := &p.Steps[i]; s.Review != nil && begun[s.ID] {
