@@ -1,10 +1,12 @@
 package sandbox_test
 
 import (
+	"context"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -280,30 +282,36 @@ func TestTerminationProtection(tt *testing.T) {
 }
 
 func TestOperationsTakeTheirTimeAndSurviveARestart(tt *testing.T) {
-	opts := sandbox.Options{StackTime: 300 * time.Millisecond, State: filepath.Join(tt.TempDir(), "state.json")}
-	begun := time.Now()
-	t := newCFN(tt, opts)
-	if _, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain)}); err != nil {
-		t.Fatal(err)
-	}
-	if err := t.box.Close(); err != nil {
-		t.Fatal(err)
-	}
-	t = newCFN(tt, opts)
-	t.want(t.settled("s"), "CREATE_COMPLETE")
-	if took := time.Since(begun); took < opts.StackTime || took > 4*opts.StackTime {
-		t.Errorf("took %s", took)
-	}
-	t.delete("s")
-	if err := t.box.Close(); err != nil {
-		t.Fatal(err)
-	}
-	t = newCFN(tt, opts)
-	for deadline := time.Now().Add(5 * time.Second); len(t.parameters()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the deletion doesn't go on")
+	synctest.Test(tt, func(tt *testing.T) {
+		opts := sandbox.Options{StackTime: 3 * time.Second, State: filepath.Join(tt.TempDir(), "state.json")}
+		start := func() (*cfnTest, aws.Config) {
+			box, cfg := still(tt, opts)
+			return &cfnTest{TB: tt, Client: cf.NewFromConfig(cfg), box: box, ctx: context.Background()}, cfg
 		}
-	}
+		begun := time.Now()
+		t, _ := start()
+		if _, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := t.box.Close(); err != nil {
+			t.Fatal(err)
+		}
+		t, _ = start()
+		t.want(t.settled("s"), "CREATE_COMPLETE")
+		if took := time.Since(begun); took < opts.StackTime || took > opts.StackTime+time.Second {
+			t.Errorf("took %s", took)
+		}
+		t.delete("s")
+		if err := t.box.Close(); err != nil {
+			t.Fatal(err)
+		}
+		t, cfg := start()
+		time.Sleep(opts.StackTime + time.Second) // the deletion goes on
+		left, err := ssm.NewFromConfig(cfg).DescribeParameters(t.ctx, &ssm.DescribeParametersInput{})
+		if err != nil || len(left.Parameters) > 0 {
+			t.Errorf("of the stack there are %v, %v", left, err)
+		}
+	})
 }
 
 func TestTokens(tt *testing.T) {

@@ -1,6 +1,7 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -55,14 +56,20 @@ func configOf(box *sandbox.Sandbox, url string) aws.Config {
 	}
 }
 
-// plainBodies hides that the SDK's request bodies can write themselves: closed,
-// they answer io.EOF then, which net/http takes for a failed write, and it breaks
-// the connection under a response that came fast (smithy-go 1.28).
+// plainBodies sends each request's body from memory. The SDK's own can write
+// themselves: closed, they answer io.EOF then, which net/http takes for a failed
+// write, and it breaks the connection under a response that came fast, so that
+// the call is repeated or lost (smithy-go 1.28). Every client of these tests that
+// calls over a connection has it.
 type plainBodies struct{}
 
 func (plainBodies) Do(r *http.Request) (*http.Response, error) {
 	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = struct{ io.ReadCloser }{r.Body}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body)) // which net/http knows to be in memory
 	}
 	return transport.RoundTrip(r)
 }
@@ -101,10 +108,14 @@ func pairs(params []string) []types.Parameter {
 	return out
 }
 
+// pollTime is between two looks at what tells nobody when it is done. Such a loop
+// has no deadline but the test binary's own: how long it takes is the machine's.
+const pollTime = 5 * time.Millisecond
+
 // settled waits until no operation runs on the stack.
 func (t *cfnTest) settled(name string) types.Stack {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+	for ; ; time.Sleep(pollTime) {
 		out, err := t.DescribeStacks(t.ctx, &cf.DescribeStacksInput{StackName: &name})
 		if err != nil {
 			t.Fatalf("describe %s: %v", name, err)
@@ -113,8 +124,6 @@ func (t *cfnTest) settled(name string) types.Stack {
 			return out.Stacks[0]
 		}
 	}
-	t.Fatalf("stack %s doesn't settle", name)
-	return types.Stack{}
 }
 
 func (t *cfnTest) want(st types.Stack, status string) types.Stack {

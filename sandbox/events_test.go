@@ -254,7 +254,7 @@ func (h onSandbox) Do(r *http.Request) (*http.Response, error) {
 		r.Body = http.NoBody
 	}
 	h.ServeHTTP(w, r)
-	return w.Result(), nil
+	return w.Result(), r.Context().Err()
 }
 
 // still is a sandbox without a network, for a bubble of synctest, where it is

@@ -42,27 +42,22 @@ def handler(event, context):
 // received waits for the next message of a queue.
 func received(t *testing.T, client *sqs.Client, url string) string {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
+	for {
 		out := must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(context.Background(), &sqs.ReceiveMessageInput{QueueUrl: &url, WaitTimeSeconds: 5}))
 		if len(out.Messages) > 0 {
 			must[*sqs.DeleteMessageOutput](t)(client.DeleteMessage(context.Background(), &sqs.DeleteMessageInput{QueueUrl: &url, ReceiptHandle: out.Messages[0].ReceiptHandle}))
 			return *out.Messages[0].Body
 		}
 	}
-	t.Fatalf("nothing comes to %s", url)
-	return ""
 }
 
 // empty waits until a queue has no messages, neither visible nor in flight.
 func empty(t *testing.T, client *sqs.Client, url string) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(pollTime) {
 		out := must[*sqs.GetQueueAttributesOutput](t)(client.GetQueueAttributes(context.Background(), &sqs.GetQueueAttributesInput{QueueUrl: &url, AttributeNames: []sqstypes.QueueAttributeName{"All"}}))
 		if out.Attributes["ApproximateNumberOfMessages"] == "0" && out.Attributes["ApproximateNumberOfMessagesNotVisible"] == "0" {
 			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s still has messages: %v", url, out.Attributes)
 		}
 	}
 }
@@ -304,13 +299,10 @@ func TestLambdaFromStream(t *testing.T) {
 	if got := received(t, queues, lost); !strings.Contains(got, `"startSequenceNumber":"000000000000000000200"`) || !strings.Contains(got, `"batchSize":1`) || !strings.Contains(got, `"approximateInvokeCount":2`) {
 		t.Errorf("the destination got %s", got)
 	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	for ; ; time.Sleep(pollTime) {
 		all := must[*lambda.ListEventSourceMappingsOutput](t)(client.ListEventSourceMappings(ctx, &lambda.ListEventSourceMappingsInput{}))
 		if aws.ToString(all.EventSourceMappings[0].LastProcessingResult) == "OK" {
 			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("the mapping is %v", aws.ToString(all.EventSourceMappings[0].LastProcessingResult))
 		}
 	}
 }

@@ -101,11 +101,12 @@ func TestCustomResources(t *testing.T) {
 	}
 	for _, name := range []string{"custom", "silent"} {
 		must[*cloudformation.DeleteStackOutput](t)(client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}))
-		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-			if _, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name}); err != nil {
+		for ; ; time.Sleep(pollTime) {
+			out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
+			if err != nil {
 				break
 			}
-			if time.Now().After(deadline) {
+			if out.Stacks[0].StackStatus == cfn.StackStatusDeleteFailed {
 				t.Fatalf("%s isn't deleted: %s", name, reasons(t, client, name, "Thing"))
 			}
 		}

@@ -29,7 +29,7 @@ import (
 func outputs(t *testing.T, client *cloudformation.Client, stack, want string) map[string]string {
 	t.Helper()
 	ctx := context.Background()
-	for deadline := time.Now().Add(30 * time.Second); ; {
+	for ; ; time.Sleep(pollTime) {
 		out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &stack})
 		if err != nil {
 			t.Fatal(err)
@@ -42,7 +42,7 @@ func outputs(t *testing.T, client *cloudformation.Client, stack, want string) ma
 			}
 			return values
 		}
-		if !strings.HasSuffix(string(s.StackStatus), "IN_PROGRESS") || time.Now().After(deadline) {
+		if !strings.HasSuffix(string(s.StackStatus), "IN_PROGRESS") {
 			events, err := client.DescribeStackEvents(ctx, &cloudformation.DescribeStackEventsInput{StackName: &stack})
 			if err != nil {
 				t.Fatal(err)

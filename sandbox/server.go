@@ -212,9 +212,8 @@ func (s *Sandbox) await(r *http.Request, p *pause) bool {
 	case <-t.C:
 	case <-s.stop:
 	case <-r.Context().Done():
-		return false
 	}
-	return true
+	return r.Context().Err() == nil // also when there is something meanwhile: it is for who waits
 }
 
 // answer runs the operation and encodes what comes of it.

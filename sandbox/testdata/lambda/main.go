@@ -39,13 +39,14 @@ func main() {
 				os.Exit(4)
 			}
 			answer = []byte(fmt.Sprintf(`{"child":%d,"pid":%d}`, child.Process.Pid, os.Getpid()))
-		case "daemon": // a process in a session of its own, which holds on to the output
+		case "daemon": // a process in a session of its own, which holds on to the output; this one hangs
 			child := exec.Command("sleep", "60")
 			child.Stdout, child.SysProcAttr = os.Stdout, &syscall.SysProcAttr{Setsid: true}
 			if err := child.Start(); err != nil {
 				os.Exit(4)
 			}
-			answer = []byte(fmt.Sprintf(`{"child":%d}`, child.Process.Pid))
+			_ = os.WriteFile(in.File, []byte(fmt.Sprint(child.Process.Pid)), 0o600)
+			time.Sleep(time.Hour)
 		case "fail":
 			answer, where = []byte(`{"errorType":"Oops","errorMessage":"as told"}`), "error"
 		case "large":
