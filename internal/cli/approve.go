@@ -36,8 +36,8 @@ with the run; --yes of other commands never gives one.`,
 }
 
 // approving asks on a terminal for the approvals that a run waits for, and goes
-// on with it as long as they are given.
-func (a *App) approving(ctx context.Context, w *control.Work, out *control.Done, err error, view *watcher, stop <-chan struct{}) (*control.Done, *control.Work, error) {
+// on with it, and with what o allows it, as long as they are given.
+func (a *App) approving(ctx context.Context, o control.Options, w *control.Work, out *control.Done, err error, view *watcher, stop <-chan struct{}) (*control.Done, *control.Work, error) {
 	for a.InTTY && !a.json() && errors.Is(err, engine.ErrInterrupted) && out != nil && ctx.Err() == nil {
 		select {
 		case <-stop:
@@ -50,7 +50,7 @@ func (a *App) approving(ctx context.Context, w *control.Work, out *control.Done,
 			if !a.confirm(questions[i], stop) {
 				continue
 			}
-			if _, aerr := control.Approve(ctx, a.options(), out.Run.ID, waves[i]); aerr != nil {
+			if _, aerr := control.Approve(ctx, o, out.Run.ID, waves[i]); aerr != nil {
 				return out, w, aerr
 			}
 			given++
@@ -59,7 +59,7 @@ func (a *App) approving(ctx context.Context, w *control.Work, out *control.Done,
 			break
 		}
 		var next *control.Work
-		out, next, err = control.Resume(ctx, a.options(), out.Run.ID, view.watch, stop)
+		out, next, err = control.Resume(ctx, o, out.Run.ID, view.watch, stop)
 		view.close()
 		if next != nil {
 			w = next

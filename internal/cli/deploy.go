@@ -157,7 +157,9 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	out, err := run(runCtx, reviewed, view.watch, stop)
 	view.close()
 	if !flags.yes {
-		out, w, err = a.approving(runCtx, w, out, err, view, stop)
+		again := a.options() // what was planned stays; what is allowed on the way does, too
+		again.Recovery, again.ForceReferences, again.Verify = o.Recovery, o.ForceReferences, o.Verify
+		out, w, err = a.approving(runCtx, again, w, out, err, view, stop)
 	}
 	return a.finish(w, out, err)
 }

@@ -142,7 +142,7 @@ goes on, with what was planned then, only by its name.`,
 			}
 			out, w, err := control.Resume(ctx, o, first(args), view.watch, stop)
 			view.close()
-			out, w, err = a.approving(ctx, w, out, err, view, stop)
+			out, w, err = a.approving(ctx, o, w, out, err, view, stop)
 			return a.finish(w, out, err)
 		},
 	}
