@@ -3,6 +3,8 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"io"
 	"time"
 )
 
@@ -60,6 +62,9 @@ func decodeJSON(body []byte) (params, error) {
 	d.UseNumber()
 	if err := d.Decode(&in); err != nil {
 		return nil, err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return nil, errors.New("there is more after the JSON document")
 	}
 	if in == nil { // the body was "null"
 		in = params{}

@@ -94,6 +94,9 @@ func decodeREST(c *call, svc service) *apiError {
 			}
 			c.In["Body"], c.In["Header"] = c.Body, header
 		} else if in, err := decodeJSON(c.Body); err == nil {
+			if misfit := checkShapes(svc, c.Op, in); misfit != nil {
+				return misfit
+			}
 			c.In = in
 		} else {
 			return &apiError{Code: restMalformed(svc), Message: "Could not parse request body into json: " + err.Error()}
@@ -134,7 +137,7 @@ func (c *call) decodeNamed(svc service) *apiError {
 		c.Op = strings.ToUpper(name[:1]) + name[1:]
 	}
 	c.In = in
-	return nil
+	return checkShapes(svc, c.Op, in)
 }
 
 // many reads a list that a query gives by repeating a parameter: one alone is

@@ -320,6 +320,7 @@ func decodeRequest(c *call, svc service) *apiError {
 			return fail("SerializationException", "%v", err)
 		}
 		c.In = in
+		return checkShapes(svc, c.Op, in)
 	case restJSON:
 		return decodeREST(c, svc)
 	case restXML:
@@ -330,6 +331,7 @@ func decodeRequest(c *call, svc service) *apiError {
 			return fail("SerializationException", "%v", err)
 		}
 		c.Op, c.In = rpcOperation(c.HTTP.URL.Path), in
+		return checkShapes(svc, c.Op, in)
 	}
 	return nil
 }
