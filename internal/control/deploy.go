@@ -203,9 +203,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	o.Env, o.run = run.Env, run.ID
 	before, started := UntilStopped(ctx, stop)
 	defer started()
-	w, err := Open(before, o)
+	w, surplus, err := openAgain(before, o, run.Command)
 	if err != nil {
-		return nil, nil, err
+		return nil, w, err
 	}
 	p, err := plan.Decode(body)
 	if err != nil {
@@ -213,6 +213,9 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	}
 	if p.Project != w.Project() {
 		return nil, w, &axle.Failure{Code: "OtherProject", Blocked: true, Message: fmt.Sprintf("run %s is of project %q, and %s is of %q", run.ID, p.Project, o.File, w.Project())}
+	}
+	if surplus != nil {
+		holdAgain(p, surplus)
 	}
 	w.warnChanged(before, p)
 	if p.MissingSecrets() {
@@ -240,6 +243,16 @@ func Resume(ctx context.Context, o Options, id string, watch Watch, stop <-chan 
 	}
 	done, err := w.drive(ctx, db, run, p, records, watch, stop)
 	return done, w, err
+}
+
+// openAgain opens the project for a run that goes on. For a prune it looks anew what
+// is too many.
+func openAgain(ctx context.Context, o Options, command string) (w *Work, surplus *plan.Plan, err error) {
+	if command == "prune" {
+		return PlanPrune(ctx, o)
+	}
+	w, err = Open(ctx, o)
+	return w, nil, err
 }
 
 func refuseResume(run *axle.Run) error {

@@ -387,6 +387,25 @@ func (w *Work) pruneSteps(p *plan.Plan, found []surplus, before map[place][]plac
 	return steps
 }
 
+// holdAgain gives the stacks of a prune that goes on the reasons of now to stay: what
+// held them may be gone, and what nobody wanted may be wanted again.
+func holdAgain(p, now *plan.Plan) {
+	inputs := map[place]map[string]axle.Value{}
+	for i := range now.Steps {
+		inputs[placeOf(&now.Steps[i])] = now.Steps[i].Input
+	}
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		input, surplus := inputs[placeOf(s)]
+		if s.Input[axle.HeldInput].Literal != "" {
+			s.Input = input
+		}
+		if !surplus {
+			s.Input = map[string]axle.Value{axle.HeldInput: {Literal: "axle.yaml asks for it now, or its account couldn't be looked into"}}
+		}
+	}
+}
+
 // PreviewPlan finds out what a plan would do, as Preview does.
 func (w *Work) PreviewPlan(ctx context.Context, p *plan.Plan, watch Watch, stop <-chan struct{}) (*Preview, error) {
 	return w.preview(ctx, p, false, watch, stop)
