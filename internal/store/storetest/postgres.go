@@ -3,6 +3,7 @@
 package storetest
 
 import (
+	"bytes"
 	"fmt"
 	"net"
 	"net/url"
@@ -73,38 +74,56 @@ func startPostgres(t *testing.T, bin string) string {
 		}
 		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
 	}
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := free.Addr().(*net.TCPAddr).Port
-	if err := free.Close(); err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(dir, "data")
-	for _, args := range [][]string{
-		{"initdb", "-D", data, "-U", "axle", "--auth=trust", "--no-sync"},
-		{"pg_ctl", "-D", data, "-w", "-l", filepath.Join(dir, "log"), "-o", fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1 -c max_connections=200", port, dir), "start"},
-	} {
-		cmd := exec.Command(filepath.Join(bin, args[0]), args[1:]...)
+	data, log := filepath.Join(dir, "data"), filepath.Join(dir, "log")
+	run := func(program string, args ...string) error {
+		cmd := exec.Command(filepath.Join(bin, program), append([]string{"-D", data}, args...)...)
 		cmd.Dir, cmd.SysProcAttr = dir, attr
-		if args[0] == "initdb" {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				t.Fatalf("%s: %v\n%s", args[0], err, out)
-			}
-		} else if err := cmd.Run(); err != nil { // the server keeps its output
-			log, _ := os.ReadFile(filepath.Join(dir, "log"))
-			t.Fatalf("%s: %v\n%s", args[0], err, log)
+		said, err := os.Create(filepath.Join(dir, program)) // not a pipe: the server keeps it
+		if err != nil {
+			return err
+		}
+		defer said.Close()
+		cmd.Stdout, cmd.Stderr = said, said
+		if err := cmd.Run(); err != nil {
+			body, _ := os.ReadFile(said.Name())
+			return fmt.Errorf("%s: %w\n%s", program, err, body)
+		}
+		return nil
+	}
+	if err := run("initdb", "-U", "axle", "--auth=trust", "--no-sync"); err != nil {
+		t.Fatal(err)
+	}
+	var port int
+	for {
+		port = freePort(t)
+		err := run("pg_ctl", "-w", "-t", "300", "-l", log, "-o", fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1 -c max_connections=200", port, dir), "start")
+		if err == nil {
+			break
+		}
+		if said, _ := os.ReadFile(log); !bytes.Contains(said, []byte("Address already in use")) {
+			t.Fatalf("%v\n%s", err, said)
+		}
+		if err := os.Remove(log); err != nil { // somebody was quicker: another port
+			t.Fatal(err)
 		}
 	}
 	t.Cleanup(func() {
-		cmd := exec.Command(filepath.Join(bin, "pg_ctl"), "-D", data, "-m", "immediate", "-w", "stop")
-		cmd.Dir, cmd.SysProcAttr = dir, attr
-		if err := cmd.Run(); err != nil {
+		if err := run("pg_ctl", "-m", "immediate", "-w", "stop"); err != nil {
 			t.Errorf("stop PostgreSQL: %v", err)
 		}
 	})
 	return fmt.Sprintf("postgres://axle@127.0.0.1:%d/postgres", port)
+}
+
+// freePort is a port that nobody listens at now.
+func freePort(t *testing.T) int {
+	t.Helper()
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer free.Close()
+	return free.Addr().(*net.TCPAddr).Port
 }
 
 // Database makes an empty database and returns its address.
