@@ -138,28 +138,31 @@ func (w witness) start(t *testing.T) *world {
 	if len(out.vars) < 4 {
 		t.Fatalf("%s doesn't serve: it printed %v", w.name, out.vars)
 	}
+	ended := make(chan struct{})
 	go func() { // a full pipe would stop it
+		defer close(ended)
 		for lines.Scan() {
 		}
 	}()
-	out.awaitAnswer()
+	out.awaitAnswer(ended)
 	return out
 }
 
-// awaitAnswer waits until the address answers at all.
-func (w *world) awaitAnswer() {
+// awaitAnswer waits until the address answers at all, for as long as its process
+// lives.
+func (w *world) awaitAnswer(ended <-chan struct{}) {
 	w.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
 	for {
 		answer, err := http.Get(w.vars["AWS_ENDPOINT_URL"])
 		if err == nil {
 			answer.Body.Close()
 			return
 		}
-		if time.Now().After(deadline) {
-			w.t.Fatalf("%s doesn't answer: %v", w.name, err)
+		select {
+		case <-ended:
+			w.t.Fatalf("%s ended before it answered: %v", w.name, err)
+		case <-time.After(50 * time.Millisecond): // another process comes up: there is nothing to wait on
 		}
-		time.Sleep(50 * time.Millisecond) // another process comes up: there is nothing to wait on
 	}
 }
 

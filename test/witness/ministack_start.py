@@ -6,7 +6,7 @@ Prints, shortly before it can be asked, an `export NAME=value` line each for
 AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID (twelve digits: ministack takes them for the
 account), AWS_SECRET_ACCESS_KEY and AWS_REGION, and runs until it is stopped.
 ministack wants to know its port before it starts, and says nothing when it has:
---port 0, the default, looks for a free one first.
+it is given a socket that has one already, with --port 0, the default, a free one.
 
 One defect is mended, as of ministack 1.5.33, which knows nothing of the program
 under test: a new OU had no FullAWSAccess, with which AWS attaches every OU while
@@ -23,23 +23,27 @@ https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec
 
 import argparse
 import os
-import random
 import re
 import socket
 import sys
 
 
-def free_port():
-    # Below the ports that the system gives out by itself, so that nobody gets it
-    # before ministack has started.
-    while True:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+def bind(port):
+    """Has ministack serve on a socket that is bound here, so that nobody else gets
+    its port meanwhile. Returns the port."""
+    from hypercorn.config import Config
+
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    port = sock.getsockname()[1]
+    ours, create = f"fd://{sock.detach()}", Config._create_sockets
+
+    def create_sockets(self, binds, *rest, **named):
+        return create(self, [ours if b == f"127.0.0.1:{port}" else b for b in binds], *rest, **named)
+
+    Config._create_sockets = create_sockets
+    return port
 
 
 def mend_principal_arn():
@@ -96,7 +100,7 @@ def main():
     parser.add_argument("--port", type=int, default=0)
     parser.add_argument("--auth", action="store_true")
     args = parser.parse_args()
-    port = args.port or free_port()
+    port = bind(args.port)
     os.environ["GATEWAY_PORT"] = str(port)
     os.environ["BIND_HOST"] = "127.0.0.1"  # else it serves on all addresses,
     os.environ["IOT_MTLS_ENABLED"] = "0"  # and so does its MQTT broker
