@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"os"
 	"slices"
@@ -144,10 +143,7 @@ func (p *pair) inputs(part string) axle.Inputs {
 func run(a *Peering, step *axle.Step, in axle.Inputs) (axle.Result, error) {
 	ctx := context.Background()
 	p, err := a.Start(ctx, step, in)
-	for deadline := time.Now().Add(30 * time.Second); err == nil && !p.Done; {
-		if time.Now().After(deadline) {
-			return axle.Result{}, errors.New("step " + step.ID + " doesn't end")
-		}
+	for err == nil && !p.Done {
 		<-time.After(p.Again)
 		p, err = a.Check(ctx, step, p.Token)
 	}

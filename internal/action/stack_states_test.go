@@ -112,9 +112,8 @@ func (l *ladder) bring(left bool) {
 // until waits for a status.
 func (l *ladder) until(status string) {
 	l.t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	seen := ""
-	for time.Now().Before(deadline) {
+	seen, was := "", ""
+	for {
 		st, err := l.driver().Describe(l.t.Context(), axle.Target{Account: l.account(), Region: "eu-west-1"}, l.name)
 		switch {
 		case errors.Is(err, axle.ErrNotFound):
@@ -127,9 +126,12 @@ func (l *ladder) until(status string) {
 		if seen == status {
 			return
 		}
+		if seen != was {
+			l.t.Logf("stack %s is in %s, and is to be in %s", l.name, seen, status)
+			was = seen
+		}
 		time.Sleep(10 * time.Millisecond) // CloudFormation tells nobody: one has to look
 	}
-	l.t.Fatalf("stack %s is in %s, not %s", l.name, seen, status)
 }
 
 // climb has, for each status, what fails and how to get there.

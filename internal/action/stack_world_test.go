@@ -169,8 +169,7 @@ type starter interface {
 // do drives a step to its end, as the engine does.
 func (w *stackWorld) do(a starter, step *axle.Step, in axle.Inputs) (axle.Result, error) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
-	defer cancel()
+	ctx := w.t.Context()
 	token := ""
 	var again interface{ Transient() bool }
 	for range 100 {

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 )
 
 var here = World{Partition: "aws", Account: "222222222222", Region: "eu-west-1", Stack: "s"}
@@ -148,15 +147,8 @@ func TestResolveIsBounded(t *testing.T) {
 		b.WriteString("  " + name + ": {Type: AWS::SNS::Topic, Properties: {TopicName: !Sub \"${" + next + "}${" + next + "}\"}}\n")
 	}
 	tm, _ := Parse("t.yaml", []byte(b.String()))
-	done := make(chan int)
-	go func() { done <- len(tm.Resolve(here)) }()
-	select {
-	case n := <-done:
-		if n != 60 {
-			t.Errorf("%d resources", n)
-		}
-	case <-time.After(20 * time.Second):
-		t.Fatal("it doesn't end")
+	if n := len(tm.Resolve(here)); n != 60 { // were it not bounded, it wouldn't end
+		t.Errorf("%d resources", n)
 	}
 }
 
