@@ -14,7 +14,8 @@ type timer struct {
 	*time.Timer
 }
 
-// lock and unlock guard the state; unlock first runs what after(0) left.
+// lock and unlock guard the state; unlock first runs what after(0) left, and tells
+// who writes the state of changes.
 func (s *Sandbox) lock() { s.mu.Lock() }
 
 func (s *Sandbox) unlock() {
@@ -22,6 +23,10 @@ func (s *Sandbox) unlock() {
 		fn := s.queue[0]
 		s.queue = s.queue[1:]
 		fn()
+	}
+	if s.st.Changes != s.seen {
+		s.seen = s.st.Changes
+		s.touch()
 	}
 	s.mu.Unlock()
 }

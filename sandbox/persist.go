@@ -11,8 +11,14 @@ import (
 	"time"
 )
 
-// saveEvery is how often a changed state is written while the sandbox runs.
-const saveEvery = 5 * time.Second
+// A changed state is written after savePause, with all that changed in it, and so
+// that writing takes at most one part in saveShare of the time; after retrySave
+// when it couldn't be written.
+const (
+	savePause = 100 * time.Millisecond
+	saveShare = 20
+	retrySave = 5 * time.Second
+)
 
 // load reads the state, if Options.State names a file that is there.
 func (s *Sandbox) load() error {
@@ -44,7 +50,6 @@ func (s *Sandbox) Save() error {
 		return nil
 	}
 	s.lock()
-	at := s.st.Changes
 	var raw bytes.Buffer
 	e := json.NewEncoder(&raw)
 	e.SetEscapeHTML(false) // documents within are kept letter by letter
@@ -65,33 +70,46 @@ func (s *Sandbox) Save() error {
 		_ = os.Remove(tmp.Name())
 		return fmt.Errorf("write state: %w", err)
 	}
-	s.lock()
-	s.saved = at
-	s.unlock()
 	return nil
 }
 
-// keepSaving writes a changed state now and then, until Close.
+// touch has the state written soon.
+func (s *Sandbox) touch() {
+	select {
+	case s.dirty <- struct{}{}:
+	default: // it will be
+	}
+}
+
+// keepSaving writes the state when it has changed, until Close.
 func (s *Sandbox) keepSaving() {
 	if s.opts.State == "" {
 		return
 	}
+	s.touch() // the keys of a new one are known to others at once
 	s.done.Go(func() {
-		t := time.NewTicker(saveEvery)
-		defer t.Stop()
-		for {
+		for pause := savePause; ; {
 			select {
 			case <-s.stop:
 				return
-			case <-t.C:
+			case <-s.dirty:
 			}
-			s.lock()
-			changed := s.st.Changes != s.saved
-			s.unlock()
-			if changed {
-				if err := s.Save(); err != nil {
-					s.log.Error("save", "error", err)
-				}
+			select {
+			case <-s.stop:
+				return
+			case <-time.After(pause):
+			}
+			select { // what changed meanwhile is written with it
+			case <-s.dirty:
+			default:
+			}
+			began := time.Now()
+			err := s.Save()
+			pause = max(savePause, saveShare*time.Since(began))
+			if err != nil {
+				s.log.Error("save", "error", err)
+				s.touch()
+				pause = retrySave
 			}
 		}
 	})

@@ -34,8 +34,9 @@ type Sandbox struct {
 	limits *limiter
 	shelf  templateShelf // parsed templates and resource types
 	faults []*faultState
-	saved  int64 // st.Changes when last written
-	swept  int   // number of credentials left after the last sweep
+	seen   int64         // st.Changes when last told to who writes the state
+	dirty  chan struct{} // the state has changed since it was written
+	swept  int           // number of credentials left after the last sweep
 	closed bool
 	// endpoint is where the last request came to: what queue URLs begin with.
 	endpoint string
@@ -73,6 +74,7 @@ func New(opts Options) (*Sandbox, error) {
 		calls:  map[string]int{},
 		rand:   rand.New(rand.NewPCG(uint64(opts.Seed), 0x5a4db0c5)),
 		stop:   make(chan struct{}),
+		dirty:  make(chan struct{}, 1),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
