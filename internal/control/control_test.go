@@ -242,6 +242,61 @@ func TestReview(t *testing.T) {
 		got = append(got, *s.Review)
 	}
 	same(t, "reviews", got, []axle.Review{{Known: true, Change: axle.Update, Changes: changes}, {Change: axle.Create}, {}, {}})
+
+	// A saved plan holds each step to what was seen, and has none that wasn't.
+	review(p, []axle.Record{{Step: "seen", Status: axle.Succeeded}, {Step: "failed", Status: axle.Failed}}, map[string]axle.StackState{"seen": {ID: "one"}})
+	for _, s := range p.Steps {
+		if want := s.ID == "seen"; (s.Review.State != nil && s.Review.State.ID == "one") != want || (s.Review.Refused == "") != want {
+			t.Errorf("%s: %+v", s.ID, s.Review)
+		}
+	}
+}
+
+// A run that is recorded as running is at work only while its own process holds
+// the project's lock.
+func TestStanding(t *testing.T) {
+	for _, tt := range []struct {
+		holder string
+		want   axle.RunStatus
+	}{{"", axle.RunInterrupted}, {"r-other", axle.RunInterrupted}, {"r1", axle.RunRunning}} {
+		_, db := braking(t)
+		if tt.holder != "" {
+			unlock, err := db.Lock(t.Context(), "p", holder(tt.holder))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer unlock() //nolint:errcheck // the journal goes with the test
+		}
+		run := axle.Run{ID: "r1", Project: "p", Status: axle.RunRunning}
+		if err := standing(t.Context(), db, &run); err != nil || run.Status != tt.want {
+			t.Errorf("locked by %q: %s, %v", tt.holder, run.Status, err)
+		}
+		over := axle.Run{ID: "r1", Project: "p", Status: axle.RunPartial}
+		if err := standing(t.Context(), db, &over); err != nil || over.Status != axle.RunPartial {
+			t.Errorf("locked by %q: %s, %v", tt.holder, over.Status, err)
+		}
+	}
+}
+
+// Where the journal is isn't guessed: a file that can't be read may name the team's.
+func TestJournalIsNotGuessed(t *testing.T) {
+	t.Setenv(storeEnv, "")
+	for text, want := range map[string]string{"name: p\n": "", "name: p\nstore: dynamodb://table\n": "dynamodb://table",
+		"name: [\n": "error", "name: p\nstore: mysql://x\n": "error"} {
+		got, err := journalAt(Options{File: project(t, map[string]string{"axle.yaml": text})})
+		if err != nil {
+			got = "error"
+		}
+		same(t, text, got, want)
+	}
+	got, err := journalAt(Options{File: filepath.Join(t.TempDir(), "axle.yaml")})
+	if got != "" || err != nil {
+		t.Errorf("without axle.yaml: %q, %v", got, err)
+	}
+	t.Setenv(storeEnv, "mysql://x")
+	if got, err := journalAt(Options{}); err == nil {
+		t.Errorf("%s: %q", storeEnv, got)
+	}
 }
 
 // What a run of a saved plan has begun isn't held to what was seen before it: but

@@ -29,11 +29,11 @@ func journalAt(o Options) (string, error) {
 	if o.opened != nil { // it has been read, and is right
 		return o.opened.project.Store.Address.Value, nil
 	}
+	if _, err := os.Stat(o.File); errors.Is(err, fs.ErrNotExist) {
+		return "", nil
+	}
 	project, problems := config.Load(o.File, "")
-	if project == nil {
-		if _, err := os.Stat(o.File); errors.Is(err, fs.ErrNotExist) {
-			return "", nil
-		}
+	if project.Name.Value == "" && !project.Store.Said { // it can't be read at all
 		return "", problems.Err()
 	}
 	if project.Store.Said && project.Store.Address.Value == "" {
@@ -128,19 +128,14 @@ func scope(o Options) string {
 	if address, err := journalAt(o); err != nil || address == "" {
 		return ""
 	}
-	if project, _ := config.Load(o.File, ""); project != nil {
-		return project.Name.Value
-	}
-	return ""
+	return ownProject(o)
 }
 
 // ownProject is the project whose latest run is meant when one is acted on; empty
 // when there is no axle.yaml that names it.
 func ownProject(o Options) string {
-	if project, _ := config.Load(o.File, ""); project != nil { // its mistakes are others' to report
-		return project.Name.Value
-	}
-	return ""
+	project, _ := config.Load(o.File, "") // its mistakes are others' to report
+	return project.Name.Value
 }
 
 // lastRunFile is written when a run of a shared journal was at work from here:
