@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"axle"
+	"axle/internal/apps/doctor"
 	"axle/internal/diag"
 	"axle/internal/report"
 	"axle/internal/store"
@@ -105,6 +106,19 @@ func TestRunAndPlanExit(t *testing.T) {
 		if got := code(planExit(&report.Plan{Summary: tt.s}, tt.detailed, false)); got != tt.want {
 			t.Errorf("%+v, detailed %v: exit code %d, want %d", tt.s, tt.detailed, got, tt.want)
 		}
+		strict := tt.want
+		if tt.s.Blocked > 0 {
+			strict = exitBlocked
+		}
+		if got := code(planExit(&report.Plan{Summary: tt.s}, tt.detailed, true)); got != strict {
+			t.Errorf("%+v, detailed %v, strict: exit code %d, want %d", tt.s, tt.detailed, got, strict)
+		}
+	}
+	for strict, want := range map[bool]int{false: exitPartial, true: exitBlocked} { // what the preview couldn't see
+		p := &report.Plan{Summary: report.PlanSummary{Create: 1}, Preflight: []doctor.Finding{{State: doctor.Blocked}}}
+		if got := code(planExit(p, false, strict)); got != want {
+			t.Errorf("a finding that blocks, strict %v: exit code %d, want %d", strict, got, want)
+		}
 	}
 }
 
@@ -129,6 +143,27 @@ func TestUsage(t *testing.T) {
 		"runs --limit 0":               "--limit can't be 0",
 		"drift --revert --yes --detailed-exitcode": "--detailed-exitcode doesn't go with --revert",
 		"demo --accounts 1000":                     "--accounts can't be 1000",
+		"plan --group -1":                          "--group takes a number",
+		"plan --group 1 --target dev":              "and no --target",
+		"plan --target dev --save x.plan":          "--target shows a part of the plan",
+		"plan --prepare --save x.plan":             "--prepare goes with neither",
+		"plan --prepare --target dev":              "--prepare goes with neither",
+		"plan --valid-for 0s":                      "--valid-for can't be 0s",
+		"plan --skip A":                            "--skip leaves resources out of a rollback that is continued",
+		"deploy --yes --wait-others -1m":           "--wait-others can't be negative",
+		"adopt --yes":                              "axle adopt takes the names of stacks",
+		"prune":                                    "there is no terminal to ask on",
+		"deploy x.plan":                            "there is no terminal to ask on",
+		"show --group 1":                           "--group and --target are of saved plans",
+		"bootstrap --no-auto-deployment":           "go with --stackset",
+		"bootstrap --enable-trusted-access":        "go with --stackset",
+		"bootstrap --only-store --no-store":        "--only-store makes no roles",
+		"lint --region eu-west-1":                  "lint looks at all targets",
+		"access lint --where true":                 "lint looks at all targets",
+		"access lint --rules --output sarif":       "--rules has no SARIF form",
+		"access who arn:x --planned --templates":   "--planned and --templates exclude each other",
+		"access can a b:c d --context x=y":         "--context can't be \"x=y\"",
+		"access can a b:c d --context x:y":         "--context can't be \"x:y\"",
 	} {
 		a, out, errs := app("")
 		if code := a.Run(t.Context(), strings.Fields(line)); code != exitUsage {

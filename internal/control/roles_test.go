@@ -168,3 +168,44 @@ func TestHubBody(t *testing.T) {
 		}
 	}
 }
+
+// The first override that matches says how an account is entered; what it leaves
+// open is as for all.
+func TestRoleFor(t *testing.T) {
+	w := opened(t, `
+name: p
+access:
+  role: spoke
+  external_id: ours
+  overrides:
+    - {where: account.name == "old", role: legacy, external_id: theirs, via: none}
+    - {where: 'account.name in ["old", "plain"]', role: second}
+    - {where: account.name == "other", external_id: other}
+`, nil)
+	for name, want := range map[string]cloud.Role{
+		"any":   {Name: "spoke", ExternalID: "ours"},
+		"old":   {Name: "legacy", ExternalID: "theirs", Via: "none"},
+		"plain": {Name: "second", ExternalID: "ours"},
+		"other": {Name: "spoke", ExternalID: "other"},
+	} {
+		same(t, name, w.roleFor(axle.Account{ID: "111111111111", Name: name, Status: "ACTIVE"}), want)
+	}
+	w.opts.Role = "planner"
+	same(t, "with --role", w.roleFor(axle.Account{ID: "111111111111", Name: "any"}), cloud.Role{Name: "planner", ExternalID: "ours"})
+}
+
+// What somebody kept in a file is only taken when it is for the deploy role and
+// for the account.
+func TestGivenPolicies(t *testing.T) {
+	for text, want := range map[string]bool{`{`: false, `{"role": "plan", "groups": []}`: false, `{"role": "deploy", "groups": []}`: true} {
+		given, err := givenPolicies([]byte(text))
+		if (err == nil) != want {
+			t.Errorf("%s: %v", text, err)
+		} else if want {
+			_, err := given.statements([]string{"111111111111"})
+			failsAs(t, "nothing for the account", err, "BadPolicies")
+		} else {
+			failsAs(t, text, err, "BadPolicies")
+		}
+	}
+}
