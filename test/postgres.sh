@@ -13,6 +13,8 @@ fi
 sudo=
 if [ "$(id -u)" != 0 ]; then
 	sudo="sudo -n"
+	$sudo true || exit 1
 fi
-$sudo apt-get update -q
-$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends postgresql
+retry="sh $(dirname "$0")/retry.sh"
+$retry $sudo apt-get update -q
+$retry $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -q -y -o DPkg::Lock::Timeout=300 --no-install-recommends postgresql

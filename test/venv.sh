@@ -10,5 +10,5 @@ if ! command -v "$python" >/dev/null 2>&1; then
 	exit 1
 fi
 "$python" -m venv "$venv"
-"$venv/bin/pip" install --quiet --disable-pip-version-check -r "$requirements"
+sh "$(dirname "$0")/retry.sh" "$venv/bin/pip" install --quiet --disable-pip-version-check --timeout 60 -r "$requirements"
 touch "$venv/ready"
