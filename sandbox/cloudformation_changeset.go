@@ -312,12 +312,6 @@ func executeChangeSet(c *call) (obj, error) {
 		}
 	}
 	c.dropNested(cs)
-	for id, other := range st.ChangeSets { // they aren't valid for the changed stack
-		if other != cs {
-			c.dropNested(other)
-			delete(st.ChangeSets, id)
-		}
-	}
 	who := cs.Who
 	if cs.Role == "" { // then it is the session of who executes, not of who prepared
 		if who, err = c.stackPrincipal(""); err != nil {
@@ -343,7 +337,14 @@ func executeChangeSet(c *call) (obj, error) {
 		st.stackVersion, st.Updated = cs.stackVersion, c.now()
 		st.DisableRollback = op.OnFailure == "DO_NOTHING"
 	}
-	cs.Execution = "EXECUTE_IN_PROGRESS" // after begin: stale answers name the one before
+	// After begin: stale answers name the one before.
+	cs.Execution = "EXECUTE_IN_PROGRESS"
+	for id, other := range st.ChangeSets { // they aren't valid for the changed stack
+		if other != cs {
+			c.dropNested(other)
+			delete(st.ChangeSets, id)
+		}
+	}
 	return obj{}, nil
 }
 

@@ -30,3 +30,30 @@ func TestStaleStatus(t *testing.T) {
 		t.Errorf("just after its end it is shown as %q", got)
 	}
 }
+
+// TestStaleChangeSet: what a stack was before a change set was executed, it was by the
+// one before.
+func TestStaleChangeSet(t *testing.T) {
+	s, err := New(Options{Accounts: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Close() }()
+	s.lock()
+	defer s.unlock()
+	account := sortedKeys(s.st.Org.Members)[0]
+	c := s.callAs(identity{Account: account, ARN: "arn:aws:iam::" + account + ":root", Type: "root"}, "cloudformation", "eu-west-1")
+	st := c.newStack("s", "")
+	c.setStatus(st, "CREATE_COMPLETE", "")
+	st.Since = st.Since.Add(-time.Minute)
+	one := &changeSet{ID: c.arn("changeSet/one/1"), Name: "one", Stack: st.ID, Status: "CREATE_COMPLETE", Execution: "EXECUTE_COMPLETE"}
+	two := &changeSet{ID: c.arn("changeSet/two/2"), Name: "two", Stack: st.ID, Type: "UPDATE", Status: "CREATE_COMPLETE", Execution: "AVAILABLE"}
+	st.ChangeSets = map[string]*changeSet{one.ID: one, two.ID: two}
+	c.In = params{"ChangeSetName": two.ID}
+	if _, err := executeChangeSet(c); err != nil {
+		t.Fatal(err)
+	}
+	if st.old == nil || st.old.status != "CREATE_COMPLETE" || st.old.changeSet != one.ID || st.view().changeSet != two.ID {
+		t.Errorf("before the execution it is shown as %+v, then by %s", st.old, st.view().changeSet)
+	}
+}
