@@ -55,7 +55,7 @@ func (w *Work) Preflight(ctx context.Context, preview *Preview) (*Health, error)
 func (w *Work) examine(ctx context.Context, p *plan.Plan, chosen func(axle.Target) bool, whole bool) (*Health, error) {
 	project := doctor.Project{Partition: w.identity.Partition, Hub: axle.Target{Account: w.hub.Account.ID, Region: w.hub.Region},
 		Targets:     slices.DeleteFunc(w.patients(p), func(t doctor.Target) bool { return !chosen(axle.Target{Account: t.Account.ID, Region: t.Region}) }),
-		Concurrency: w.limits().Global}
+		Concurrency: w.limits().Global, Wait: w.recovery().OtherTime}
 	prover, err := w.prover(ctx)
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"time"
 
 	"axle"
 	"axle/internal/cfn"
@@ -111,11 +112,12 @@ func (t *Target) at() axle.Target { return axle.Target{Account: t.Account.ID, Re
 
 // Project is what is to be examined.
 type Project struct {
-	Partition string
-	Hub       axle.Target
-	Targets   []Target
-	// Known are accounts that the hub's artifacts must be readable from.
+	Partition   string
+	Hub         axle.Target
+	Targets     []Target
 	Concurrency int
+	// Wait is how long a deploy waits for somebody else's operation on a stack.
+	Wait time.Duration
 }
 
 // Proof is why a role can or can't be assumed, from policies.

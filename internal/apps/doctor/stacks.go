@@ -63,9 +63,9 @@ func (d *Doctor) state(ctx context.Context, t *Target, s *Stack, live *cfn.Stack
 			return blocked(cfn.Protected(live.Name))
 		}
 	case cfn.Busy:
-		return &Finding{State: Blocked, Side: SideStack, Proof: "call",
-			Cause: fmt.Sprintf("somebody is at work on stack %s: it is in %s", live.Name, live.Status),
-			Fix:   "wait until it is done; axle status shows it"}
+		return &Finding{State: Unknown, Side: SideStack, Proof: "call",
+			Cause: fmt.Sprintf("somebody is at work on stack %s: it is in %s, and what comes of that isn't known", live.Name, live.Status),
+			Fix:   fmt.Sprintf("a deploy waits for it, up to %s (--wait-others), and goes on from there", strings.Replace(d.project.Wait.String(), "m0s", "m", 1))}
 	}
 	return nil
 }
