@@ -278,9 +278,8 @@ func (r *run) receive() {
 		case hasEnded:
 			r.atWork--
 			r.end(m)
-		case isWaiting:
+		case isWaiting: // a gate, which holds no place that another step needs
 			r.atWork--
-			r.frontier.Wait(m.step)
 			r.events.send(Event{Kind: Waiting, Step: &r.steps[m.step], Record: *rec})
 		case wasLeft:
 			r.atWork--

@@ -179,16 +179,6 @@ func (f *Frontier) End(i int, st axle.Status) []int {
 	return out
 }
 
-// Wait tells that a running step waits for what the run can't bring about. It
-// frees its places, and is pending until a later run.
-func (f *Frontier) Wait(i int) {
-	if i < 0 || i >= len(f.status) || f.status[i] != stateRunning {
-		return
-	}
-	f.release(int32(i))
-	f.set(int32(i), statePending)
-}
-
 // giveUp marks all pending descendants of i, because of blame.
 func (f *Frontier) giveUp(i, blame int32, to state) {
 	for stack := []int32{i}; len(stack) > 0; {

@@ -61,7 +61,8 @@ func testRolloutPauses(t *testing.T, d Driver) {
 	}
 }
 
-// testRolloutWaits has a gate that waits for a person; the rest goes on.
+// testRolloutWaits has a gate that waits for a person; the rest goes on, though only
+// one step may be at work.
 func testRolloutWaits(t *testing.T, d Driver) {
 	w := NewWorld()
 	r, steps := rollout(false)
@@ -69,6 +70,7 @@ func testRolloutWaits(t *testing.T, d Driver) {
 	w.Plans["wave/net/1"] = Plan{Checks: 1, CheckErrors: []error{axle.ErrWaiting, axle.ErrWaiting}, Change: axle.None}
 	w.Plans["other"] = Plan{Checks: 3, Again: time.Minute}
 	o := w.rolling(r)
+	o.Limits.Global, o.Limits.PerAccount, o.Limits.PerRegion = 1, 1, 1
 	for range 2 {
 		out, err := run(t, d, w, steps, w.Journal(), o)
 		if !errors.Is(err, engine.ErrInterrupted) || w.starts["b0"] != 0 {
