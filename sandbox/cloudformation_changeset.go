@@ -46,6 +46,9 @@ func createChangeSet(c *call) (obj, error) {
 	if kind != "CREATE" && kind != "UPDATE" && kind != "IMPORT" {
 		return nil, invalid("ChangeSetType %s is not supported by this version of the sandbox", kind)
 	}
+	if kind != "CREATE" && c.In.str("OnStackFailure") == "DELETE" {
+		return nil, invalid("OnStackFailure can be DELETE only when the ChangeSetType is CREATE")
+	}
 	st, err := c.changeSetStack(kind, name)
 	if err != nil {
 		return nil, err
@@ -300,6 +303,8 @@ func executeChangeSet(c *call) (obj, error) {
 		return nil, invalid("ChangeSet [%s] of a nested stack must be executed from its root change set", cs.ID)
 	case cs.Status != "CREATE_COMPLETE":
 		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current status of [%s]", cs.ID, cs.Status)
+	case cs.OnFailure != "" && c.In.has("DisableRollback"):
+		return nil, invalid("You cannot specify DisableRollback for ChangeSet [%s], which has OnStackFailure", cs.ID)
 	case cs.Execution != "AVAILABLE":
 		return nil, fail("InvalidChangeSetStatus", "ChangeSet [%s] cannot be executed in its current execution status of [%s]", cs.ID, cs.Execution)
 	}

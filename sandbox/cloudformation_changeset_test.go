@@ -145,6 +145,34 @@ func TestChangeSetLife(tt *testing.T) {
 	t.refused(err, "ValidationError", "Stack [s] already exists and cannot be created again with the changeSet [c].")
 }
 
+// What contradicts itself, or what CloudFormation doesn't know, is refused.
+func TestBadStackRequests(tt *testing.T) {
+	t := newCFN(tt, sandbox.Options{})
+	_, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain), ClientRequestToken: aws.String("a b")})
+	t.refused(err, "ValidationError", "Value 'a b' at 'clientRequestToken' failed to satisfy constraint")
+	_, err = t.ListStacks(t.ctx, &cf.ListStacksInput{StackStatusFilter: []types.StackStatus{"CREATE_COMPLETE", "GONE"}})
+	t.refused(err, "ValidationError", "Value '[CREATE_COMPLETE, GONE]' at 'stackStatusFilter' failed to satisfy constraint")
+	if _, err := t.ListStacks(t.ctx, &cf.ListStacksInput{StackStatusFilter: types.StackStatus("").Values()}); err != nil {
+		t.Errorf("all there are: %v", err)
+	}
+	in := &cf.CreateChangeSetInput{StackName: aws.String("s"), ChangeSetName: aws.String("c"), TemplateBody: aws.String(chain),
+		ChangeSetType: types.ChangeSetTypeCreate, OnStackFailure: types.OnStackFailureDelete}
+	if _, err := t.CreateChangeSet(t.ctx, in); err != nil {
+		t.Fatal(err)
+	}
+	execute := &cf.ExecuteChangeSetInput{StackName: aws.String("s"), ChangeSetName: aws.String("c"), DisableRollback: aws.Bool(true)}
+	_, err = t.ExecuteChangeSet(t.ctx, execute)
+	t.refused(err, "ValidationError", "DisableRollback")
+	execute.DisableRollback = nil
+	if _, err := t.ExecuteChangeSet(t.ctx, execute); err != nil {
+		t.Fatal(err)
+	}
+	t.want(t.settled("s"), "CREATE_COMPLETE")
+	in.ChangeSetName, in.ChangeSetType = aws.String("d"), types.ChangeSetTypeUpdate
+	_, err = t.CreateChangeSet(t.ctx, in)
+	t.refused(err, "ValidationError", "OnStackFailure")
+}
+
 func TestShellOfANewStackIsDeleted(tt *testing.T) {
 	t := newCFN(tt, sandbox.Options{})
 	set, err := t.CreateChangeSet(t.ctx, &cf.CreateChangeSetInput{StackName: aws.String("s"), ChangeSetName: aws.String("c"),

@@ -257,10 +257,15 @@ func (c *call) checkExisting(t *template, values map[string]stackParameter) erro
 	return nil
 }
 
+var requestTokens = named(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`, 1, 128)
+
 // repeated says whether the call repeats the stack's last operation by its
 // token, and refuses a token that belongs to another operation.
 func (c *call) repeated(st *stack) (bool, error) {
 	token := c.In.str("ClientRequestToken")
+	if token != "" && !requestTokens.MatchString(token) {
+		return false, invalid("1 validation error detected: Value '%s' at 'clientRequestToken' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9][-a-zA-Z0-9]*", token)
+	}
 	if token == "" || st == nil || st.Last == nil || st.Last.Token != token {
 		return false, nil
 	}

@@ -377,8 +377,21 @@ func shownParameters(t *template, values map[string]stackParameter) any {
 	return out
 }
 
+// stackStatuses are all that a stack can be in.
+const stackStatuses = "CREATE_IN_PROGRESS CREATE_FAILED CREATE_COMPLETE ROLLBACK_IN_PROGRESS ROLLBACK_FAILED ROLLBACK_COMPLETE " +
+	"DELETE_IN_PROGRESS DELETE_FAILED DELETE_COMPLETE UPDATE_IN_PROGRESS UPDATE_COMPLETE_CLEANUP_IN_PROGRESS " +
+	"UPDATE_COMPLETE UPDATE_FAILED UPDATE_ROLLBACK_IN_PROGRESS UPDATE_ROLLBACK_FAILED " +
+	"UPDATE_ROLLBACK_COMPLETE_CLEANUP_IN_PROGRESS UPDATE_ROLLBACK_COMPLETE REVIEW_IN_PROGRESS IMPORT_IN_PROGRESS " +
+	"IMPORT_COMPLETE IMPORT_ROLLBACK_IN_PROGRESS IMPORT_ROLLBACK_FAILED IMPORT_ROLLBACK_COMPLETE"
+
 func listStacks(c *call) (obj, error) {
 	filter := c.In.strs("StackStatusFilter")
+	for _, status := range filter {
+		if all := strings.Fields(stackStatuses); !slices.Contains(all, status) {
+			return nil, invalid("1 validation error detected: Value '[%s]' at 'stackStatusFilter' failed to satisfy constraint: Member must satisfy constraint: [Member must satisfy enum value set: [%s]]",
+				strings.Join(filter, ", "), strings.Join(all, ", "))
+		}
+	}
 	stacks := c.newestFirst(func(st *stack) bool { return len(filter) == 0 || slices.Contains(filter, st.Status) })
 	page, next, ok := paginate(c.Sandbox, stacks, newestKey, c.In.str("NextToken"), 100)
 	if !ok {
