@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"net/url"
 	"sort"
+	"strconv"
 	"strings"
 )
 
@@ -57,13 +58,24 @@ func listKeys(keys []string, prefix, delimiter, after string, limit int) pageOfK
 	return p
 }
 
-// pageSize is how many keys a page holds; an unkind sandbox gives two at most.
-func (c *call) pageSize() int {
-	n := min(c.In.obj("Query").int("max-keys", 1000), 1000)
-	if c.opts.Unkind {
-		return min(n, 2)
+// pageSize is how many keys the caller wants in a page, and how many it gets: an
+// unkind sandbox gives two at most.
+func (c *call) pageSize() (wanted, given int, err error) {
+	wanted, text := 1000, c.In.obj("Query").str("max-keys")
+	if text != "" {
+		n, err := strconv.ParseInt(text, 10, 32)
+		switch {
+		case err != nil:
+			return 0, 0, fail("InvalidArgument", "Provided max-keys not an integer or within integer range")
+		case n < 0:
+			return 0, 0, fail("InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647")
+		}
+		wanted = min(int(n), 1000)
 	}
-	return n
+	if c.opts.Unkind {
+		return wanted, min(wanted, 2), nil
+	}
+	return wanted, wanted, nil
 }
 
 // listObjects answers both versions of the listing.
@@ -81,6 +93,10 @@ func listObjects(c *call, b *bucket) (obj, error) {
 			after = string(raw)
 		}
 	}
+	wanted, limit, err := c.pageSize()
+	if err != nil {
+		return nil, err
+	}
 	var current []string
 	for key := range b.Objects {
 		if b.latest(key) != nil {
@@ -88,9 +104,9 @@ func listObjects(c *call, b *bucket) (obj, error) {
 		}
 	}
 	sort.Strings(current)
-	page := listKeys(current, q.str("prefix"), q.str("delimiter"), after, c.pageSize())
+	page := listKeys(current, q.str("prefix"), q.str("delimiter"), after, limit)
 	enc := q.str("encoding-type")
-	out := el("ListBucketResult", el("Name", b.Name), el("Prefix", encodedKey(enc, q.str("prefix"))), el("MaxKeys", min(q.int("max-keys", 1000), 1000)),
+	out := el("ListBucketResult", el("Name", b.Name), el("Prefix", encodedKey(enc, q.str("prefix"))), el("MaxKeys", wanted),
 		el("IsTruncated", page.truncated), given("Delimiter", encodedKey(enc, q.str("delimiter"))), given("EncodingType", enc))
 	if second {
 		out.kids = append(out.kids, el("KeyCount", len(page.keys)+len(page.prefixes)))
@@ -138,9 +154,13 @@ func storageClass(o *object) string {
 func listVersions(c *call, b *bucket) (obj, error) {
 	q := c.In.obj("Query")
 	enc := q.str("encoding-type")
-	page := listKeys(sortedKeys(b.Objects), q.str("prefix"), q.str("delimiter"), q.str("key-marker"), c.pageSize())
+	wanted, limit, err := c.pageSize()
+	if err != nil {
+		return nil, err
+	}
+	page := listKeys(sortedKeys(b.Objects), q.str("prefix"), q.str("delimiter"), q.str("key-marker"), limit)
 	out := el("ListVersionsResult", el("Name", b.Name), el("Prefix", encodedKey(enc, q.str("prefix"))), el("KeyMarker", encodedKey(enc, q.str("key-marker"))),
-		el("VersionIdMarker", q.str("version-id-marker")), el("MaxKeys", min(q.int("max-keys", 1000), 1000)), el("IsTruncated", page.truncated),
+		el("VersionIdMarker", q.str("version-id-marker")), el("MaxKeys", wanted), el("IsTruncated", page.truncated),
 		given("Delimiter", encodedKey(enc, q.str("delimiter"))), given("EncodingType", enc))
 	if page.truncated {
 		out.kids = append(out.kids, el("NextKeyMarker", encodedKey(enc, page.last)))

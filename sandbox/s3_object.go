@@ -154,6 +154,9 @@ func putObject(c *call, b *bucket) (obj, error) {
 	}
 	if m := c.header("Content-Md5"); m != "" {
 		sum := md5.Sum(body)
+		if raw, err := base64.StdEncoding.DecodeString(m); err != nil || len(raw) != len(sum) {
+			return nil, fail("InvalidDigest", "The Content-MD5 you specified was invalid.")
+		}
 		if m != base64.StdEncoding.EncodeToString(sum[:]) {
 			return nil, fail("BadDigest", "The Content-MD5 you specified did not match what we received.")
 		}

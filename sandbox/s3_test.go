@@ -114,6 +114,34 @@ func TestObjects(t *testing.T) {
 	_ = must[*s3.DeleteBucketOutput](t)(dev.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: name}))
 }
 
+// What a request says badly is refused, and not read as left out.
+func TestBadObjectRequests(t *testing.T) {
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	dev := c.s3(devAccount, "eu-west-1")
+	name, key := c.bucket(dev, "bad-requests-of-dev", "eu-west-1"), aws.String("k")
+	for md5, code := range map[string]string{"AAAA": "InvalidDigest", "1B2M2Y8AsgTpgAmY7PhCfg==": "BadDigest"} {
+		_, err := dev.PutObject(ctx, &s3.PutObjectInput{Bucket: name, Key: key, Body: strings.NewReader("x"), ContentMD5: aws.String(md5)})
+		refused(t, err, code, "The Content-MD5 you specified")
+	}
+	_, err := dev.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: name, MaxKeys: aws.Int32(-1)})
+	refused(t, err, "InvalidArgument", "Argument maxKeys must be an integer between 0 and 2147483647")
+	_, err = dev.ListObjectVersions(ctx, &s3.ListObjectVersionsInput{Bucket: name, MaxKeys: aws.Int32(-1)})
+	refused(t, err, "InvalidArgument", "Argument maxKeys")
+	id := must[*s3.CreateMultipartUploadOutput](t)(dev.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: name, Key: key})).UploadId
+	var parts []types.CompletedPart
+	for n := int32(2); n > 0; n-- {
+		out := must[*s3.UploadPartOutput](t)(dev.UploadPart(ctx, &s3.UploadPartInput{Bucket: name, Key: key, UploadId: id, PartNumber: &n, Body: strings.NewReader("x")}))
+		parts = append(parts, types.CompletedPart{ETag: out.ETag, PartNumber: aws.Int32(n)})
+	}
+	complete := func() error {
+		_, err := dev.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{Bucket: name, Key: key, UploadId: id, MultipartUpload: &types.CompletedMultipartUpload{Parts: parts}})
+		return err
+	}
+	refused(t, complete(), "InvalidPartOrder", "ascending order")
+	slices.Reverse(parts)
+	refused(t, complete(), "EntityTooSmall", "")
+}
+
 // throughURL reads an object through a presigned URL.
 func throughURL(t *testing.T, client *s3.Client, bucket, key *string) string {
 	t.Helper()

@@ -142,7 +142,7 @@ func completeUpload(c *call, b *bucket) (obj, error) {
 		switch {
 		case p == nil || strings.Trim(want.ETag, `"`) != strings.Trim(p.ETag, `"`):
 			return nil, fail("InvalidPart", "One or more of the specified parts could not be found.  The part may not have been uploaded, or the specified entity tag may not match the part's entity tag.")
-		case i > 0 && want.PartNumber <= doc.Part[i-1].PartNumber:
+		case i < len(doc.Part)-1 && want.PartNumber >= doc.Part[i+1].PartNumber:
 			return nil, fail("InvalidPartOrder", "The list of parts was not in ascending order. Parts must be ordered by part number.")
 		case i < len(doc.Part)-1 && len(p.Body) < 5<<20:
 			return nil, fail("EntityTooSmall", "Your proposed upload is smaller than the minimum allowed size")
