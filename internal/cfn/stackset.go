@@ -217,7 +217,11 @@ func (s *StackSet) Deploy(ctx context.Context, t SetTarget, region, id string) (
 	if err == nil {
 		return aws.ToString(out.OperationId), nil
 	}
-	return id, s.begun("create the stacks of stack set "+s.Name, err)
+	err = s.begun("create the stacks of stack set "+s.Name, err)
+	if f, ok := errors.AsType[*axle.Failure](err); ok && f.Hint == "" && f.Code == "ValidationError" {
+		f.Hint = "the OUs and accounts are those of when the organization was discovered: axle bootstrap --stackset --refresh --yes looks at it anew"
+	}
+	return id, err
 }
 
 // Progress says how an operation goes in each account, and whether it is over.

@@ -263,7 +263,7 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 		whole.Steps = append(whole.Steps, steps...)
 	}
 	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
-	actions[kindAccess], actions[kindSet] = accessAction{b.w.cloud}, b.setAction()
+	actions[kindAccess], actions[plan.KindSet] = accessAction{b.w.cloud}, b.setAction()
 	observer := observer(watch, b.w.run, whole.Steps)
 	var interrupted error
 	for i := 0; i <= len(phases) && interrupted == nil; i++ {

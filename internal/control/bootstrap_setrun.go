@@ -13,9 +13,6 @@ import (
 	"axle/internal/plan"
 )
 
-// kindSet is the role of one account by way of the stack set.
-const kindSet = "stack-set"
-
 // setSteps are the accounts that the stack set reaches.
 func (b *Bootstrap) setSteps(whole *plan.Plan) []axle.Step {
 	if b.Set == nil {
@@ -24,7 +21,7 @@ func (b *Bootstrap) setSteps(whole *plan.Plan) []axle.Step {
 	var steps []axle.Step
 	for _, a := range b.Set.Accounts {
 		whole.Accounts[a.ID] = a
-		steps = append(steps, axle.Step{ID: plan.StackStep("bootstrap-set", axle.Target{Account: a.ID, Region: b.Set.Region}), Kind: kindSet,
+		steps = append(steps, axle.Step{ID: plan.StackStep("bootstrap-set", axle.Target{Account: a.ID, Region: b.Set.Region}), Kind: plan.KindSet,
 			Name: "bootstrap-set", Account: a.ID, AccountName: a.Name, Region: b.Set.Region})
 	}
 	return steps

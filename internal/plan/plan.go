@@ -59,7 +59,7 @@ type Hub struct {
 	Region  string       `json:"region"`
 }
 
-// Kinds of steps that the plan makes.
+// Kinds of steps that the plan makes, and bootstrap.
 const (
 	KindStack   = "stack"
 	KindOutputs = "outputs" // reads the outputs of a stack that this run doesn't deploy
@@ -67,6 +67,7 @@ const (
 	KindAccept  = "peering-accept"
 	KindRoutes  = "peering-routes"
 	KindDNS     = "peering-dns"
+	KindSet     = "stack-set" // of bootstrap: the role of one account by way of the stack set
 )
 
 // StackStep is the id of a stack's step in a target.

@@ -140,6 +140,9 @@ func (r *Run) Text(w io.Writer, st Style) {
 		next := st.Next("resume " + r.Run)
 		if r.Command == "bootstrap" {
 			next = st.again("bootstrap --yes")
+			if slices.ContainsFunc(r.Steps, func(s RunStep) bool { return s.Kind == plan.KindSet }) {
+				next = st.again("bootstrap --stackset --yes") // direct roles would be in its way
+			}
 		}
 		fmt.Fprintf(w, "To go on with what is left: %s\n", next)
 	}
