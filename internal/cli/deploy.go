@@ -62,7 +62,7 @@ A run that is interrupted, killed or partly failed goes on with "axle resume".`,
 	cmd.Flags().BoolVar(&flags.verify, "verify", false, "make a change set for every stack, also where nothing seems changed")
 	cmd.Flags().BoolVar(&flags.strict, "strict", false, "check every target first, as axle doctor does, and touch nothing if any is blocked")
 	cmd.Flags().BoolVar(&flags.stale, "stale", false, "only the stacks whose values aren't any more what they read (see axle status)")
-	flags.forced(cmd)
+	forceReferences(cmd, &flags.forceReferences)
 	flags.waiting(cmd)
 	flags.rollback(cmd)
 	flags.brake(cmd)
@@ -88,7 +88,7 @@ leave such resources alone when it is tried again.`,
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
 	cmd.Flags().BoolVar(&flags.noPeering, "no-peering", false, "leave the peerings alone")
-	flags.forced(cmd)
+	forceReferences(cmd, &flags.forceReferences)
 	flags.waiting(cmd)
 	flags.retain(cmd)
 	flags.brake(cmd)

@@ -31,7 +31,7 @@ aren't pruned. What couldn't be deleted stays visible as DELETE_FAILED.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return a.prune(cmd.Context(), flags) },
 	}
 	cmd.Flags().BoolVarP(&flags.yes, "yes", "y", false, "don't ask")
-	flags.forced(cmd)
+	forceReferences(cmd, &flags.forceReferences)
 	flags.waiting(cmd)
 	flags.retain(cmd)
 	flags.brake(cmd)

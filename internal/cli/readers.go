@@ -43,9 +43,9 @@ func (a *App) readers(cmd *cobra.Command) error {
 	return nil
 }
 
-// forced adds the flag that goes on where outputs are still read.
-func (f *deployFlags) forced(cmd *cobra.Command) {
-	cmd.Flags().BoolVar(&f.forceReferences, "force-references", false, "also where stacks that stay read what is taken away")
+// forceReferences adds the flag that goes on where outputs are still read.
+func forceReferences(cmd *cobra.Command, to *bool) {
+	cmd.Flags().BoolVar(to, "force-references", false, "also where stacks that stay read what is taken away")
 }
 
 func staleStacks(list []control.Stale) []report.Stale {

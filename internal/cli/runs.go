@@ -122,6 +122,7 @@ func first(args []string) string {
 
 func (a *App) resumeCommand() *cobra.Command {
 	var recovery recoveryFlags
+	var force bool
 	cmd := &cobra.Command{
 		Use:   "resume [RUN]",
 		Short: "Go on with a run that was interrupted, killed or partly failed",
@@ -140,6 +141,7 @@ goes on, with what was planned then, only by its name.`,
 			if err := recovery.set(&o); err != nil {
 				return err
 			}
+			o.ForceReferences = force
 			out, w, err := control.Resume(ctx, o, first(args), view.watch, stop)
 			view.close()
 			out, w, err = a.approving(ctx, o, w, out, err, view, stop)
@@ -149,6 +151,7 @@ goes on, with what was planned then, only by its name.`,
 	recovery.waiting(cmd)
 	recovery.rollback(cmd)
 	recovery.retain(cmd)
+	forceReferences(cmd, &force)
 	return cmd
 }
 
