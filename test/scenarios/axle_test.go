@@ -3,10 +3,18 @@
 package scenarios
 
 import (
-	"bufio"
+	"bytes"
 	"encoding/json"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os/exec"
 	"strings"
+	"sync/atomic"
 )
 
 // run is what the scenarios read of the JSON of a run.
@@ -60,28 +68,57 @@ func (w *world) read(stdout string) run {
 	return r
 }
 
-// kill runs axle and kills it once it has said a text so many times.
-func (w *world) kill(text string, times int, args ...string) {
+// kill runs axle and kills it once so many stacks' change sets are executed: it
+// gets no answer to the last of these, so that it can't go on meanwhile.
+func (w *world) kill(executed int64, args ...string) {
 	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), axleBinary, args...)
-	cmd.Dir, cmd.Env = w.dir, cleanEnv(w.vars)
-	stderr, err := cmd.StderrPipe()
+	witness, err := url.Parse(w.vars["AWS_ENDPOINT_URL"])
 	if err != nil {
 		w.t.Fatal(err)
 	}
+	var calls atomic.Int64
+	held := make(chan struct{}, 100)
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(witness)
+			r.Out.Host = r.In.Host // which is signed
+		},
+		ErrorLog: log.New(io.Discard, "", 0), // of calls that nobody waits for any more
+	}
+	between := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return // who called is gone
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		if bytes.Contains(body, []byte("Action=ExecuteChangeSet&")) && calls.Add(1) >= executed {
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			held <- struct{}{}
+			<-r.Context().Done()
+			return
+		}
+		proxy.ServeHTTP(out, r)
+	}))
+	defer between.Close()
+	vars := maps.Clone(w.vars)
+	vars["AWS_ENDPOINT_URL"] = between.URL
+	cmd := exec.CommandContext(w.t.Context(), axleBinary, args...)
+	var said strings.Builder
+	cmd.Dir, cmd.Env, cmd.Stderr = w.dir, cleanEnv(vars), &said
 	if err := cmd.Start(); err != nil {
 		w.t.Fatalf("%s: start axle %s: %v", w.name, strings.Join(args, " "), err)
 	}
-	var said []string
-	for lines := bufio.NewScanner(stderr); times > 0 && lines.Scan(); {
-		said = append(said, lines.Text())
-		if strings.Contains(lines.Text(), text) {
-			times--
-		}
-	}
-	_ = cmd.Process.Kill() // it may be over, which the next line tells
-	if err := cmd.Wait(); err == nil || times > 0 {
-		w.t.Fatalf("%s: axle %s was to be killed, and ended by itself: %v\n%s", w.name, strings.Join(args, " "), err, tail(strings.Join(said, "\n"), 20))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait() // it is killed
+	}()
+	select {
+	case <-held:
+		_ = cmd.Process.Kill()
+		<-ended
+	case <-ended:
+		w.t.Fatalf("%s: axle %s was to be killed, and ended by itself\n%s", w.name, strings.Join(args, " "), tail(said.String(), 20))
 	}
 }
 

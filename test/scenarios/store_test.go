@@ -40,7 +40,7 @@ func teamStore(w *world) {
 	})
 	w.step("bootstrap makes it, and the roles", func() { w.axle(0, "bootstrap", "--yes") })
 	ann, bob := w, w.colleague()
-	w.step("a run that is killed", func() { ann.kill("✓ topic ", 3, "deploy", "--yes", "--max-concurrent", "2") })
+	w.step("a run that is killed", func() { ann.kill(4, "deploy", "--yes", "--max-concurrent", "2") })
 	w.step("is gone on with by somebody else", func() {
 		stdout, _ := bob.axle(0, "runs")
 		w.has("runs", stdout, "interrupted")
