@@ -11,11 +11,13 @@ test: unit scenarios
 build:
 	$(GO) build -o bin/axle ./cmd/axle
 
+# The scripts mostly wait: with one for each core they take five minutes instead of
+# two. A busy machine may need more than the ten minutes that go test gives a package.
 # The journal of teams is tested on a real PostgreSQL; CI sets
 # AXLE_REQUIRE_POSTGRES=1, so that it isn't skipped there.
 unit: $(VENV)/ready
 	sh test/postgres.sh || echo "PostgreSQL couldn't be installed: its store isn't tested" >&2
-	$(GO) test ./...
+	$(GO) test -parallel 4 -timeout 20m ./...
 
 # The same scenario on the sandbox and on emulators that nobody here wrote.
 scenarios: $(VENV)/ready build
@@ -25,7 +27,7 @@ $(VENV)/ready: test/requirements.txt
 	sh test/venv.sh $(VENV) test/requirements.txt
 
 race:
-	$(GO) test -race ./internal/engine/... ./internal/plan/... ./internal/store/... ./internal/cloud/... ./internal/cfn/... ./internal/action/... ./sandbox/...
+	$(GO) test -race -timeout 20m ./internal/engine/... ./internal/plan/... ./internal/store/... ./internal/cloud/... ./internal/cfn/... ./internal/action/... ./sandbox/...
 
 FUZZTIME ?= 60s
 fuzz:
