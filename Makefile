@@ -11,13 +11,12 @@ test: unit scenarios
 build:
 	$(GO) build -o bin/axle ./cmd/axle
 
-# The scripts mostly wait: with one for each core they take five minutes instead of
-# two. A busy machine may need more than the ten minutes that go test gives a package.
+# A busy machine may need more than the ten minutes that go test gives a package.
 # The journal of teams is tested on a real PostgreSQL; CI sets
 # AXLE_REQUIRE_POSTGRES=1, so that it isn't skipped there.
 unit: $(VENV)/ready
 	sh test/postgres.sh || echo "PostgreSQL couldn't be installed: its store isn't tested" >&2
-	$(GO) test -parallel 4 -timeout 20m ./...
+	$(GO) test -timeout 20m ./...
 
 # The same scenario on the sandbox and on emulators that nobody here wrote.
 scenarios: $(VENV)/ready build
