@@ -150,13 +150,22 @@ func (c *Cloud) enter(ctx context.Context, account axle.Account) (source, error)
 	if owner := arnAccount(arn); owner != account.ID {
 		return nil, wrongAccount(account, owner, arn)
 	}
-	return c.session(from, arn, account, role.ExternalID, ""), nil
+	return c.session(from, arn, account, role.ExternalID, firstHop{}), nil
 }
 
-// hop returns the credentials after the first hop, or the caller's own.
-func (c *Cloud) hop(id Identity, via string) (source, error) {
-	if via == "" {
-		via = c.access.Via
+// firstHop is what axle.yaml says of a role that is the first hop.
+type firstHop struct {
+	place string // "" for a role that is none
+	own   bool   // of the accounts that an override matches
+	made  bool   // by axle bootstrap
+}
+
+// hop returns the credentials after the first hop, or the caller's own. own is
+// the first hop of the account's override.
+func (c *Cloud) hop(id Identity, own string) (source, error) {
+	via, said := c.access.Via, firstHop{place: "access.via"}
+	if own != "" && own != via {
+		via, said = own, firstHop{place: "access.overrides", own: true}
 	}
 	if via == "" || via == None {
 		return c.base, nil
@@ -166,14 +175,15 @@ func (c *Cloud) hop(id Identity, via string) (source, error) {
 	c.mu.Unlock()
 	if hub == "" && !strings.HasPrefix(via, "arn:") {
 		return nil, &axle.Failure{Code: "HubUnknown", Blocked: true,
-			Message: "access.via names the role " + via + ", but the hub account isn't known",
-			Hint:    "set hub.account, or write access.via as an ARN"}
+			Message: said.place + " names the first hop " + via + ", but the hub account isn't known",
+			Hint:    "set hub.account, or write the role in " + said.place + " as an ARN"}
 	}
 	arn := roleARN(id.Partition, hub, via)
 	if account, name, ok := id.Role(); ok && account == arnAccount(arn) && name == lastPart(arn) {
 		return c.base, nil
 	}
-	return c.session(c.base, arn, c.account(arnAccount(arn)), "", via), nil
+	said.made = !said.own && !strings.HasPrefix(via, "arn:")
+	return c.session(c.base, arn, c.account(arnAccount(arn)), "", said), nil
 }
 
 // roleARN is the ARN of a role given by name, path and name, or ARN.

@@ -83,7 +83,7 @@ type session struct {
 	cloud   *Cloud
 	key     sessionKey
 	account axle.Account // of the role, for messages
-	via     string       // what axle.yaml says of a first hop; "" for an account's own role
+	hop     firstHop
 
 	gate    gate // held by the one who calls STS
 	current atomic.Pointer[lease]
@@ -111,13 +111,13 @@ func (l *lease) fresh(now time.Time) bool {
 
 // session returns the cached session of a role; the first hop's isn't narrowed. What
 // it knows of the account is replaced, as names are learnt late.
-func (c *Cloud) session(from source, arn string, account axle.Account, externalID, via string) *session {
-	key := sessionKey{from, arn, externalID, via == "" && c.access.SessionPolicy != ""}
+func (c *Cloud) session(from source, arn string, account axle.Account, externalID string, hop firstHop) *session {
+	key := sessionKey{from, arn, externalID, hop.place == "" && c.access.SessionPolicy != ""}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := c.sessions[key]
 	if s == nil {
-		s = &session{cloud: c, key: key, account: account, via: via, gate: newGate()}
+		s = &session{cloud: c, key: key, account: account, hop: hop, gate: newGate()}
 		c.sessions[key] = s
 	}
 	if account.Name != "" {
@@ -255,7 +255,7 @@ func (s *session) assume(ctx context.Context) (aws.Credentials, error) {
 		out, err = client.AssumeRole(ctx, in, opt)
 	}
 	if err != nil {
-		return aws.Credentials{}, assumeFailure(err, s.key.arn, account, s.key.from.name(id), s.key.externalID, s.via)
+		return aws.Credentials{}, assumeFailure(err, s.key.arn, account, s.key.from.name(id), s.key.externalID, s.hop)
 	}
 	if out.Credentials == nil {
 		return aws.Credentials{}, errors.New("assume role " + s.key.arn + ": AWS answered without credentials")

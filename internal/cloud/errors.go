@@ -230,9 +230,9 @@ func LacksPermission(err error) bool {
 }
 
 // assumeFailure explains why a role couldn't be assumed. When it was an earlier hop
-// that failed, the role wasn't asked for: the hop's own failure is the answer. via is
-// what axle.yaml says of a role that is the first hop.
-func assumeFailure(err error, role string, account axle.Account, caller, externalID, via string) error {
+// that failed, the role wasn't asked for: the hop's own failure is the answer. hop is
+// what axle.yaml says of the role.
+func assumeFailure(err error, role string, account axle.Account, caller, externalID string, hop firstHop) error {
 	what := "assume role " + role
 	var api smithy.APIError
 	if isCredential(err) || !errors.As(err, &api) || !deniedCodes[api.ErrorCode()] {
@@ -258,11 +258,14 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 		}
 	}
 	switch {
-	case side == "" && via != "":
+	case side == "" && hop.made:
 		f.Hint = fmt.Sprintf("access.via names this role, through which every account is entered: axle bootstrap --yes makes it and lets the caller in; if that was done, a policy of %s must allow sts:AssumeRole on it", caller)
-		if strings.HasPrefix(via, "arn:") { // bootstrap makes none of these
-			f.Hint = fmt.Sprintf("access.via names this role, through which every account is entered: it must be there and trust %s, whose own policies must allow sts:AssumeRole on it", caller)
+	case side == "" && hop.place != "":
+		entered := "every account is"
+		if hop.own {
+			entered = "the accounts that the override matches are"
 		}
+		f.Hint = fmt.Sprintf("%s names this role, through which %s entered: it must be there and trust %s, whose own policies must allow sts:AssumeRole on it", hop.place, entered, caller)
 	case side == "":
 		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist; axle bootstrap --yes makes the roles", sent)
 	case side == "identity policy":

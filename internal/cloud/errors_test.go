@@ -117,7 +117,7 @@ func TestAssumeFailureNamesTheSide(t *testing.T) {
 		" because no permissions boundary allows the sts:AssumeRole action":           "permissions boundary",
 		" with an explicit deny in an identity-based policy: arn:aws:iam::1:policy/p": "the caller's side refuses",
 	} {
-		err := assumeFailure(api("AccessDenied", says+tail), role, dev, hubARN, "x", "")
+		err := assumeFailure(api("AccessDenied", says+tail), role, dev, hubARN, "x", firstHop{})
 		f := err.(*axle.Failure)
 		if !strings.Contains(f.Hint, hint) {
 			t.Errorf("%q: hint %q", tail, f.Hint)

@@ -247,6 +247,11 @@ func (p *parser) checkWhole(root *node) {
 	if via := project.Access.Via; via.Value != "" && !strings.HasPrefix(via.Value, "arn:") {
 		hub(via.Pos, fmt.Sprintf("the first hop is role %s of the hub account", via.Value))
 	}
+	for i := range project.Access.Overrides {
+		if via := project.Access.Overrides[i].Via; via.Value != "" && via.Value != "none" && !strings.HasPrefix(via.Value, "arn:") {
+			hub(via.Pos, fmt.Sprintf("the first hop is role %s of the hub account", via.Value))
+		}
+	}
 	needRegions := ""
 	for _, s := range project.Stacks {
 		switch {

@@ -293,6 +293,7 @@ func TestMistakes(t *testing.T) {
 		{head + "hub: {account: 111111111111, region: eu-west-1}", nil},
 		{head + "hub: {account: account.nme == 'x', region: eu-west-1}", []string{`3:24: there is no field "nme"`}},
 		{head + "access: {via: axle-hub}", []string{"3:15: the first hop is role axle-hub of the hub account, and there is no hub"}},
+		{head + "access: {role: x, overrides: [{where: account.management, via: none}, {where: account.management, via: own-hub}]}", []string{"3:104: the first hop is role own-hub of the hub account, and there is no hub"}},
 		{head + "access: {via: 'arn:aws:iam::111111111111:role/x'}", nil},
 		{hub + "  a: {template: x, targets: hub}", nil},
 		{head + "stacks: {a: {template: x, targets: hub}, b: {template: x, targets: true, regions: home}}", []string{

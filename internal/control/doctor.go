@@ -95,13 +95,24 @@ func (w *Work) prover(ctx context.Context) (*doctor.Policies, error) {
 	if p.Caller == "" {
 		p.Caller = principalARN(w.identity)
 	}
-	if via := w.project.Access.Via.Value; via != "" && via != cloud.None {
-		p.Via, p.GivenVia = via, strings.HasPrefix(via, "arn:")
-		if !p.GivenVia {
-			p.Via = "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + via
-		}
-	}
+	p.Hop = w.hop
 	return p, nil
+}
+
+// hop is the first hop into an account: that of its override, or access.via.
+func (w *Work) hop(a axle.Account) doctor.Hop {
+	via, h := w.project.Access.Via.Value, doctor.Hop{Place: "access.via"}
+	if own := w.roleFor(a).Via; own != "" && own != via {
+		via, h = own, doctor.Hop{Place: "access.overrides", Own: true}
+	}
+	if via == "" || via == cloud.None {
+		return h
+	}
+	h.ARN, h.Given = via, strings.HasPrefix(via, "arn:")
+	if !h.Given {
+		h.ARN = "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + strings.TrimPrefix(via, "/")
+	}
+	return h
 }
 
 // roleARN is the access role of an account, "" when none is assumed.

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,15 +29,25 @@ type Policies struct {
 	facts, lenient *access.Facts
 	source         access.Source
 	org            *axle.Organization
-	// Caller is the ARN of who starts, Via that of the first hop, or "".
-	Caller, Via string
-	// GivenVia: axle.yaml has the ARN of the first hop, and bootstrap doesn't make it.
-	GivenVia bool
+	Caller         string // the ARN of who starts
+	// Hop is the first hop into an account.
+	Hop func(axle.Account) Hop
 	// Role is the role of an account with its external id.
 	Role func(axle.Account) (arn, externalID string)
 	// Needs are what a target's stacks need; those of a stack with an
 	// execution role aren't the role's business.
 	Needs func(*Target) []Need
+}
+
+// Hop is a role that is assumed on the way into an account's own.
+type Hop struct {
+	ARN   string // "" for none
+	Place string // where axle.yaml says so
+	// Own: by an override, for the accounts that it matches. Bootstrap neither
+	// makes it, nor makes roles that let it in.
+	Own bool
+	// Given by its ARN: bootstrap doesn't make it.
+	Given bool
 }
 
 // NewPolicies proves from what the source reads.
@@ -77,15 +88,13 @@ func (l lenient) Resource(_ context.Context, arn, account string) (*access.Resou
 // Enter implements Prover.
 func (p *Policies) Enter(ctx context.Context, account axle.Account, refused error) Proof {
 	role, externalID := p.Role(account)
-	from := p.Via
-	if from == "" {
-		from = p.Caller
-	}
+	hop, entered := p.Hop(account), account
+	from := cmp.Or(hop.ARN, p.Caller)
 	var f *axle.Failure
-	hop := errors.As(refused, &f) && p.Via != "" && f.Resource == p.Via
-	if hop {
-		role, externalID, from = p.Via, "", p.Caller
-		account, _ = p.org.Account(strings.Split(p.Via, ":")[4])
+	atHop := errors.As(refused, &f) && hop.ARN != "" && f.Resource == hop.ARN
+	if atHop {
+		role, externalID, from = hop.ARN, "", p.Caller
+		account, _ = p.org.Account(strings.Split(hop.ARN, ":")[4])
 	}
 	if role == "" {
 		return Proof{}
@@ -119,13 +128,35 @@ func (p *Policies) Enter(ctx context.Context, account axle.Account, refused erro
 	default:
 		return Proof{}
 	}
-	if hop {
-		out.Cause = "access.via, the way into every account: " + out.Cause
-	}
-	if hop && p.GivenVia && (out.Side == SideMissing || out.Side == SideTrust) {
-		out.Fix = "let " + from + " in there, or name another role in access.via: axle bootstrap makes it only when it is told by name"
-	}
+	hop.explain(&out, atHop, from, entered)
 	return out
+}
+
+// explain says of a refusal that it is the hop's own, and what to do where
+// bootstrap wouldn't mend it.
+func (h Hop) explain(out *Proof, atHop bool, from string, entered axle.Account) {
+	if atHop {
+		into := "every account"
+		if h.Own {
+			into = entered.Label()
+		}
+		out.Cause = h.Place + ", the way into " + into + ": " + out.Cause
+	}
+	if out.Side != SideMissing && out.Side != SideTrust || !h.Own && !(atHop && h.Given) {
+		return
+	}
+	out.Fix = "let " + from + " in there"
+	if out.Side == SideMissing {
+		out.Fix = "make it, and let " + from + " in"
+	}
+	switch {
+	case !atHop:
+		out.Fix += ": axle bootstrap lets in what access.via names, and this account has a via of its own in " + h.Place
+	case h.Own:
+		out.Fix += ", or name another role in " + h.Place + ": axle bootstrap makes that of access.via alone"
+	default:
+		out.Fix += ", or name another role in " + h.Place + ": axle bootstrap makes it only when it is told by name"
+	}
 }
 
 // side is the first policy that says no, a denial before the lack of an
