@@ -92,41 +92,43 @@ func common(a, aName, b, bName string) string {
 	return strings.Join(x, " ")
 }
 
-// causes folds the failures of steps; the cause of the most comes first.
-func causes(steps []RunStep) []Cause {
+// failedAt is a failure with its place.
+type failedAt struct {
+	account, name, region string
+	*axle.Failure
+}
+
+// causes folds failures; the cause of the most comes first.
+func causes(failures []failedAt) []Cause {
 	type group struct {
 		Cause
 		names map[string]bool
 	}
 	groups := map[string]*group{}
-	for i := range steps {
-		s := &steps[i]
-		if s.Status != axle.Failed || s.Error == nil {
-			continue
-		}
-		text := failureText(s.Error)
-		key := s.Error.Code + "\x00" + fold(text, s.AccountName)
+	for _, f := range failures {
+		text := failureText(f.Failure)
+		key := f.Code + "\x00" + fold(text, f.name)
 		g := groups[key]
 		if g == nil {
-			g = &group{Cause: Cause{Cause: text, Hint: s.Error.Hint}, names: map[string]bool{}}
+			g = &group{Cause: Cause{Cause: text, Hint: f.Hint}, names: map[string]bool{}}
 			groups[key] = g
 		} else {
-			g.Cause.Cause = common(g.Cause.Cause, g.Accounts[0], text, s.AccountName)
-			if g.Hint != s.Error.Hint {
-				g.Hint = common(g.Hint, g.Accounts[0], s.Error.Hint, s.AccountName)
+			g.Cause.Cause = common(g.Cause.Cause, g.Accounts[0], text, f.name)
+			if g.Hint != f.Hint {
+				g.Hint = common(g.Hint, g.Accounts[0], f.Hint, f.name)
 			}
 		}
 		g.Count++
-		name := s.AccountName
+		name := f.name
 		if name == "" {
-			name = s.Account
+			name = f.account
 		}
 		if !g.names[name] {
 			g.names[name] = true
 			g.Accounts = append(g.Accounts, name)
 		}
-		if s.Region != "" && !slices.Contains(g.Regions, s.Region) {
-			g.Regions = append(g.Regions, s.Region)
+		if f.region != "" && !slices.Contains(g.Regions, f.region) {
+			g.Regions = append(g.Regions, f.region)
 		}
 	}
 	out := make([]Cause, 0, len(groups))
@@ -153,23 +155,53 @@ func failureText(f *axle.Failure) string {
 	return f.Resource + ": " + f.Message
 }
 
-func (r *Run) causesText(w io.Writer, st Style) {
-	for i := range r.Causes {
-		c := &r.Causes[i]
-		fmt.Fprintf(w, "%s %s in %s: %s\n", st.bad.Render("✗"), plural(c.Count, "step"), r.where(c, few(c.Accounts)), c.Cause)
+// failures are those of the run's steps.
+func (r *Run) failures() []failedAt {
+	var out []failedAt
+	for i := range r.Steps {
+		if s := &r.Steps[i]; s.Status == axle.Failed && s.Error != nil {
+			out = append(out, failedAt{s.Account, s.AccountName, s.Region, s.Error})
+		}
+	}
+	return out
+}
+
+// unread are the failures of what couldn't be read.
+func (s *Stacks) unread() []failedAt {
+	var out []failedAt
+	for i := range s.Stacks {
+		if stack := &s.Stacks[i]; stack.Error != nil {
+			out = append(out, failedAt{stack.Account, stack.AccountName, stack.Region, stack.Error})
+		}
+	}
+	return out
+}
+
+// causesText tells each cause once. what is counted, all are the regions looked at.
+func causesText(w io.Writer, st Style, list []Cause, what string, all []string) {
+	for i := range list {
+		c := &list[i]
+		fmt.Fprintf(w, "%s %s in %s: %s\n", st.bad.Render("✗"), plural(c.Count, what), c.where(few(c.Accounts), all), c.Cause)
 		if c.Hint != "" {
 			fmt.Fprintf(w, "  hint: %s\n", c.Hint)
 		}
 	}
 }
 
-// where is the place of a cause: the accounts, and the regions too when the run
-// is in several.
-func (r *Run) where(c *Cause, accounts string) string {
-	for i := range r.Steps {
-		if region := r.Steps[i].Region; region != "" && len(c.Regions) > 0 && region != c.Regions[0] {
-			return accounts + " (" + few(c.Regions) + ")"
-		}
+// where is the place of a cause: the accounts, and the regions too when several
+// were looked at.
+func (c *Cause) where(accounts string, all []string) string {
+	if len(c.Regions) > 0 && slices.ContainsFunc(all, func(region string) bool { return region != "" && region != c.Regions[0] }) {
+		return accounts + " (" + few(c.Regions) + ")"
 	}
 	return accounts
+}
+
+// regions are those of the run's steps.
+func (r *Run) regions() []string {
+	out := make([]string, len(r.Steps))
+	for i := range r.Steps {
+		out[i] = r.Steps[i].Region
+	}
+	return out
 }

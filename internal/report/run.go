@@ -94,7 +94,7 @@ func NewRun(run axle.Run, p *plan.Plan, records []axle.Record) *Run {
 		out.count(rs.Status)
 		out.Steps = append(out.Steps, rs)
 	}
-	out.Causes = causes(out.Steps)
+	out.Causes = causes(out.failures())
 	out.Rollouts = p.RolloutStates(records)
 	return out
 }
@@ -128,7 +128,7 @@ func (r *Run) Text(w io.Writer, st Style) {
 		axle.RunPrepared: st.good.Render("is prepared"), axle.RunRunning: st.warn.Render("is running")}[r.Status]
 	fmt.Fprintf(w, "%s %s%s: %s\n", st.bold.Render(capital(r.Command)+" "+r.Run), word, took, r.Counts.line())
 	columns(w, "  ", r.groupRows(st))
-	r.causesText(w, st)
+	causesText(w, st, r.Causes, "step", r.regions())
 	r.rolloutsText(w, st)
 	staleText(w, st, "Stale now, outside of this run:", r.Stale)
 	staleNext(w, st, r.Stale)

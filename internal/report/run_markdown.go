@@ -14,9 +14,10 @@ func (r *Run) Markdown(w io.Writer) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "### %s %s %s\n\n**%s**\n\n", capital(r.Command), code(r.Run), r.Status, r.Counts.line())
 	m := &limited{out: &b, left: maxMarkdown - 400}
+	all := r.regions()
 	m.section("causes", len(r.Causes), func(i int) string {
 		c := &r.Causes[i]
-		text := fmt.Sprintf("- **%s** in %s: %s", plural(c.Count, "step"), plainText(r.where(c, strings.Join(c.Accounts, ", "))), plainText(c.Cause))
+		text := fmt.Sprintf("- **%s** in %s: %s", plural(c.Count, "step"), plainText(c.where(strings.Join(c.Accounts, ", "), all)), plainText(c.Cause))
 		if c.Hint != "" {
 			text += " — " + plainText(c.Hint)
 		}

@@ -37,17 +37,10 @@ type Stacks struct {
 }
 
 // Failures counts the targets that couldn't be read.
-func (s *Stacks) Failures() int {
-	n := 0
-	for _, stack := range s.Stacks {
-		if stack.Error != nil {
-			n++
-		}
-	}
-	return n
-}
+func (s *Stacks) Failures() int { return len(s.unread()) }
 
-// Text prints the stacks by name, statuses folded where many are equal.
+// Text prints the stacks by name, statuses folded where many are equal; why some
+// couldn't be read comes below, each cause once.
 func (s *Stacks) Text(w io.Writer, st Style) {
 	if len(s.Stacks) == 0 {
 		fmt.Fprintln(w, "No stack has a target here.")
@@ -74,8 +67,23 @@ func (s *Stacks) Text(w io.Writer, st Style) {
 		}
 		columns(w, "  ", rows)
 	}
+	s.causesText(w, st)
 	staleText(w, st, "Stale:", s.Stale)
 	staleNext(w, st, s.Stale)
+}
+
+// causesText tells why targets couldn't be read: each cause once, and what to do.
+func (s *Stacks) causesText(w io.Writer, st Style) {
+	list := causes(s.unread())
+	if len(list) == 0 {
+		return
+	}
+	all := make([]string, len(s.Stacks))
+	for i := range s.Stacks {
+		all[i] = s.Stacks[i].Region
+	}
+	causesText(w, st, list, "instance", all)
+	fmt.Fprintf(w, "To see what is in the way: %s\n", st.again("doctor"))
 }
 
 func (s Stack) state() string {
@@ -88,7 +96,7 @@ func (s Stack) state() string {
 func (s Stack) note() string {
 	switch {
 	case s.Error != nil:
-		return s.Error.Message
+		return s.Error.Code
 	case !s.Configured:
 		return "not in axle.yaml any more"
 	}
@@ -139,7 +147,7 @@ func (s *Stacks) OutputsText(w io.Writer, st Style) {
 	var rows [][]string
 	for _, stack := range s.Stacks {
 		if stack.Error != nil {
-			rows = append(rows, []string{stack.Stack, stack.AccountName, stack.Region, st.bad.Render("unknown"), stack.Error.Message})
+			rows = append(rows, []string{stack.Stack, stack.AccountName, stack.Region, st.bad.Render("unknown"), stack.note()})
 		}
 		keys := make([]string, 0, len(stack.Outputs))
 		for k := range stack.Outputs {
@@ -155,6 +163,7 @@ func (s *Stacks) OutputsText(w io.Writer, st Style) {
 		return
 	}
 	columns(w, "", rows)
+	s.causesText(w, st)
 }
 
 // Runs prints the record of runs, the newest first.

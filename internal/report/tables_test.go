@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"testing"
@@ -90,6 +91,31 @@ func TestStacks(t *testing.T) {
 		many.Stacks = append(many.Stacks, one)
 	}
 	golden(t, "status-many", text(many.Text))
+}
+
+// A refusal that many targets share is told once in text, and with each in JSON.
+func TestStacksRefused(t *testing.T) {
+	s := someStacks()
+	s.Stacks[4].Error = nil
+	for _, i := range []int{1, 2, 3, 5} {
+		at := &s.Stacks[i]
+		at.Status, at.Reason, at.Outputs = report.NotDeployed, "", nil
+		at.Error = &axle.Failure{Code: "AccessDenied", Message: "assume role arn:aws:iam::" + at.Account + ":role/axle-spoke in " + at.AccountName + " (" + at.Account + ") as arn:aws:iam::111111111111:user/ci: denied",
+			Hint: "the trust policy of " + at.AccountName + " doesn't let it in"}
+	}
+	s.Stacks[0].Outputs = nil
+	s.Stacks[0].Error = &axle.Failure{Code: "Throttling", Message: "list stacks in tools: Rate exceeded"}
+	golden(t, "status-refused", text(s.Text))
+	golden(t, "outputs-refused", text(s.OutputsText))
+	var back report.Stacks
+	if err := json.Unmarshal(asJSON(t, s), &back); err != nil {
+		t.Fatal(err)
+	}
+	for i, stack := range back.Stacks {
+		if want := s.Stacks[i].Error; want != nil && (stack.Error == nil || stack.Error.Message != want.Message || stack.Error.Hint != want.Hint) {
+			t.Errorf("%s in %s: %v, want %v", stack.Stack, stack.Account, stack.Error, want)
+		}
+	}
 }
 
 func TestRuns(t *testing.T) {
