@@ -99,63 +99,19 @@ func readBody(r *http.Request) ([]byte, error) {
 
 // serve answers into memory; nil means that the connection is to be dropped.
 func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
-	rec := &reply{header: http.Header{}, status: http.StatusOK}
 	sig, signed := readSignature(r)
-	if !signed && strings.HasPrefix(r.URL.Path, issuerPath) {
-		return s.serveIssuer(r, body)
+	if rec, done := s.serveAside(r, body, sig, signed); done {
+		return rec
 	}
-	if !signed && strings.HasPrefix(r.URL.Path, customPath) {
-		return s.serveCustom(r, body)
-	}
-	if hosted(r) {
-		return s.serveFunctionURL(r, body, sig, signed)
-	}
-	if !signed && strings.HasPrefix(r.URL.Path, downloadPath) {
-		return s.serveDownload(r)
-	}
-	if id, path, ok := apiAddress(r); ok {
-		return s.serveAPI(r, body, id, path)
-	}
-	svc, known := services[sig.service]
-	if sig.service == "apigateway" && strings.HasPrefix(r.URL.Path, "/v2/") { // one endpoint for two services
-		svc = services["apigatewayv2"]
-	}
-	if !signed {
-		svc = guessService(r)
-	} else if !known {
-		s.log.Warn("no such service in the sandbox", "service", sig.service, "path", r.URL.Path)
-		svc = service{name: sig.service, protocol: guessService(r).protocol}
-	}
-	if spokenCBOR(r) && svc.name == "monitoring" {
-		svc.protocol = cborProtocol
-	}
+	svc, known := s.serviceOf(r, sig, signed)
 	c := &call{Sandbox: s, Service: svc.name, Region: sig.region, HTTP: r, Body: body}
-	var aerr *apiError
-	if signed || !s.anonymous(c, svc) {
-		aerr = s.authenticate(c, svc, sig, signed) // outside of the lock, as hashing takes long
-	}
-	if aerr == nil {
-		c.Body, aerr = plainBody(r, svc, body)
-	}
-	if aerr == nil {
-		aerr = decodeRequest(c, svc)
-	}
-	if aerr == nil && signed && !known {
+	aerr := s.read(c, svc, sig, signed) // outside of the lock, as hashing takes long
+	if aerr == nil && !known {
 		aerr = refuse(svc, unknownOperation, "The sandbox has no service "+sig.service+".")
 	}
 	s.lock()
 	defer s.unlock()
-	c.ID = s.uuid()
-	s.endpoint = "http://" + r.Host
-	if r.TLS != nil {
-		s.endpoint = "https://" + r.Host
-	}
-	if svc.name == "s3" {
-		rec.Header().Set("X-Amz-Request-Id", c.ID)
-	}
-	if c.Op != "" {
-		s.calls[c.Service+":"+c.Op]++
-	}
+	rec := s.note(c)
 	if aerr == nil {
 		if c.Account = s.account(c.Who.Account); c.Account == nil { // closed meanwhile
 			aerr = refuse(svc, unknownKey, "")
@@ -174,6 +130,79 @@ func (s *Sandbox) serve(r *http.Request, body []byte) *reply {
 		return rec
 	}
 	return s.finish(rec, c, svc)
+}
+
+// serveAside answers at the addresses that services hand out: of token issuers,
+// custom resources, functions, downloads and APIs; done is false for a call of an
+// operation.
+func (s *Sandbox) serveAside(r *http.Request, body []byte, sig signature, signed bool) (rec *reply, done bool) {
+	if !signed && strings.HasPrefix(r.URL.Path, issuerPath) {
+		return s.serveIssuer(r, body), true
+	}
+	if !signed && strings.HasPrefix(r.URL.Path, customPath) {
+		return s.serveCustom(r, body), true
+	}
+	if hosted(r) {
+		return s.serveFunctionURL(r, body, sig, signed), true
+	}
+	if !signed && strings.HasPrefix(r.URL.Path, downloadPath) {
+		return s.serveDownload(r), true
+	}
+	if id, path, ok := apiAddress(r); ok {
+		return s.serveAPI(r, body, id, path), true
+	}
+	return nil, false
+}
+
+// serviceOf is the service that a request is for, and whether the sandbox has it:
+// if not, at least the protocol is right in which to say so.
+func (s *Sandbox) serviceOf(r *http.Request, sig signature, signed bool) (svc service, known bool) {
+	svc, known = services[sig.service]
+	if sig.service == "apigateway" && strings.HasPrefix(r.URL.Path, "/v2/") { // one endpoint for two services
+		svc = services["apigatewayv2"]
+	}
+	if !signed {
+		svc, known = guessService(r), true
+	} else if !known {
+		s.log.Warn("no such service in the sandbox", "service", sig.service, "path", r.URL.Path)
+		svc = service{name: sig.service, protocol: guessService(r).protocol}
+	}
+	if spokenCBOR(r) && svc.name == "monitoring" {
+		svc.protocol = cborProtocol
+	}
+	return svc, known
+}
+
+// read finds out who calls, and what is called with which input; the lock isn't
+// held.
+func (s *Sandbox) read(c *call, svc service, sig signature, signed bool) *apiError {
+	if signed || !s.anonymous(c, svc) {
+		if aerr := s.authenticate(c, svc, sig, signed); aerr != nil {
+			return aerr
+		}
+	}
+	var aerr *apiError
+	if c.Body, aerr = plainBody(c.HTTP, svc, c.Body); aerr != nil {
+		return aerr
+	}
+	return decodeRequest(c, svc)
+}
+
+// note gives a call its id, counts it, and begins the reply; the lock is held.
+func (s *Sandbox) note(c *call) *reply {
+	rec := &reply{header: http.Header{}, status: http.StatusOK}
+	c.ID = s.uuid()
+	s.endpoint = "http://" + c.HTTP.Host
+	if c.HTTP.TLS != nil {
+		s.endpoint = "https://" + c.HTTP.Host
+	}
+	if c.Service == "s3" {
+		rec.Header().Set("X-Amz-Request-Id", c.ID)
+	}
+	if c.Op != "" {
+		s.calls[c.Service+":"+c.Op]++
+	}
+	return rec
 }
 
 // finish answers, as often as the operation has to wait for something; nil when
