@@ -100,76 +100,81 @@ func restAPIProvider() provider {
 		tags:       "Tags",
 		documents:  []string{"Body"},
 	}
-	shown := func(rc *resourceCall, out obj) map[string]any {
-		attrs := map[string]any{"RestApiId": text(out["id"]), "RootResourceId": text(out["rootResourceId"])}
-		rc.noteTags(attrs)
-		return attrs
-	}
-	imported := func(rc *resourceCall, id string) (obj, error) {
-		return rc.do("apigateway", "PutRestApi", params{"restapi_id": id, "mode": rc.Props.or("Mode", "overwrite"), "Body": []byte(documentText(rc.Props["Body"]))})
-	}
-	p.create = func(rc *resourceCall) (string, map[string]any, error) {
-		if err := rc.refuse("BodyS3Location", "CloneFrom"); err != nil {
-			return "", nil, err
-		}
-		in := rc.wire("Name", "Description", "BinaryMediaTypes", "MinimumCompressionSize", "EndpointConfiguration", "DisableExecuteApiEndpoint")
-		if kinds := rc.Props.obj("Parameters").str("endpointConfigurationTypes"); kinds != "" && !rc.Props.has("EndpointConfiguration") {
-			in["endpointConfiguration"] = map[string]any{"types": []any{kinds}}
-		}
-		if rc.Props.has("ApiKeySourceType") {
-			in["apiKeySource"] = rc.Props["ApiKeySourceType"]
-		}
-		if rc.Props.has("Policy") {
-			in["policy"] = documentText(rc.Props["Policy"])
-		}
-		if !in.has("name") {
-			in["name"] = rc.Props.obj("Body").obj("info").str("title")
-		}
-		in["tags"] = rc.wireTags()
-		out, err := rc.do("apigateway", "CreateRestApi", in)
-		if err != nil {
-			return "", nil, err
-		}
-		id := text(out["id"])
-		if rc.Props.has("Body") {
-			if put, err := imported(rc, id); err != nil {
-				return id, shown(rc, out), err
-			} else {
-				out = put
-			}
-			if rc.Props.has("Name") { // wins over the body's title
-				_, err = rc.do("apigateway", "UpdateRestApi", params{"restapi_id": id, "patchOperations": []any{change("replace", "/name", rc.Props["Name"])}})
-			}
-		}
-		return id, shown(rc, out), err
-	}
-	p.update = func(rc *resourceCall) (map[string]any, error) {
-		if err := rc.refuse("BodyS3Location", "CloneFrom"); err != nil {
-			return nil, err
-		}
-		if rc.Props.has("Body") && documentText(rc.Props["Body"]) != documentText(rc.OldProps["Body"]) {
-			if _, err := imported(rc, rc.PhysicalID); err != nil {
-				return nil, err
-			}
-		}
-		list := append(rc.changes(map[string]string{"Name": "/name", "Description": "/description", "Policy": "/policy", "MinimumCompressionSize": "/minimumCompressionSize",
-			"ApiKeySourceType": "/apiKeySource", "DisableExecuteApiEndpoint": "/disableExecuteApiEndpoint"}), rc.listChanges("BinaryMediaTypes", "/binaryMediaTypes")...)
-		was, is := rc.OldProps.obj("EndpointConfiguration").strs("Types"), rc.Props.obj("EndpointConfiguration").strs("Types")
-		if len(is) > 0 && !reflect.DeepEqual(was, is) {
-			list = append(list, change("replace", "/endpointConfiguration/types/0", is[0]))
-		}
-		out, err := rc.do("apigateway", "UpdateRestApi", params{"restapi_id": rc.PhysicalID, "patchOperations": list})
-		if err != nil {
-			return nil, err
-		}
-		attrs := shown(rc, out)
-		return attrs, rc.retagGateway("apigateway", "resource_arn", "arn:aws:apigateway:"+rc.Region+"::/restapis/"+rc.PhysicalID, attrs)
-	}
+	p.create, p.update = createRestAPIResource, updateRestAPIResource
 	p.remove = func(rc *resourceCall) error {
 		_, err := rc.do("apigateway", "DeleteRestApi", params{"restapi_id": rc.PhysicalID})
 		return tolerate(err, "NotFoundException")
 	}
 	return p
+}
+
+func restAPIAttributes(rc *resourceCall, out obj) map[string]any {
+	attrs := map[string]any{"RestApiId": text(out["id"]), "RootResourceId": text(out["rootResourceId"])}
+	rc.noteTags(attrs)
+	return attrs
+}
+
+func putRestAPIBody(rc *resourceCall, id string) (obj, error) {
+	return rc.do("apigateway", "PutRestApi", params{"restapi_id": id, "mode": rc.Props.or("Mode", "overwrite"), "Body": []byte(documentText(rc.Props["Body"]))})
+}
+
+func createRestAPIResource(rc *resourceCall) (string, map[string]any, error) {
+	if err := rc.refuse("BodyS3Location", "CloneFrom"); err != nil {
+		return "", nil, err
+	}
+	in := rc.wire("Name", "Description", "BinaryMediaTypes", "MinimumCompressionSize", "EndpointConfiguration", "DisableExecuteApiEndpoint")
+	if kinds := rc.Props.obj("Parameters").str("endpointConfigurationTypes"); kinds != "" && !rc.Props.has("EndpointConfiguration") {
+		in["endpointConfiguration"] = map[string]any{"types": []any{kinds}}
+	}
+	if rc.Props.has("ApiKeySourceType") {
+		in["apiKeySource"] = rc.Props["ApiKeySourceType"]
+	}
+	if rc.Props.has("Policy") {
+		in["policy"] = documentText(rc.Props["Policy"])
+	}
+	if !in.has("name") {
+		in["name"] = rc.Props.obj("Body").obj("info").str("title")
+	}
+	in["tags"] = rc.wireTags()
+	out, err := rc.do("apigateway", "CreateRestApi", in)
+	if err != nil {
+		return "", nil, err
+	}
+	id := text(out["id"])
+	if rc.Props.has("Body") {
+		if put, err := putRestAPIBody(rc, id); err != nil {
+			return id, restAPIAttributes(rc, out), err
+		} else {
+			out = put
+		}
+		if rc.Props.has("Name") { // wins over the body's title
+			_, err = rc.do("apigateway", "UpdateRestApi", params{"restapi_id": id, "patchOperations": []any{change("replace", "/name", rc.Props["Name"])}})
+		}
+	}
+	return id, restAPIAttributes(rc, out), err
+}
+
+func updateRestAPIResource(rc *resourceCall) (map[string]any, error) {
+	if err := rc.refuse("BodyS3Location", "CloneFrom"); err != nil {
+		return nil, err
+	}
+	if rc.Props.has("Body") && documentText(rc.Props["Body"]) != documentText(rc.OldProps["Body"]) {
+		if _, err := putRestAPIBody(rc, rc.PhysicalID); err != nil {
+			return nil, err
+		}
+	}
+	list := append(rc.changes(map[string]string{"Name": "/name", "Description": "/description", "Policy": "/policy", "MinimumCompressionSize": "/minimumCompressionSize",
+		"ApiKeySourceType": "/apiKeySource", "DisableExecuteApiEndpoint": "/disableExecuteApiEndpoint"}), rc.listChanges("BinaryMediaTypes", "/binaryMediaTypes")...)
+	was, is := rc.OldProps.obj("EndpointConfiguration").strs("Types"), rc.Props.obj("EndpointConfiguration").strs("Types")
+	if len(is) > 0 && !reflect.DeepEqual(was, is) {
+		list = append(list, change("replace", "/endpointConfiguration/types/0", is[0]))
+	}
+	out, err := rc.do("apigateway", "UpdateRestApi", params{"restapi_id": rc.PhysicalID, "patchOperations": list})
+	if err != nil {
+		return nil, err
+	}
+	attrs := restAPIAttributes(rc, out)
+	return attrs, rc.retagGateway("apigateway", "resource_arn", "arn:aws:apigateway:"+rc.Region+"::/restapis/"+rc.PhysicalID, attrs)
 }
 
 func restResourceProvider() provider {
