@@ -73,22 +73,47 @@ func transactWriteItems(c *call) (obj, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := obj{}
 	tokens := &c.here().Dynamo.Tokens
 	token, digest := c.In.str("ClientRequestToken"), transactionDigest(c.In)
 	if was, ok := (*tokens)[token]; ok && token != "" && c.now().Before(was.Until) {
 		if was.Digest != digest {
 			return nil, fail("IdempotentParameterMismatchException", "Your request was rejected because it used a client token for a request with different parameters")
 		}
-		return out, nil
+		return obj{}, nil
 	}
-	type write struct {
-		table *dynamoTable
-		id    string
-		item  dynamoItem
-		check bool
+	writes, err := c.transactWrites(kinds, calls)
+	if err != nil {
+		return nil, err
 	}
-	writes, seen := make([]write, len(calls)), map[string]bool{}
+	for _, w := range writes {
+		if !w.check {
+			w.table.keep(w.id, w.item)
+		}
+	}
+	for k, old := range *tokens {
+		if !c.now().Before(old.Until) {
+			delete(*tokens, k)
+		}
+	}
+	if token != "" {
+		put(tokens, token, dynamoToken{digest, c.now().Add(tokenLife)})
+	}
+	return obj{}, nil
+}
+
+// transactWrite is what one element of a transaction writes; one that only
+// checks writes nothing.
+type transactWrite struct {
+	table *dynamoTable
+	id    string
+	item  dynamoItem
+	check bool
+}
+
+// transactWrites are the writes of a transaction of which every element may be
+// carried out; else the error has a reason for each.
+func (c *call) transactWrites(kinds []string, calls []*call) ([]transactWrite, error) {
+	writes, seen := make([]transactWrite, len(calls)), map[string]bool{}
 	reasons, codes := make([]obj, len(calls)), make([]string, len(calls))
 	refused := false
 	for i, one := range calls {
@@ -101,7 +126,7 @@ func transactWriteItems(c *call) (obj, error) {
 		if err != nil {
 			return nil, err
 		}
-		w := write{t, t.keyOfItem(key), item, kinds[i] == "ConditionCheck"}
+		w := transactWrite{t, t.keyOfItem(key), item, kinds[i] == "ConditionCheck"}
 		if seen[t.arn()+w.id] {
 			return nil, fail("ValidationException", "Transaction request cannot include multiple operations on one item")
 		}
@@ -124,20 +149,7 @@ func transactWriteItems(c *call) (obj, error) {
 		e.Extra = obj{"CancellationReasons": reasons}
 		return nil, e
 	}
-	for _, w := range writes {
-		if !w.check {
-			w.table.keep(w.id, w.item)
-		}
-	}
-	for k, old := range *tokens {
-		if !c.now().Before(old.Until) {
-			delete(*tokens, k)
-		}
-	}
-	if token != "" {
-		put(tokens, token, dynamoToken{digest, c.now().Add(tokenLife)})
-	}
-	return out, nil
+	return writes, nil
 }
 
 // element reads what an element writes, and where; nothing for a check or a
