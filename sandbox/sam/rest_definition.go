@@ -10,22 +10,10 @@ var openAPIVersions = regexp.MustCompile(`^[2-3](\.\d)(\.\d)?$`)
 
 // restDefinition completes the definition of a REST API.
 func (m *macro) restDefinition(body *Dict) (*Dict, error) {
-	p := m.props
 	if !truthy(body) {
-		switch {
-		case truthy(p.get("Cors")):
-			return nil, badResource(m.id, "Cors works only with inline Swagger specified in 'DefinitionBody' property.")
-		case truthy(p.get("Auth")):
-			return nil, badResource(m.id, "Auth works only with inline Swagger specified in 'DefinitionBody' property.")
-		case truthy(p.get("GatewayResponses")):
-			return nil, badResource(m.id, "GatewayResponses works only with inline Swagger specified in 'DefinitionBody' property.")
-		case truthy(p.get("Models")):
-			return nil, badResource(m.id, "Models works only with inline Swagger specified in 'DefinitionBody' property.")
-		case p.get("DisableExecuteApiEndpoint") != nil:
-			return nil, badResource(m.id, "DisableExecuteApiEndpoint works only within 'DefinitionBody' property.")
-		}
-		return body, nil
+		return body, m.restUndefined()
 	}
+	p := m.props
 	edit := func(asked any, what string, by func(*definition) error) error {
 		if !truthy(asked) {
 			return nil
@@ -51,11 +39,7 @@ func (m *macro) restDefinition(body *Dict) (*Dict, error) {
 	if err := edit(p.get("GatewayResponses"), "Auth", m.addResponses); err != nil {
 		return nil, err
 	}
-	err := edit(p.get("BinaryMediaTypes"), "BinaryMediaTypes", func(d *definition) error {
-		d.doc.own("x-amazon-apigateway-binary-media-types", unslash(p.get("BinaryMediaTypes")))
-		return nil
-	})
-	if err != nil {
+	if err := edit(p.get("BinaryMediaTypes"), "BinaryMediaTypes", m.restBinary); err != nil {
 		return nil, err
 	}
 	if err := edit(p.get("Models"), "Models", m.addModels); err != nil {
@@ -66,22 +50,42 @@ func (m *macro) restDefinition(body *Dict) (*Dict, error) {
 			return nil, err
 		}
 	}
-	if v := p.get("DisableExecuteApiEndpoint"); v != nil {
-		err := edit(true, "DisableExecuteApiEndpoint", func(d *definition) error {
-			if openAPI3.MatchString(versionText(d.doc.get("openapi"))) {
-				return disableEndpoint(d, v)
-			}
-			if d.doc.dict(endpointConfiguration) == nil {
-				d.doc.own(endpointConfiguration, oldDict())
-			}
-			d.doc.dict(endpointConfiguration).own("disableExecuteApiEndpoint", v)
-			return nil
-		})
-		if err != nil {
-			return nil, err
-		}
+	if err := edit(p.get("DisableExecuteApiEndpoint") != nil, "DisableExecuteApiEndpoint", m.restEndpoint); err != nil {
+		return nil, err
 	}
 	return body, m.toOpenAPI(body)
+}
+
+// restUndefined refuses what only an API whose definition stands in the template can have.
+func (m *macro) restUndefined() error {
+	for _, name := range []string{"Cors", "Auth", "GatewayResponses", "Models"} {
+		if truthy(m.props.get(name)) {
+			return badResource(m.id, "%s works only with inline Swagger specified in 'DefinitionBody' property.", name)
+		}
+	}
+	if m.props.get("DisableExecuteApiEndpoint") != nil {
+		return badResource(m.id, "DisableExecuteApiEndpoint works only within 'DefinitionBody' property.")
+	}
+	return nil
+}
+
+// restBinary says which media types are binary.
+func (m *macro) restBinary(d *definition) error {
+	d.doc.own("x-amazon-apigateway-binary-media-types", unslash(m.props.get("BinaryMediaTypes")))
+	return nil
+}
+
+// restEndpoint says whether the API has an address at execute-api.
+func (m *macro) restEndpoint(d *definition) error {
+	v := m.props.get("DisableExecuteApiEndpoint")
+	if openAPI3.MatchString(versionText(d.doc.get("openapi"))) {
+		return disableEndpoint(d, v)
+	}
+	if d.doc.dict(endpointConfiguration) == nil {
+		d.doc.own(endpointConfiguration, oldDict())
+	}
+	d.doc.dict(endpointConfiguration).own("disableExecuteApiEndpoint", v)
+	return nil
 }
 
 // unslash turns ~1, as which a slash is written in JSON pointers.
