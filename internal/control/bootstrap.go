@@ -92,12 +92,8 @@ type Bootstrap struct {
 // hub role in the hub account, when access.via names one; then the table and
 // bucket of the journal, when store names one in DynamoDB.
 func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstrap, error) {
-	id := w.identity
-	for _, arn := range o.Trust {
-		if rootOf(arn) == "" {
-			return nil, &axle.Failure{Code: "BadTrust", Message: fmt.Sprintf("--trust can't be %q", arn), Blocked: true,
-				Hint: "the ARN of a user or role, such as arn:aws:iam::111111111111:role/ci"}
-		}
+	if err := checkTrust(o.Trust); err != nil {
+		return nil, err
 	}
 	if w.hub.Account.ID == "" {
 		return nil, configError(w.project.Name.Pos, `such as hub: {account: account.name == "tools", region: eu-west-1}`, "bootstrap needs a hub, and axle.yaml has none")
@@ -113,63 +109,95 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 	if err != nil {
 		return nil, err
 	}
-	b := &Bootstrap{Project: w.Project(), Gaps: gaps, w: w, id: id, entry: o.EntryRole}
+	b := &Bootstrap{Project: w.Project(), Gaps: gaps, w: w, id: w.identity, entry: o.EntryRole}
 	for _, g := range gaps {
 		b.Unknown = append(b.Unknown, g.Type)
 	}
 	caller := w.cloud.CallerRole(ctx)
 	if caller == "" {
-		caller = principalARN(id)
+		caller = principalARN(b.id)
 	}
-	trusted, trustedAccount := caller, id.Account
-	via := w.project.Access.Via.Value
-	if via != "" && via != cloud.None {
-		trustedAccount = w.hub.Account.ID
-		trusted = via
-		if !strings.HasPrefix(via, "arn:") {
-			trusted = "arn:" + id.Partition + ":iam::" + trustedAccount + ":role/" + via
-		}
-	}
+	trusted, account := b.trustedBySpokes(caller)
 	if o.StackSet {
 		if b.Set, err = w.planSet(ctx, o, b); err != nil {
 			return nil, err
 		}
+		b.Set.Parameters = b.spokeParameters(role, trusted, account)
 		spokes = b.Set.others(spokes)
 	}
 	for _, s := range spokes {
-		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, b.spokeParameters(role, trusted, trustedAccount)))
+		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, b.spokeParameters(role, trusted, account)))
 	}
-	if b.Set != nil {
-		b.Set.Parameters = b.spokeParameters(role, trusted, trustedAccount)
-	}
-	if via != "" && via != cloud.None && !strings.HasPrefix(via, "arn:") {
-		trust := append([]string{caller}, o.Trust...)
-		slices.Sort(trust)
-		var accounts []string
-		for _, arn := range trust {
-			root := rootOf(arn)
-			if root == "" { // a session of no role, such as a federated user's
-				root = "arn:" + id.Partition + ":iam::" + id.Account + ":root"
-			}
-			accounts = append(accounts, root)
-		}
-		slices.Sort(accounts)
-		body, err := w.hubBody()
-		if err != nil {
-			return nil, err
-		}
-		b.Phases = append(b.Phases, b.phase("hub", via, []axle.Account{w.hub.Account}, body,
-			map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(trust), ",")}))
-	}
-	if journal, err := b.storePhase(); err != nil {
+	hub, err := b.hubPhase(caller, o.Trust)
+	if err != nil {
 		return nil, err
-	} else if journal != nil && !o.NoStore {
+	}
+	if hub != nil {
+		b.Phases = append(b.Phases, *hub)
+	}
+	journal, err := b.storePhase()
+	if err != nil {
+		return nil, err
+	}
+	if journal != nil && !o.NoStore {
 		b.Phases = append(b.Phases, *journal)
 	}
 	if b.Set != nil {
 		return b, b.Set.look(ctx, b)
 	}
 	return b, nil
+}
+
+// checkTrust refuses what can't stand in the hub role's trust policy.
+func checkTrust(arns []string) error {
+	for _, arn := range arns {
+		if rootOf(arn) == "" {
+			return &axle.Failure{Code: "BadTrust", Message: fmt.Sprintf("--trust can't be %q", arn), Blocked: true,
+				Hint: "the ARN of a user or role, such as arn:aws:iam::111111111111:role/ci"}
+		}
+	}
+	return nil
+}
+
+// trustedBySpokes is whom the spoke role trusts, and the account: the hub role,
+// or without one the caller.
+func (b *Bootstrap) trustedBySpokes(caller string) (principal, account string) {
+	via := b.w.project.Access.Via.Value
+	if via == "" || via == cloud.None {
+		return caller, b.id.Account
+	}
+	account = b.w.hub.Account.ID
+	if strings.HasPrefix(via, "arn:") {
+		return via, account
+	}
+	return "arn:" + b.id.Partition + ":iam::" + account + ":role/" + via, account
+}
+
+// hubPhase makes the hub role, which the caller may assume and who is in trust;
+// nil when there is none, or access.via is the ARN of a role of somebody else's.
+func (b *Bootstrap) hubPhase(caller string, trust []string) (*Phase, error) {
+	via := b.w.project.Access.Via.Value
+	if via == "" || via == cloud.None || strings.HasPrefix(via, "arn:") {
+		return nil, nil
+	}
+	principals := append([]string{caller}, trust...)
+	slices.Sort(principals)
+	var accounts []string
+	for _, arn := range principals {
+		root := rootOf(arn)
+		if root == "" { // a session of no role, such as a federated user's
+			root = "arn:" + b.id.Partition + ":iam::" + b.id.Account + ":root"
+		}
+		accounts = append(accounts, root)
+	}
+	slices.Sort(accounts)
+	body, err := b.w.hubBody()
+	if err != nil {
+		return nil, err
+	}
+	p := b.phase("hub", via, []axle.Account{b.w.hub.Account}, body,
+		map[string]string{"TrustedAccounts": strings.Join(slices.Compact(accounts), ","), "TrustedPrincipals": strings.Join(slices.Compact(principals), ",")})
+	return &p, nil
 }
 
 func (b *Bootstrap) spokeParameters(role, trusted, account string) map[string]string {
@@ -242,7 +270,26 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 	whole := &plan.Plan{Project: b.Project, Command: "bootstrap", Hub: b.w.hub, Accounts: map[string]axle.Account{},
 		Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	done := &Done{Run: axle.Run{ID: b.w.run, Project: b.Project, Command: "bootstrap", Started: time.Now()}, Plan: whole}
-	var phases [][]axle.Step // the spoke roles all at once
+	phases, access := b.phaseSteps(whole), b.accessSteps()
+	for _, steps := range append(phases, access) {
+		whole.Steps = append(whole.Steps, steps...)
+	}
+	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
+	actions[kindAccess], actions[plan.KindSet] = accessAction{b.w.cloud}, b.setAction()
+	err = b.runPhases(ctx, done, phases, access, engine.Options{Actions: actions, Journal: discard{}, Inputs: inputsOf(whole),
+		Limits: b.w.limits(), Observer: observer(watch, b.w.run, whole.Steps), Stop: stop})
+	b.explainEntry(done.Records)
+	done.Run.Steps, done.Run.Finished = len(whole.Steps), time.Now()
+	done.Run.Status = engine.Status(done.Records)
+	if err != nil {
+		done.Run.Status = axle.RunInterrupted
+	}
+	return done, err
+}
+
+// phaseSteps are the steps of each phase, the spoke roles all at once.
+func (b *Bootstrap) phaseSteps(whole *plan.Plan) [][]axle.Step {
+	var phases [][]axle.Step
 	for i := range b.Phases {
 		steps := b.steps(whole, &b.Phases[i])
 		if i > 0 && b.Phases[i-1].Name == b.Phases[i].Name {
@@ -258,35 +305,27 @@ func (b *Bootstrap) Run(ctx context.Context, watch Watch, stop <-chan struct{}) 
 			phases = append([][]axle.Step{set}, phases...)
 		}
 	}
-	access := b.accessSteps()
-	for _, steps := range append(phases, access) {
-		whole.Steps = append(whole.Steps, steps...)
-	}
-	actions := b.w.stackActions(ctx, entry, whole, b.w.run, nil)
-	actions[kindAccess], actions[plan.KindSet] = accessAction{b.w.cloud}, b.setAction()
-	observer := observer(watch, b.w.run, whole.Steps)
-	var interrupted error
-	for i := 0; i <= len(phases) && interrupted == nil; i++ {
-		var steps []axle.Step
-		if i < len(phases) {
-			steps = phases[i]
-		} else {
-			steps, done.Records = reachable(access, done.Records)
-		}
-		out, err := engine.Run(ctx, b.w.run, steps, nil, engine.Options{Actions: actions, Journal: discard{}, Inputs: inputsOf(whole),
-			Limits: b.w.limits(), Observer: observer, Stop: stop})
+	return phases
+}
+
+// runPhases runs one phase after the other, then enters the accounts whose roles
+// were made. What is interrupted has no next phase.
+func (b *Bootstrap) runPhases(ctx context.Context, done *Done, phases [][]axle.Step, access []axle.Step, o engine.Options) error {
+	run := func(steps []axle.Step) error {
+		out, err := engine.Run(ctx, b.w.run, steps, nil, o)
 		if out != nil {
 			done.Records = append(done.Records, out.Records...)
 		}
-		interrupted = err
+		return err
 	}
-	b.explainEntry(done.Records)
-	done.Run.Steps, done.Run.Finished = len(whole.Steps), time.Now()
-	done.Run.Status = engine.Status(done.Records)
-	if interrupted != nil {
-		done.Run.Status = axle.RunInterrupted
+	for _, steps := range phases {
+		if err := run(steps); err != nil {
+			return err
+		}
 	}
-	return done, interrupted
+	enter, records := reachable(access, done.Records)
+	done.Records = records
+	return run(enter)
 }
 
 // entry is the door to accounts that may have no role of ours yet: the caller's
