@@ -102,45 +102,9 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 	view := &watcher{app: a, preview: true}
 	runCtx, stop, done := a.stoppable(ctx, view.say)
 	defer done()
-	besides, over := control.UntilStopped(runCtx, stop)
-	defer over()
-	if err := w.DropExpired(besides); err != nil {
-		return err
-	}
-	var preview *control.Preview
-	var left *control.Prepared
-	switch {
-	case flags.prepare:
-		if left, err = w.Prepare(runCtx, flags.validFor, view.watch, stop); err == nil {
-			preview = left.Preview
-		}
-	case flags.target != "":
-		preview, err = w.PreviewTarget(runCtx, flags.target, view.watch, stop)
-	default:
-		preview, err = w.Preview(runCtx, false, view.watch, stop)
-	}
-	view.close()
+	p, err := a.makePlan(runCtx, w, flags, view, stop)
 	if err != nil {
-		a.warnings(w)
 		return err
-	}
-	p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
-	if left != nil {
-		p.Prepared = &report.PreparedRun{Run: left.Run.ID, Steps: left.Run.Steps, Expires: left.Expires}
-	}
-	if !flags.prepare && flags.role == "" { // else another role will deploy it
-		health, err := w.Preflight(besides, preview)
-		if err != nil {
-			return err
-		}
-		p.AddPreflight(health.Findings)
-	}
-	if flags.save != "" {
-		saved, err := w.SavePlan(runCtx, preview, flags.save, flags.validFor)
-		if err != nil {
-			return err
-		}
-		p.Saved = &report.SavedPlan{File: flags.save, Seal: saved.Seal, Expires: saved.Expires}
 	}
 	p.Warnings = w.Warnings
 	shown := p
@@ -154,6 +118,56 @@ func (a *App) plan(ctx context.Context, flags *planFlags) error {
 		return err
 	}
 	return planExit(p, flags.detailed, flags.strict)
+}
+
+// makePlan looks at what would change, checks whether it can be done, and keeps
+// what is to be kept of it.
+func (a *App) makePlan(ctx context.Context, w *control.Work, flags *planFlags, view *watcher, stop <-chan struct{}) (*report.Plan, error) {
+	besides, over := control.UntilStopped(ctx, stop)
+	defer over()
+	if err := w.DropExpired(besides); err != nil {
+		return nil, err
+	}
+	preview, left, err := flags.preview(ctx, w, view.watch, stop)
+	view.close()
+	if err != nil {
+		a.warnings(w)
+		return nil, err
+	}
+	p := report.NewPlan(preview.ID, preview.Plan, preview.Records)
+	if left != nil {
+		p.Prepared = &report.PreparedRun{Run: left.Run.ID, Steps: left.Run.Steps, Expires: left.Expires}
+	}
+	if !flags.prepare && flags.role == "" { // else another role will deploy it
+		health, err := w.Preflight(besides, preview)
+		if err != nil {
+			return nil, err
+		}
+		p.AddPreflight(health.Findings)
+	}
+	if flags.save != "" {
+		saved, err := w.SavePlan(ctx, preview, flags.save, flags.validFor)
+		if err != nil {
+			return nil, err
+		}
+		p.Saved = &report.SavedPlan{File: flags.save, Seal: saved.Seal, Expires: saved.Expires}
+	}
+	return p, nil
+}
+
+// preview makes the change sets that the flags ask for; left are those that stay.
+func (f *planFlags) preview(ctx context.Context, w *control.Work, watch control.Watch, stop <-chan struct{}) (preview *control.Preview, left *control.Prepared, err error) {
+	switch {
+	case f.prepare:
+		if left, err = w.Prepare(ctx, f.validFor, watch, stop); err == nil {
+			preview = left.Preview
+		}
+	case f.target != "":
+		preview, err = w.PreviewTarget(ctx, f.target, watch, stop)
+	default:
+		preview, err = w.Preview(ctx, false, watch, stop)
+	}
+	return preview, left, err
 }
 
 // planGroup is the part of a plan that a group was folded of.
