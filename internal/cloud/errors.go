@@ -2,11 +2,14 @@ package cloud
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"regexp"
 	"strings"
 
@@ -57,18 +60,30 @@ func Translate(err error, what string, account axle.Account, region string) erro
 	case errors.As(err, &api):
 		f.Code, said = api.ErrorCode(), quote(api)
 		f.Code, f.Hint = explain(api, account, region)
-	case isTransient(err):
-		f.Code, f.Hint = CodeUnreachable, "check the network, proxy and AWS_ENDPOINT_URL; the call is repeated by itself for a while"
 	default:
-		f.Code = "Error"
-		var dns *net.DNSError
-		if errors.As(err, &dns) {
-			f.Code = CodeUnreachable
-			f.Hint = "the service has no endpoint of that name: check the region's name, and that the service exists there"
-		}
+		f.Code, said, f.Hint = unanswered(err)
 	}
 	f.Message = what + place(account, region) + ": " + said
 	return f
+}
+
+// unanswered explains a call that never got an answer.
+func unanswered(err error) (code, said, hint string) {
+	said = cause(err)
+	var certificate *tls.CertificateVerificationError
+	var dns *net.DNSError
+	switch {
+	case errors.As(err, &certificate):
+		return CodeUnreachable, said, "this machine doesn't trust who answers there: where a proxy looks into TLS, name the file of its CA in AWS_CA_BUNDLE"
+	case isTransient(err):
+		return CodeUnreachable, said, "check the network, proxy and AWS_ENDPOINT_URL; the call is repeated by itself for a while"
+	case errors.As(err, &dns):
+		return CodeUnreachable, said, "no host of that name is found: check the region's name, that the service exists there, AWS_ENDPOINT_URL, and this machine's DNS"
+	case strings.Contains(said, "Failed to parse uri"):
+		// "failed to resolve service endpoint, Failed to parse uri: 127.0.0.1:4566"
+		return CodeUnreachable, said, "AWS_ENDPOINT_URL begins with http:// or https://"
+	}
+	return "Error", said, ""
 }
 
 // foreign says that the answer came from something else than AWS, such as a
@@ -78,8 +93,8 @@ func foreign(err error) bool {
 	if errors.As(err, &api) {
 		return api.ErrorCode() == "UnknownError"
 	}
-	var answer *smithyhttp.ResponseError
-	return errors.As(err, &answer) && !isTransient(err)
+	var answer *smithyhttp.ResponseError // of status 0: there was no answer
+	return errors.As(err, &answer) && answer.HTTPStatusCode() != 0 && !isTransient(err)
 }
 
 // status is the HTTP status of an answer, for people.
@@ -352,6 +367,8 @@ func organizationFailure(err error, what, caller, account, management string) er
 func configFailure(err error) error {
 	f := &axle.Failure{Code: CodeNoCredentials, Blocked: true, Err: fmt.Errorf("%w: %w", ErrNoCredentials, err)}
 	var profile config.SharedConfigProfileNotExistError
+	var mfa config.AssumeRoleTokenProviderNotSetError
+	var path *fs.PathError
 	var api smithy.APIError
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -362,6 +379,19 @@ func configFailure(err error) error {
 	case errors.As(err, &api):
 		f.Code, f.Message = api.ErrorCode(), "get AWS credentials: "+quote(api)
 		_, f.Hint = explain(api, axle.Account{}, "")
+	case errors.As(err, &mfa):
+		f.Message = "get AWS credentials: the profile's role wants a code of MFA, and Axle asks for none"
+		f.Hint = `let the AWS CLI ask for it: eval "$(aws configure export-credentials --format env)"`
+	case strings.Contains(err.Error(), "parse failed of process output"):
+		// "parse failed of process output: ..., error: invalid character ...": all
+		// that it printed, and keys may be among it.
+		f.Err = ErrNoCredentials
+		f.Message = "get AWS credentials: what the profile's credential_process printed isn't the JSON that is expected of it"
+		f.Hint = "run the command by hand: stdout is for one JSON document, and for nothing else"
+	case strings.Contains(err.Error(), "custom CA bundle"), errors.As(err, &path) && path.Path == os.Getenv("AWS_CA_BUNDLE"):
+		// "failed to load custom CA bundle PEM file"
+		f.Message = "read the CAs that AWS_CA_BUNDLE or the profile's ca_bundle names: " + cause(err)
+		f.Hint = "it must be a file of certificates in PEM"
 	case strings.Contains(err.Error(), "no EC2 IMDS role found"): // the last of the SDK's chain
 		f.Message = "no AWS credentials found: none in the environment, in the profile, or on this machine"
 		f.Hint = "sign in (aws sso login), set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; to try Axle without AWS: axle demo"

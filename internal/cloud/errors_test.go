@@ -4,20 +4,32 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"axle"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 func api(code, message string) error {
 	return &smithy.OperationError{ServiceID: "EC2", OperationName: "DescribeVpcs",
 		Err: &smithy.GenericAPIError{Code: code, Message: message}}
+}
+
+// sent is what the SDK makes of a call that got no answer.
+func sent(err error) error {
+	return &smithy.OperationError{ServiceID: "EC2", OperationName: "DescribeVpcs", Err: &awshttp.ResponseError{
+		ResponseError: &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: &http.Response{}}, Err: &smithyhttp.RequestSendError{Err: err}}}}
 }
 
 func TestTranslate(t *testing.T) {
@@ -48,6 +60,8 @@ func TestTranslate(t *testing.T) {
 			code: CodeUnreachable, message: "look in dev (222222222222): Post http://127.0.0.1:1/: dial: connection refused", transient: true},
 		{name: "no such host", err: &url.Error{Op: "Post", URL: "https://ec2.eu-west-9.amazonaws.com/", Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "ec2.eu-west-9.amazonaws.com", IsNotFound: true}}},
 			code: CodeUnreachable, hint: "region's name"},
+		{name: "no such host, as the SDK wraps it", err: sent(&url.Error{Op: "Post", URL: "https://ec2.eu-west-9.amazonaws.com/", Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "ec2.eu-west-9.amazonaws.com", IsNotFound: true}}}),
+			code: CodeUnreachable, message: "look in dev (222222222222): Post https://ec2.eu-west-9.amazonaws.com/: dial: lookup ec2.eu-west-9.amazonaws.com: no such host", hint: "this machine's DNS"},
 		{name: "cancelled", err: fmt.Errorf("wait: %w", context.Canceled), code: CodeCancelled, message: "look in dev (222222222222): cancelled"},
 	} {
 		t.Run(x.name, func(t *testing.T) {
@@ -158,5 +172,20 @@ func TestNoCredentials(t *testing.T) {
 	t.Setenv("AWS_PROFILE", "nowhere")
 	if _, err = New(context.Background(), Options{}); !errors.Is(err, ErrNoCredentials) || !strings.Contains(err.Error(), `"nowhere"`) {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A certificate that nobody vouches for is told with what to do about it.
+func TestUntrustedCertificate(t *testing.T) {
+	w := newWire(t)
+	stranger := httptest.NewUnstartedServer(w)
+	stranger.Config.ErrorLog = log.New(io.Discard, "", 0)
+	stranger.StartTLS()
+	t.Cleanup(stranger.Close)
+	t.Setenv("AWS_ENDPOINT_URL", stranger.URL)
+	_, err := w.cloud(t, Access{}).Identity(context.Background())
+	var f *axle.Failure
+	if !errors.As(err, &f) || f.Code != CodeUnreachable || !strings.Contains(f.Hint, "AWS_CA_BUNDLE") {
+		t.Errorf("got %v, want a failure whose hint names AWS_CA_BUNDLE", err)
 	}
 }
