@@ -2,9 +2,10 @@ package sandbox_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"axle/sandbox"
 
@@ -14,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
-	"github.com/aws/smithy-go"
 )
 
 func (c *cloud) dynamo(account string) *dynamodb.Client {
@@ -37,20 +37,6 @@ func (c *cloud) actor(account, name, allow string) aws.Config {
 	cfg := c.top.Copy()
 	cfg.Credentials = credentials.NewStaticCredentialsProvider(*out.Credentials.AccessKeyId, *out.Credentials.SecretAccessKey, *out.Credentials.SessionToken)
 	return cfg
-}
-
-// atOnce repeats a throttled call without a pause, in which what is to be seen
-// would pass.
-func atOnce(call func() error) func() error {
-	return func() error {
-		for {
-			err := call()
-			var api smithy.APIError
-			if !errors.As(err, &api) || api.ErrorCode() != "ThrottlingException" {
-				return err
-			}
-		}
-	}
 }
 
 func text(v string) types.AttributeValue   { return &types.AttributeValueMemberS{Value: v} }
@@ -240,44 +226,44 @@ func TestDynamoDBKeys(t *testing.T) {
 // A table takes a while to be made, an unkind one in sight; its pages are short,
 // and its policy takes a moment to hold.
 func TestDynamoDBTableLife(t *testing.T) {
-	ctx := context.Background()
-	c := newCloud(t, sandbox.Options{Unkind: true})
-	patient := func(o *dynamodb.Options) { o.RetryMaxAttempts = 10 }
-	client := dynamodb.NewFromConfig(c.in(devAccount, "eu-west-1"), patient)
-	arn := c.table(client, "slow", func(in *dynamodb.CreateTableInput) { in.DeletionProtectionEnabled = aws.Bool(true) })
-	item := &dynamodb.PutItemInput{TableName: &arn, Item: attributes{"pk": text("a"), "sk": number("1")}}
-	_, err := client.PutItem(ctx, item)
-	refused(t, err, "ResourceNotFoundException", "Requested resource not found")
-	_, err = client.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &arn, DeletionProtectionEnabled: aws.Bool(false)})
-	refused(t, err, "ResourceInUseException", "Table is being created: slow")
-	for {
-		out := must[*dynamodb.DescribeTableOutput](t)(client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &arn}))
-		if out.Table.TableStatus == "ACTIVE" {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c := stillCloud(t, sandbox.Options{Unkind: true})
+		client := dynamodb.NewFromConfig(c.in(devAccount, "eu-west-1"))
+		arn := c.table(client, "slow", func(in *dynamodb.CreateTableInput) { in.DeletionProtectionEnabled = aws.Bool(true) })
+		item := &dynamodb.PutItemInput{TableName: &arn, Item: attributes{"pk": text("a"), "sk": number("1")}}
+		_, err := client.PutItem(ctx, item)
+		refused(t, err, "ResourceNotFoundException", "Requested resource not found")
+		_, err = client.UpdateTable(ctx, &dynamodb.UpdateTableInput{TableName: &arn, DeletionProtectionEnabled: aws.Bool(false)})
+		refused(t, err, "ResourceInUseException", "Table is being created: slow")
+		for ; ; time.Sleep(pollTime) {
+			out := must[*dynamodb.DescribeTableOutput](t)(client.DescribeTable(ctx, &dynamodb.DescribeTableInput{TableName: &arn}))
+			if out.Table.TableStatus == "ACTIVE" {
+				break
+			}
 		}
-	}
-	_ = must[*dynamodb.PutItemOutput](t)(client.PutItem(ctx, item))
-	_, err = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &arn})
-	refused(t, err, "ValidationException", "currently protected against deletion")
-	for i := range 4 {
-		item.Item["sk"] = number(fmt.Sprint(i))
 		_ = must[*dynamodb.PutItemOutput](t)(client.PutItem(ctx, item))
-	}
-	pages, n := dynamodb.NewScanPaginator(client, &dynamodb.ScanInput{TableName: &arn}), 0
-	for pages.HasMorePages() {
-		n += int(must[*dynamodb.ScanOutput](t)(pages.NextPage(ctx)).Count)
-	}
-	if n != 4 {
-		t.Errorf("%d items in pages", n)
-	}
-	_ = must[*dynamodb.PutResourcePolicyOutput](t)(client.PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: &arn, Policy: aws.String(fmt.Sprintf(
-		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"dynamodb:Scan","Resource":%q}]}`, qaAccount, arn))}))
-	qa := dynamodb.NewFromConfig(c.in(qaAccount, "eu-west-1"), func(o *dynamodb.Options) { o.Retryer = aws.NopRetryer{} })
-	scan := atOnce(func() error {
-		_, err := qa.Scan(ctx, &dynamodb.ScanInput{TableName: &arn})
-		return err
+		_, err = client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: &arn})
+		refused(t, err, "ValidationException", "currently protected against deletion")
+		for i := range 4 {
+			item.Item["sk"] = number(fmt.Sprint(i))
+			_ = must[*dynamodb.PutItemOutput](t)(client.PutItem(ctx, item))
+		}
+		pages, n := dynamodb.NewScanPaginator(client, &dynamodb.ScanInput{TableName: &arn}), 0
+		for pages.HasMorePages() {
+			n += int(must[*dynamodb.ScanOutput](t)(pages.NextPage(ctx)).Count)
+		}
+		if n != 4 {
+			t.Errorf("%d items in pages", n)
+		}
+		_ = must[*dynamodb.PutResourcePolicyOutput](t)(client.PutResourcePolicy(ctx, &dynamodb.PutResourcePolicyInput{ResourceArn: &arn, Policy: aws.String(fmt.Sprintf(
+			`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":%q},"Action":"dynamodb:Scan","Resource":%q}]}`, qaAccount, arn))}))
+		qa := dynamodb.NewFromConfig(c.in(qaAccount, "eu-west-1"))
+		scan := func() error {
+			_, err := qa.Scan(ctx, &dynamodb.ScanInput{TableName: &arn})
+			return err
+		}
+		refused(t, scan(), "AccessDeniedException", "because no resource-based policy")
+		inTheEnd(t, "AccessDeniedException", "because no resource-based policy", scan)
 	})
-	refused(t, scan(), "AccessDeniedException", "because no resource-based policy")
-	for scan() != nil {
-	}
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"axle/sandbox"
@@ -36,12 +37,7 @@ const (
 // newCloud starts a sandbox with accounts dev and qa.
 func newCloud(t *testing.T, opts sandbox.Options) *cloud {
 	t.Helper()
-	room := map[string]float64{"L-F678F1CE": 20} // VPCs in a region
-	opts.Organization = &sandbox.OrgFile{
-		Management: sandbox.OrgAccount{ID: managementAccount, Name: "management", Email: "root@example.com", Quotas: room},
-		Accounts: []sandbox.OrgAccount{{ID: devAccount, Name: "dev", Email: "dev@example.com", Quotas: room},
-			{ID: qaAccount, Name: "qa", Email: "qa@example.com"}},
-	}
+	opts.Organization = threeAccounts()
 	sb, err := sandbox.New(opts)
 	if err != nil {
 		t.Fatal(err)
@@ -50,12 +46,52 @@ func newCloud(t *testing.T, opts sandbox.Options) *cloud {
 	t.Cleanup(server.Close)
 	t.Cleanup(func() { _ = sb.Close() })
 	key, secret := sb.Credentials()
-	return &cloud{t: t, url: server.URL, top: aws.Config{
+	c := &cloud{t: t, url: server.URL, top: aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
 		HTTPClient:  plainBodies{},
 	}}
+	if opts.Unkind {
+		c.top.Retryer = untilServed
+	}
+	return c
 }
+
+// stillCloud is the same without a network, for a bubble of synctest: no time
+// passes there but while the test sleeps, so that what an unkind sandbox shows
+// late is seen to be late, and then to come.
+func stillCloud(t *testing.T, opts sandbox.Options) *cloud {
+	t.Helper()
+	opts.Organization = threeAccounts()
+	_, cfg := still(t, opts)
+	cfg.Retryer = untilServed
+	return &cloud{t: t, url: *cfg.BaseEndpoint, top: cfg}
+}
+
+func threeAccounts() *sandbox.OrgFile {
+	room := map[string]float64{"L-F678F1CE": 20} // VPCs in a region
+	return &sandbox.OrgFile{
+		Management: sandbox.OrgAccount{ID: managementAccount, Name: "management", Email: "root@example.com", Quotas: room},
+		Accounts: []sandbox.OrgAccount{{ID: devAccount, Name: "dev", Email: "dev@example.com", Quotas: room},
+			{ID: qaAccount, Name: "qa", Email: "qa@example.com"}},
+	}
+}
+
+// untilServed repeats what an unkind sandbox throttles, at once and as often as
+// it does, and nothing else: no test depends on how often that is.
+func untilServed() aws.Retryer { return persistent{} }
+
+type persistent struct{ aws.NopRetryer }
+
+func (persistent) IsErrorRetryable(err error) bool {
+	var api smithy.APIError
+	return errors.As(err, &api) && slices.Contains([]string{"RequestLimitExceeded", "RequestThrottled", "SlowDown", "Throttled",
+		"ThrottledException", "Throttling", "ThrottlingException", "TooManyRequestsException"}, api.ErrorCode())
+}
+
+func (persistent) MaxAttempts() int { return 0 } // no limit
+
+func (persistent) RetryDelay(int, error) (time.Duration, error) { return 0, nil }
 
 // in is the configuration for an account and region, through the access role.
 func (c *cloud) in(account, region string) aws.Config {
@@ -103,6 +139,18 @@ func refused(t *testing.T, err error, code, text string) {
 		t.Fatalf("want %s, got %v", code, err)
 	case api.ErrorCode() != code || !strings.Contains(api.ErrorMessage(), text):
 		t.Fatalf("want %s (%s), got %s: %s", code, text, api.ErrorCode(), api.ErrorMessage())
+	}
+}
+
+// inTheEnd repeats a call that is refused with the code until it is served.
+func inTheEnd(t *testing.T, code, text string, call func() error) {
+	t.Helper()
+	for ; ; time.Sleep(pollTime) {
+		err := call()
+		if err == nil {
+			return
+		}
+		refused(t, err, code, text)
 	}
 }
 
@@ -198,35 +246,33 @@ func TestPaging(t *testing.T) {
 
 // An unkind sandbox pages by two and shows some things late, but in the end all.
 func TestLateDescriptions(t *testing.T) {
-	ctx := context.Background()
-	c := newCloud(t, sandbox.Options{Unkind: true, Seed: 3})
-	dev := c.ec2(managementAccount, "eu-west-1") // a role would not be assumable yet
-	want := map[string]bool{}
-	for range 9 {
-		want[c.vpc(dev, "10.0.0.0/16")] = true
-	}
-	late := false
-	for deadline := time.Now().Add(10 * time.Second); ; late = true {
-		got := map[string]bool{}
-		for pages := ec2.NewDescribeVpcsPaginator(dev, &ec2.DescribeVpcsInput{}); pages.HasMorePages(); {
-			page := must[*ec2.DescribeVpcsOutput](t)(pages.NextPage(ctx))
-			if len(page.Vpcs) > 2 {
-				t.Fatalf("%d on a page", len(page.Vpcs))
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c := stillCloud(t, sandbox.Options{Unkind: true, Seed: 3})
+		dev := c.ec2(managementAccount, "eu-west-1") // a role would not be assumable yet
+		for range 20 {
+			c.vpc(dev, "10.0.0.0/16")
+		}
+		for late := false; ; late = true {
+			got := map[string]bool{}
+			for pages := ec2.NewDescribeVpcsPaginator(dev, &ec2.DescribeVpcsInput{}); pages.HasMorePages(); {
+				page := must[*ec2.DescribeVpcsOutput](t)(pages.NextPage(ctx))
+				if len(page.Vpcs) > 2 {
+					t.Fatalf("%d on a page", len(page.Vpcs))
+				}
+				for _, v := range page.Vpcs {
+					got[*v.VpcId] = true
+				}
 			}
-			for _, v := range page.Vpcs {
-				got[*v.VpcId] = true
+			if len(got) == 20 {
+				if !late {
+					t.Error("everything was seen at once")
+				}
+				return
 			}
+			time.Sleep(pollTime)
 		}
-		if len(got) == len(want) {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d of %d seen", len(got), len(want))
-		}
-	}
-	if !late {
-		t.Error("everything was seen at once")
-	}
+	})
 }
 
 func TestRoutes(t *testing.T) {

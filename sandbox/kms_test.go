@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"testing/synctest"
 
 	"axle/sandbox"
 
@@ -224,17 +225,18 @@ func TestKMSGrants(t *testing.T) {
 
 // An unkind sandbox goes on with the old policy for a moment.
 func TestKMSPolicyPropagates(t *testing.T) {
-	ctx := context.Background()
-	c := newCloud(t, sandbox.Options{Unkind: true})
-	key := c.key(devAccount)
-	qa := kms.NewFromConfig(c.in(qaAccount, "eu-west-1"), func(o *kms.Options) { o.Retryer = aws.NopRetryer{} })
-	describe := atOnce(func() error {
-		_, err := qa.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &key})
-		return err
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c := stillCloud(t, sandbox.Options{Unkind: true})
+		key := c.key(devAccount)
+		qa := kms.NewFromConfig(c.in(qaAccount, "eu-west-1"))
+		describe := func() error {
+			_, err := qa.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &key})
+			return err
+		}
+		refused(t, describe(), "AccessDeniedException", "")
+		c.keyPolicy(devAccount, key, `{"Effect":"Allow","Principal":{"AWS":"`+qaAccount+`"},"Action":"kms:DescribeKey","Resource":"*"}`)
+		refused(t, describe(), "AccessDeniedException", "")
+		inTheEnd(t, "AccessDeniedException", "", describe)
 	})
-	refused(t, describe(), "AccessDeniedException", "")
-	c.keyPolicy(devAccount, key, `{"Effect":"Allow","Principal":{"AWS":"`+qaAccount+`"},"Action":"kms:DescribeKey","Resource":"*"}`)
-	refused(t, describe(), "AccessDeniedException", "")
-	for describe() != nil {
-	}
 }

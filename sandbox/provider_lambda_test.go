@@ -84,7 +84,12 @@ func TestFunctionStack(t *testing.T) {
 		made["Alias"] != made["Arn"]+":live" || made["Version"] != made["Arn"]+":1" {
 		t.Errorf("outputs are %v", made)
 	}
-	if out, _ := invoked(t, lambda.NewFromConfig(c.in(qaAccount, "eu-west-1")), made["Arn"], `{}`); out["color"] != "red" {
+	qa := lambda.NewFromConfig(c.in(qaAccount, "eu-west-1"))
+	inTheEnd(t, "AccessDeniedException", "because no resource-based policy allows the lambda:InvokeFunction action", func() error {
+		_, err := qa.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(made["Arn"])})
+		return err
+	})
+	if out, _ := invoked(t, qa, made["Arn"], `{}`); out["color"] != "red" {
 		t.Errorf("answered %v", out)
 	}
 	must[*cloudformation.UpdateStackOutput](t)(client.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: name, UsePreviousTemplate: aws.Bool(true),

@@ -16,7 +16,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	snstypes "github.com/aws/aws-sdk-go-v2/service/sns/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
@@ -262,49 +261,39 @@ func snsAttributes(values map[string]string) map[string]snstypes.MessageAttribut
 // Whatever an unkind sandbox does to messages and policies, nothing is lost but
 // what was refused, and order and policy come in the end.
 func TestUnkindQueues(t *testing.T) {
-	ctx := context.Background()
-	c := newCloud(t, sandbox.Options{Unkind: true, Seed: 7})
-	patient := func(account string) aws.Config {
-		cfg := c.in(account, "eu-west-1")
-		cfg.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }
-		return cfg
-	}
-	dev, qa := sqs.NewFromConfig(patient(devAccount)), sqs.NewFromConfig(patient(qaAccount))
-	url, arn := c.queue(dev, devAccount, "orders", nil)
-	eventually := func(what string, try func() error) {
-		t.Helper()
-		for tries := 0; ; tries++ {
-			err := try()
-			if err == nil {
-				t.Logf("%s: after %d tries", what, tries)
-				return
-			}
-			time.Sleep(pollTime)
+	synctest.Test(t, func(t *testing.T) {
+		ctx := context.Background()
+		c := stillCloud(t, sandbox.Options{Unkind: true, Seed: 7})
+		dev, qa := sqs.NewFromConfig(c.in(devAccount, "eu-west-1")), sqs.NewFromConfig(c.in(qaAccount, "eu-west-1"))
+		url, arn := c.queue(dev, devAccount, "orders", nil)
+		name := func() error {
+			return setQueue(t, dev, url, "Policy", allows(`{"AWS":"`+qaAccount+`"}`, "sqs:SendMessage", arn, ""))
 		}
-	}
-	eventually("the queue is known", func() error {
-		return setQueue(t, dev, url, "Policy", allows(`{"AWS":"`+qaAccount+`"}`, "sqs:SendMessage", arn, ""))
-	})
-	sent := map[string]bool{}
-	for i := range 12 {
-		body := fmt.Sprint(i)
-		eventually("the policy is in force", func() error {
+		refused(t, name(), "AWS.SimpleQueueService.NonExistentQueue", "does not exist")
+		inTheEnd(t, "AWS.SimpleQueueService.NonExistentQueue", "does not exist", name)
+		body := "0"
+		send := func() error {
 			_, err := qa.SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: &body})
 			return err
-		})
-		sent[body] = true
-	}
-	eventually("all are received", func() error {
-		for _, b := range bodies(t, dev, url, 0) {
-			if !sent[b] {
-				t.Errorf("received %s once more", b)
+		}
+		refused(t, send(), "AccessDenied", "because no resource-based policy allows the sqs:sendmessage action")
+		inTheEnd(t, "AccessDenied", "because no resource-based policy allows the sqs:sendmessage action", send)
+		sent := map[string]bool{body: true}
+		for i := range 11 {
+			body = fmt.Sprint(i + 1)
+			if err := send(); err != nil {
+				t.Fatalf("with the policy in force: %v", err)
 			}
-			delete(sent, b)
+			sent[body] = true
 		}
-		if len(sent) > 0 {
-			return fmt.Errorf("%d are missing", len(sent))
+		for ; len(sent) > 0; time.Sleep(pollTime) {
+			for _, b := range bodies(t, dev, url, 0) {
+				if !sent[b] {
+					t.Errorf("received %s once more", b)
+				}
+				delete(sent, b)
+			}
 		}
-		return nil
 	})
 }
 
