@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"axle"
+
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 )
@@ -60,6 +62,24 @@ func (l *lane) limit(api string) *limit {
 	return x
 }
 
+// Throttled is an API, such as S3:PutObject, that AWS wanted fewer calls of when it
+// was called last in an account and region; "" when there is none.
+func (c *Cloud) Throttled(t axle.Target) (api string) {
+	found, ok := c.lanes.Load(t)
+	if !ok {
+		return ""
+	}
+	l := found.(*lane)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for name, x := range l.limits {
+		if x.slowed() && (api == "" || name < api) {
+			api = name
+		}
+	}
+	return api
+}
+
 // limit is the rate of one API: none until AWS throttles for more than a look;
 // then a part of what was under way, growing back while all goes well.
 type limit struct {
@@ -75,6 +95,7 @@ type limit struct {
 	// have ended.
 	began          time.Time
 	ended, refused int
+	slow           bool // the last answer was a throttle
 }
 
 func newLimit() *limit { return &limit{turn: newGate()} }
@@ -141,6 +162,7 @@ func (l *limit) grow(now time.Time) {
 func (l *limit) throttled(sent, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.slow = true
 	if l.began.IsZero() || l.rate == 0 && now.Sub(l.began) > 3*look {
 		l.judged(now) // the first one for long
 	}
@@ -169,6 +191,12 @@ func (l *limit) throttled(sent, now time.Time) {
 	l.judged(now)
 }
 
+func (l *limit) slowed() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.slow
+}
+
 // judged begins another look.
 func (l *limit) judged(now time.Time) {
 	l.began, l.grown = now, now
@@ -179,6 +207,7 @@ func (l *limit) judged(now time.Time) {
 func (l *limit) passed(sent time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.slow = false
 	if !l.began.IsZero() && !sent.Before(l.began) {
 		l.ended++
 	}

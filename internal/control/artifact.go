@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"axle"
 	"axle/internal/artifact"
@@ -132,6 +134,18 @@ func (b *buckets) get(c *cloud.Cloud, hub axle.Target, readers cloud.Readers, ke
 	return b.open[k]
 }
 
+// regions are those of the buckets so far.
+func (b *buckets) regions() []string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []string
+	for k := range b.open {
+		out = append(out, k.region)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 // readersKey is the same for the same readers.
 func readersKey(r cloud.Readers) string {
 	if r.Organization != "" {
@@ -216,8 +230,11 @@ func (w *Work) stock(ctx context.Context, p *plan.Plan, db store.Store) error {
 	type item struct{ digest, region string }
 	seen := map[item]bool{}
 	t := w.templatesOf(w.cloud, p, nil)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
+	type file struct {
+		*axle.Artifact
+		region string
+	}
+	var files []file
 	for i := range p.Steps {
 		s := &p.Steps[i]
 		if s.Kind != plan.KindStack || s.Delete || s.Spec == nil || len(p.Artifacts[s.Spec.Stack.Template]) == 0 {
@@ -234,19 +251,78 @@ func (w *Work) stock(ctx context.Context, p *plan.Plan, db store.Store) error {
 			}
 		}
 		for j := range p.Artifacts[at.digest] {
-			a := &p.Artifacts[at.digest][j]
-			g.Go(func() error {
-				_, err := t.put(ctx, a, at.region)
-				if f, ok := errors.AsType[*axle.Failure](err); ok { // nothing was touched
-					own := *f
-					own.Blocked = true
-					return &own
-				}
-				return err
-			})
+			files = append(files, file{&p.Artifacts[at.digest][j], at.region})
 		}
 	}
+	var stored atomic.Int64
+	defer w.whileWaiting(func() string { return t.storing(int(stored.Load()), len(files)) })()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for _, f := range files {
+		g.Go(func() error {
+			_, err := t.put(ctx, f.Artifact, f.region)
+			if f, ok := errors.AsType[*axle.Failure](err); ok { // nothing was touched
+				own := *f
+				own.Blocked = true
+				return &own
+			}
+			if err == nil {
+				stored.Add(1)
+			}
+			return err
+		})
+	}
 	return g.Wait()
+}
+
+// storing says how far storing is, and what it waits for.
+func (t *templates) storing(stored, files int) string {
+	line := fmt.Sprintf("Storing what stacks are made of in bucket %s", cloud.ArtifactBucket(t.hub.Account, t.hub.Region))
+	throttled := ""
+	regions := t.buckets.regions()
+	if len(regions) > 1 {
+		line = "Storing what stacks are made of in the hub's buckets in " + strings.Join(regions, ", ")
+	}
+	for _, region := range regions {
+		if api := t.cloud.Throttled(axle.Target{Account: t.hub.Account, Region: region}); api != "" {
+			throttled = "; AWS throttles " + api + " in " + region + ", which is tried again"
+		}
+	}
+	return fmt.Sprintf("%s: %d of %d so far%s", line, stored, files, throttled)
+}
+
+// The times after which the user is told of a wait: when it begins to look as if
+// nothing happened, and from then on.
+const (
+	waitToTell  = 5 * time.Second
+	waitToRenew = 30 * time.Second
+)
+
+// whileWaiting tells the user of a wait, if it lasts, until what it returns is
+// called.
+func (w *Work) whileWaiting(line func() string) (over func()) {
+	if w.opts.Say == nil {
+		return func() {}
+	}
+	done := make(chan struct{})
+	var teller sync.WaitGroup
+	teller.Go(func() {
+		next := time.NewTimer(waitToTell)
+		defer next.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-next.C:
+				w.opts.Say(line())
+				next.Reset(waitToRenew)
+			}
+		}
+	})
+	return func() {
+		close(done)
+		teller.Wait()
+	}
 }
 
 // sameCode refuses a saved plan whose local files have changed since.
