@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -251,5 +252,37 @@ func TestArtifactsProve(t *testing.T) {
 	}
 	if err := later.Settled(); err != nil {
 		t.Error(err)
+	}
+}
+
+// S3 tells of a throttle by 503 alone where it answers a HEAD: it is waited out as
+// any other is.
+func TestHeadThrottled(t *testing.T) {
+	h := newHouse(t, sandbox.Options{})
+	h.between = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodHead {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return r.Method == http.MethodHead
+	}
+	c := h.cloud(t, Access{For: members})
+	client, opt := c.S3(artifactHub)
+	once := func(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
+	_, err := client.HeadObject(context.Background(), &s3.HeadObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}, opt, once)
+	if !isThrottle(err) {
+		t.Errorf("%v isn't taken for a throttle", err)
+	}
+	if wait, err := newRetryer().RetryDelay(maxFaults+1, err); err != nil || wait <= 0 {
+		t.Errorf("given up after %d attempts: %v", maxFaults, err)
+	}
+	if api := c.Throttled(artifactHub); api != "S3:HeadObject" {
+		t.Errorf("%q is throttled", api)
+	}
+	h.between = nil
+	if _, err = client.HeadObject(context.Background(), &s3.HeadObjectInput{Bucket: aws.String("b"), Key: aws.String("k")}, opt, once); isThrottle(err) || err == nil {
+		t.Errorf("%v", err)
+	}
+	if api := c.Throttled(artifactHub); api != "" {
+		t.Errorf("%q is throttled still", api)
 	}
 }

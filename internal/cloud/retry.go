@@ -3,12 +3,14 @@ package cloud
 import (
 	"errors"
 	"math/rand/v2"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
 const (
@@ -38,8 +40,13 @@ func isThrottle(err error) bool {
 	if !errors.As(err, &api) {
 		return false
 	}
-	_, ok := throttleCodes[api.ErrorCode()]
-	return ok
+	if _, ok := throttleCodes[api.ErrorCode()]; ok {
+		return true
+	}
+	// S3's answer to a HEAD has no body to say SlowDown in: 503 is all of it.
+	var answer *smithyhttp.ResponseError
+	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusServiceUnavailable &&
+		answer.Response.Request != nil && answer.Response.Request.Method == http.MethodHead
 }
 
 // newRetryer makes a retryer without a token bucket: throttling is answered by
