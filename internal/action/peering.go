@@ -222,14 +222,8 @@ func (s *peeringStep) tags() []types.Tag {
 
 // ours says whether a connection has the tags of this peering.
 func (s *peeringStep) ours(c *types.VpcPeeringConnection) bool {
-	for _, want := range s.tags() {
-		if !slices.ContainsFunc(c.Tags, func(t types.Tag) bool {
-			return aws.ToString(t.Key) == *want.Key && aws.ToString(t.Value) == *want.Value
-		}) {
-			return false
-		}
-	}
-	return true
+	has := tagsOf(c)
+	return !slices.ContainsFunc(s.tags(), func(want types.Tag) bool { return has[*want.Key] != *want.Value })
 }
 
 // find returns the connections that pass the filters, by id.
@@ -307,7 +301,7 @@ func (s *peeringStep) translate(err error, what string) error {
 	if ok && f.Hint == "" {
 		f.Hint = peeringHints[f.Code]
 	}
-	return f
+	return narrow(f, s.step.Delete)
 }
 
 func (s *peeringStep) failure(code, hint, format string, args ...any) *axle.Failure {

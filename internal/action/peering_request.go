@@ -64,6 +64,9 @@ func (s *peeringStep) startRequest(ctx context.Context, in axle.Inputs) (axle.Pr
 	case match != nil && (s.preview || len(retire) == 0):
 		return s.adopt(ctx, match)
 	case s.preview:
+		if _, err := s.joined(ctx, want); err != nil {
+			return axle.Progress{}, err
+		}
 		return s.previewRequest(retire), nil
 	}
 	if err := s.delete(ctx, retire); err != nil {
@@ -86,25 +89,17 @@ func (s *peeringStep) adopt(ctx context.Context, c *types.VpcPeeringConnection) 
 	return p, nil
 }
 
-// request makes the connection, unless somebody else's joins the VPCs already.
+// request makes the connection, unless one joins the VPCs already.
 func (s *peeringStep) request(ctx context.Context, want wanted, retired []string) (axle.Progress, error) {
 	w := s.begin("")
 	w.Change = axle.Create
 	if len(retired) > 0 {
 		w.Change = axle.Replace
 	}
-	existing, err := s.find(ctx, filter("requester-vpc-info.vpc-id", want.vpc), filter("accepter-vpc-info.vpc-id", want.peerVPC))
-	if err != nil {
+	switch c, err := s.joined(ctx, want); {
+	case err != nil:
 		return axle.Progress{}, err
-	}
-	for i := range existing {
-		c := &existing[i]
-		if !live(c) || !want.joins(c) {
-			continue
-		}
-		if !s.ours(c) {
-			return axle.Progress{}, s.notOurs(c, want)
-		}
+	case c != nil:
 		return s.adopt(ctx, c) // made by an earlier attempt that the look by tags didn't show yet
 	}
 	input := &ec2.CreateVpcPeeringConnectionInput{
@@ -125,12 +120,42 @@ func (s *peeringStep) request(ctx context.Context, want wanted, retired []string
 	return s.wait(w, settledWithin, "request peering connection "+w.Peering, "")
 }
 
+// joined returns our connection that joins the VPCs already, or nil. Somebody
+// else's is an error: AWS lets two VPCs have one.
+func (s *peeringStep) joined(ctx context.Context, want wanted) (*types.VpcPeeringConnection, error) {
+	existing, err := s.find(ctx, filter("requester-vpc-info.vpc-id", want.vpc), filter("accepter-vpc-info.vpc-id", want.peerVPC))
+	for i := range existing {
+		switch c := &existing[i]; {
+		case !live(c) || !want.joins(c):
+		case s.ours(c):
+			return c, nil
+		default:
+			return nil, s.notOurs(c, want)
+		}
+	}
+	return nil, err
+}
+
 func (s *peeringStep) notOurs(c *types.VpcPeeringConnection, want wanted) error {
-	f := s.failure("NotOurs", fmt.Sprintf("delete it, leave the peering out, or hand it over to Axle by tagging it %s=%s, %s=%s, %s=%s",
-		tagProject, s.step.Spec.Peering.Project, tagPeering, s.step.Spec.Peering.Peering, tagRequester, s.requester),
-		"request peering connection in %s: %s joins %s and %s already and isn't ours", s.step.Where(), id(c), want.vpc, want.peerVPC)
+	spec := s.step.Spec.Peering
+	whose := "isn't ours"
+	hint := fmt.Sprintf("delete it, leave the peering out, or hand it over to Axle by tagging it %s=%s, %s=%s, %s=%s",
+		tagProject, spec.Project, tagPeering, spec.Peering, tagRequester, s.requester)
+	if has := tagsOf(c); has[tagProject] == spec.Project && has[tagPeering] != "" {
+		whose = "is peering " + has[tagPeering] + " of this project"
+		hint = fmt.Sprintf("leave one of the two out; if %s was renamed, tag the connection %s=%s, or let it have its name again", has[tagPeering], tagPeering, spec.Peering)
+	}
+	f := s.failure("NotOurs", hint, "request peering connection in %s: %s joins %s and %s already and %s", s.step.Where(), id(c), want.vpc, want.peerVPC, whose)
 	f.Blocked = true
 	return f
+}
+
+func tagsOf(c *types.VpcPeeringConnection) map[string]string {
+	tags := map[string]string{}
+	for _, t := range c.Tags {
+		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
+	}
+	return tags
 }
 
 // checkRequest waits until the request has arrived: a wrong VPC or overlapping

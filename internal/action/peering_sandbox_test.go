@@ -119,6 +119,9 @@ func TestPeeringNotOurs(t *testing.T) {
 	if !f.Blocked || !strings.Contains(f.Message, *made.VpcPeeringConnection.VpcPeeringConnectionId) {
 		t.Errorf("%+v", f)
 	}
+	if f := p.fails(t, NewPeeringPreview(w), "request", "NotOurs"); !f.Blocked {
+		t.Errorf("the preview: %+v", f)
+	}
 	r, err := run(NewPeering(w), p.step("request", true), axle.Inputs{})
 	if err != nil || r.Change != axle.None {
 		t.Errorf("delete: %v %v", r, err)

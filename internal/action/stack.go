@@ -472,7 +472,21 @@ func explain(step *axle.Step, err error) error {
 	}
 	var call *cfn.CallError
 	if errors.As(err, &call) {
-		return cloud.Translate(call.Err, call.What, axle.Account{ID: step.Account, Name: step.AccountName}, step.Region)
+		return narrow(cloud.Translate(call.Err, call.What, axle.Account{ID: step.Account, Name: step.AccountName}, step.Region), step.Delete)
+	}
+	return err
+}
+
+// narrow says of a call that the access role's own policies refuse how it comes to
+// what it needs. Bootstrap computes that from the stacks of axle.yaml.
+func narrow(err error, deletes bool) error {
+	var f *axle.Failure
+	if !cloud.LacksPermission(err) || !errors.As(err, &f) {
+		return err
+	}
+	f.Hint = "axle bootstrap --yes gives the roles that it made what the templates need; another role needs the action in its policies"
+	if deletes {
+		f.Hint = "axle bootstrap --yes gives the roles that it made what the stacks of axle.yaml need: bootstrap with this stack in it, and without it only when it is deleted; another role needs the action in its policies"
 	}
 	return err
 }
