@@ -117,6 +117,20 @@ func TestFilesThatCantBeUsed(t *testing.T) {
 }
 
 // Several processes may be first at once.
+// A plan that can't be unpacked any more is the file's damage, and said so.
+func TestDamagedPlan(t *testing.T) {
+	s := openFile(t, filepath.Join(t.TempDir(), "axle.db"))
+	if err := s.CreateRun(t.Context(), axle.Run{ID: "r1", Project: "p", Command: "deploy", Status: axle.RunSucceeded}, []byte("a plan")); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, s, "UPDATE plan SET body = substr(body, 1, length(body) - 6)")
+	_, _, err := s.Run(t.Context(), "r1")
+	var known *Error
+	if !errors.As(err, &known) || !strings.Contains(known.Summary, "is damaged: the plan of run r1") || !strings.Contains(known.Hint, "move the file away") {
+		t.Errorf("error %v, want the file's damage with a hint", err)
+	}
+}
+
 func TestOpenAtOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "axle.db")
 	var all sync.WaitGroup

@@ -83,7 +83,7 @@ func (s *SQLite) Run(ctx context.Context, id string) (axle.Run, []byte, error) {
 	}
 	plan, err := unpack(packed)
 	if err != nil {
-		return run, nil, fmt.Errorf("read the plan of run %s: %w", run.ID, err)
+		return run, nil, &Error{Path: s.path, Summary: "is damaged: the plan of run " + run.ID, Hint: hintDamaged, Err: err}
 	}
 	return run, plan, nil
 }

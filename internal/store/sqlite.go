@@ -116,6 +116,8 @@ func (s *SQLite) closeAll() error {
 	return errors.Join(errs...)
 }
 
+const hintDamaged = "move the file away: stacks are found from CloudFormation itself, only the record of earlier runs is lost"
+
 // explain turns the driver's errors that a user can do something about into an
 // *Error, and leaves others as they are, with what was being done.
 func (s *SQLite) explain(doing string, err error) error {
@@ -133,7 +135,7 @@ func (s *SQLite) explain(doing string, err error) error {
 	out := &Error{Path: s.path, Summary: doing, Err: err}
 	switch e.Code() & 0xff {
 	case sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT:
-		out.Summary, out.Hint = "is damaged, or not a journal of Axle", "move the file away: stacks are found from CloudFormation itself, only the record of earlier runs is lost"
+		out.Summary, out.Hint = "is damaged, or not a journal of Axle", hintDamaged
 	case sqlite3.SQLITE_FULL:
 		out.Summary, out.Hint = "the disk is full", "free some space and resume the run: what was recorded before is safe"
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM:
