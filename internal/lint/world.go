@@ -54,39 +54,9 @@ func (r *run) load() {
 		u := &unit{src: src, t: src.Template, world: src.World, account: src.World.Account, region: src.World.Region,
 			byName: map[string]*template.Declared{}, docsOf: map[string][]*document{}, compiled: map[*document]*policy.Policy{}, outputs: map[string]*template.Emitted{}}
 		r.wire(u)
-		u.resources = u.t.Resolve(u.world)
-		for _, e := range u.t.ResolveOutputs(u.world) {
-			u.outputs[e.Name] = e
-			if e.ExportName.Str() != "" {
-				name := e.ExportName.Str()
-				r.index.exports[name] = append(r.index.exports[name], placed{u: u})
-			}
-		}
+		r.resolve(u)
 		for _, d := range u.resources {
-			u.byName[d.Name] = d
-		}
-		for _, d := range u.resources {
-			if arn := u.arn(d); arn != "" {
-				r.index.byARN[u.seal(arn)] = placed{u, d}
-				// Others name a secret without the suffix that AWS gives it.
-				if bare, ok := strings.CutSuffix(arn, "-${"+d.Name+"}"); ok && d.Type == "AWS::SecretsManager::Secret" {
-					r.index.byARN[u.seal(bare)] = placed{u, d}
-				}
-			}
-			if n := given(d).Str(); n != "" {
-				r.index.named[u.name(d)] = append(r.index.named[u.name(d)], placed{u, d})
-				if n != u.name(d) {
-					r.index.named[n] = append(r.index.named[n], placed{u, d})
-				}
-			}
-			switch d.Type {
-			case "AWS::IAM::Role":
-				a, _ := splitARN(u.seal(u.arn(d)))
-				r.index.roles = append(r.index.roles, placed{u, d})
-				r.index.roleARNs = append(r.index.roleARNs, a)
-			case "AWS::Lambda::Permission":
-				r.index.permissions[u.account] = append(r.index.permissions[u.account], placed{u, d})
-			}
+			r.index.add(u, d)
 			docs := u.documentsOf(d)
 			u.docsOf[d.Name] = docs
 			u.docs = append(u.docs, docs...)
@@ -111,6 +81,47 @@ func (r *run) load() {
 			doc.service = doc.serviceOf()
 		}
 		r.docs = append(r.docs, doc)
+	}
+}
+
+// resolve works out the resources and outputs of a unit, as far as its place and
+// its parameters say them.
+func (r *run) resolve(u *unit) {
+	u.resources = u.t.Resolve(u.world)
+	for _, e := range u.t.ResolveOutputs(u.world) {
+		u.outputs[e.Name] = e
+		if name := e.ExportName.Str(); name != "" {
+			r.index.exports[name] = append(r.index.exports[name], placed{u: u})
+		}
+	}
+	for _, d := range u.resources {
+		u.byName[d.Name] = d
+	}
+}
+
+// add makes a resource known by what others call it.
+func (x *index) add(u *unit, d *template.Declared) {
+	here := placed{u, d}
+	if arn := u.arn(d); arn != "" {
+		x.byARN[u.seal(arn)] = here
+		// Others name a secret without the suffix that AWS gives it.
+		if bare, ok := strings.CutSuffix(arn, "-${"+d.Name+"}"); ok && d.Type == "AWS::SecretsManager::Secret" {
+			x.byARN[u.seal(bare)] = here
+		}
+	}
+	if n := given(d).Str(); n != "" {
+		x.named[u.name(d)] = append(x.named[u.name(d)], here)
+		if n != u.name(d) {
+			x.named[n] = append(x.named[n], here)
+		}
+	}
+	switch d.Type {
+	case "AWS::IAM::Role":
+		a, _ := splitARN(u.seal(u.arn(d)))
+		x.roles = append(x.roles, here)
+		x.roleARNs = append(x.roleARNs, a)
+	case "AWS::Lambda::Permission":
+		x.permissions[u.account] = append(x.permissions[u.account], here)
 	}
 }
 
