@@ -69,13 +69,19 @@ func (w *Work) Params(ctx context.Context, stack string) ([]Param, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	rank := map[string]int{}
-	for i := range w.project.Stacks {
-		rank[w.project.Stacks[i].Name] = i
-	}
+	rank := w.ranks()
 	out := slices.Concat(found...)
 	slices.SortStableFunc(out, func(a, b Param) int { return rank[a.Stack] - rank[b.Stack] })
 	return out, nil
+}
+
+// ranks are the places of the stacks in axle.yaml, from 1.
+func (w *Work) ranks() map[string]int {
+	out := make(map[string]int, len(w.project.Stacks))
+	for i := range w.project.Stacks {
+		out[w.project.Stacks[i].Name] = i + 1
+	}
+	return out
 }
 
 func (w *Work) unknownStack(name string) error {

@@ -79,10 +79,7 @@ func (w *Work) Readers(ctx context.Context) ([]OutputReaders, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	rank := map[string]int{}
-	for i := range w.project.Stacks {
-		rank[w.project.Stacks[i].Name] = i
-	}
+	rank := w.ranks()
 	all := slices.Concat(out...)
 	slices.SortStableFunc(all, func(a, b OutputReaders) int {
 		return cmp.Or(cmp.Compare(rank[a.Stack], rank[b.Stack]), strings.Compare(a.Account.ID, b.Account.ID),

@@ -56,10 +56,7 @@ func (w *Work) Status(ctx context.Context) ([]Deployed, error) {
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	rank := map[string]int{}
-	for i := range w.project.Stacks {
-		rank[w.project.Stacks[i].Name] = i + 1
-	}
+	rank := w.ranks()
 	slices.SortFunc(out, func(a, b Deployed) int {
 		if a.Stack != b.Stack {
 			if rank[a.Stack] != rank[b.Stack] && rank[a.Stack] > 0 && rank[b.Stack] > 0 {
