@@ -1,22 +1,30 @@
 package sandbox
 
-// takePart finds the connection that a call names and checks that the caller is
-// the side that may do this to it. verb goes into AWS's message.
-func (c *call) takePart(verb string) (*peering, error) {
+// namedPeering is need for a connection: it may be in another account, too.
+func (c *call) namedPeering() (*peering, error) {
 	id := c.In.str("VpcPeeringConnectionId")
 	if id == "" {
 		return nil, fail("MissingParameter", "The request must contain the parameter vpcPeeringConnectionId")
 	}
-	p := c.peering(id)
-	if p == nil {
-		return nil, noSuch("pcx-", id)
+	if p := c.peering(id); p != nil {
+		return p, nil
+	}
+	return nil, noSuch("pcx-", id)
+}
+
+// takePart finds the connection that a call names and checks that the caller is
+// the side that may do this to it. verb goes into AWS's message.
+func (c *call) takePart(verb string) (*peering, error) {
+	p, err := c.namedPeering()
+	if err != nil {
+		return nil, err
 	}
 	if c.Account.ID != p.Accepter.Account {
-		return nil, fail("OperationNotPermitted", "User %s cannot %s peering %s", c.Account.ID, verb, id)
+		return nil, fail("OperationNotPermitted", "User %s cannot %s peering %s", c.Account.ID, verb, p.ID)
 	}
 	if c.Region != p.Accepter.Region {
 		return nil, fail("OperationNotPermitted", "Incorrect region (%s) specified for this request. VPC peering connection %s must be %sed in region %s",
-			c.Region, id, verb, p.Accepter.Region)
+			c.Region, p.ID, verb, p.Accepter.Region)
 	}
 	return p, nil
 }
@@ -74,19 +82,15 @@ func rejectPeering(c *call) (obj, error) {
 // deletePeering ends an active connection by either side, a pending one by its
 // requester.
 func deletePeering(c *call) (obj, error) {
-	id := c.In.str("VpcPeeringConnectionId")
-	if id == "" {
-		return nil, fail("MissingParameter", "The request must contain the parameter vpcPeeringConnectionId")
-	}
-	p := c.peering(id)
-	if p == nil {
-		return nil, noSuch("pcx-", id)
+	p, err := c.namedPeering()
+	if err != nil {
+		return nil, err
 	}
 	switch p.Status {
 	case "active", "provisioning":
 	case "pending-acceptance", "initiating-request":
 		if c.Account.ID != p.Requester.Account {
-			return nil, fail("OperationNotPermitted", "User %s cannot delete peering %s", c.Account.ID, id)
+			return nil, fail("OperationNotPermitted", "User %s cannot delete peering %s", c.Account.ID, p.ID)
 		}
 	case "deleting":
 		return done()
@@ -102,13 +106,9 @@ func deletePeering(c *call) (obj, error) {
 // modifyPeeringOptions sets the options of one side or, where one account owns
 // both VPCs in one region, of both.
 func modifyPeeringOptions(c *call) (obj, error) {
-	id := c.In.str("VpcPeeringConnectionId")
-	if id == "" {
-		return nil, fail("MissingParameter", "The request must contain the parameter vpcPeeringConnectionId")
-	}
-	p := c.peering(id)
-	if p == nil {
-		return nil, noSuch("pcx-", id)
+	p, err := c.namedPeering()
+	if err != nil {
+		return nil, err
 	}
 	out := obj{}
 	set := map[*peeringSide]bool{}
@@ -138,7 +138,7 @@ func modifyPeeringOptions(c *call) (obj, error) {
 		return nil, fail("MissingParameter", "The request must contain accepterPeeringConnectionOptions or requesterPeeringConnectionOptions")
 	}
 	if p.Status != "active" {
-		return nil, fail("OperationNotPermitted", "Peering %s is not active. Peering options can be added only to active peerings.", id)
+		return nil, fail("OperationNotPermitted", "Peering %s is not active. Peering options can be added only to active peerings.", p.ID)
 	}
 	for s, dns := range set {
 		if dns && !c.resolves(p) {

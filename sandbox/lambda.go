@@ -250,16 +250,25 @@ func onFunction(run func(*call, *lambdaFunction, functionRef) (obj, error)) oper
 
 func runOnFunction(run func(*call, *lambdaFunction, functionRef) (obj, error)) func(*call) (obj, error) {
 	return func(c *call) (obj, error) {
-		r, err := c.readFunction(c.In.str("FunctionName"), c.In.str("Qualifier"))
+		f, r, err := c.namedFunction()
 		if err != nil {
 			return nil, err
 		}
-		f := c.functionAt(r)
-		if f == nil {
-			return nil, noFunction(r)
-		}
 		return run(c, f, r)
 	}
+}
+
+// namedFunction is the function that a call names, and what it says of it.
+func (c *call) namedFunction() (*lambdaFunction, functionRef, error) {
+	r, err := c.readFunction(c.In.str("FunctionName"), c.In.str("Qualifier"))
+	if err != nil {
+		return nil, r, err
+	}
+	f := c.functionAt(r)
+	if f == nil {
+		return nil, r, noFunction(r)
+	}
+	return f, r, nil
 }
 
 // qualified is the version that a reference names.

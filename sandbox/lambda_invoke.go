@@ -126,13 +126,9 @@ func invoke(c *call) (obj, error) {
 	if c.running != nil {
 		return c.invoked()
 	}
-	r, err := c.readFunction(c.In.str("FunctionName"), c.In.str("Qualifier"))
+	f, r, err := c.namedFunction()
 	if err != nil {
 		return nil, err
-	}
-	f := c.functionAt(r)
-	if f == nil {
-		return nil, noFunction(r)
 	}
 	kind := c.header("X-Amz-Invocation-Type")
 	payload, err := checkPayload(c.body(), kind == "Event")

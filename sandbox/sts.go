@@ -74,15 +74,7 @@ func assumeRole(c *call) (obj, error) {
 	if err := c.keepsInherited(arn); err != nil {
 		return nil, err
 	}
-	seconds, err := sessionSeconds(c, role)
-	if err != nil {
-		return nil, err
-	}
-	policies, packed, err := c.sessionPolicies(target)
-	if err != nil {
-		return nil, err
-	}
-	return c.openSession(role, target, seconds, policies, packed), nil
+	return c.openSession(role, target)
 }
 
 // keepsInherited refuses to change what the session passes on to those that it
@@ -183,8 +175,16 @@ func compact(doc string) string {
 	return string(b)
 }
 
-// openSession makes the credentials.
-func (c *call) openSession(role *iamRole, target *account, seconds int, policies []string, packed int) obj {
+// openSession makes the credentials, as long and as narrow as they are asked for.
+func (c *call) openSession(role *iamRole, target *account) (obj, error) {
+	seconds, err := sessionSeconds(c, role)
+	if err != nil {
+		return nil, err
+	}
+	policies, packed, err := c.sessionPolicies(target)
+	if err != nil {
+		return nil, err
+	}
 	name := c.In.str("RoleSessionName")
 	id := &identity{
 		Account: target.ID, Type: "role", Role: role.Name,
@@ -207,7 +207,7 @@ func (c *call) openSession(role *iamRole, target *account, seconds int, policies
 	if packed > 0 {
 		out["PackedPolicySize"] = packed
 	}
-	return out
+	return out, nil
 }
 
 // sessionTags are the role's own tags, under those of the session, under

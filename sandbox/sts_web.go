@@ -81,15 +81,10 @@ func assumeRoleWithWebIdentity(c *call) (obj, error) {
 	if !c.mayAssumeByToken(w, role, trust) {
 		return nil, notByWebIdentity()
 	}
-	seconds, err := sessionSeconds(c, role)
+	out, err := c.openSession(role, target)
 	if err != nil {
 		return nil, err
 	}
-	policies, packed, err := c.sessionPolicies(target)
-	if err != nil {
-		return nil, err
-	}
-	out := c.openSession(role, target, seconds, policies, packed)
 	c.st.Keys[out["Credentials"].(obj)["AccessKeyId"].(string)].Federated = w.provider.ARN
 	out["Provider"], out["Audience"], out["SubjectFromWebIdentityToken"] = w.provider.ARN, w.audience, w.subject
 	return out, nil
