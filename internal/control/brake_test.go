@@ -63,6 +63,10 @@ func TestBrakeComparesLikes(t *testing.T) {
 	prod := planned("deploy", 10)
 	prod.Env = "prod"
 	ran(t, db, "r5", axle.RunSucceeded, prod)
+	later := axle.Run{ID: "r6", Project: "p", Command: "deploy", Status: axle.RunSucceeded, Started: time.Date(2026, 11, 21, 12, 0, 6, 0, time.UTC)}
+	if err := db.CreateRun(t.Context(), later, []byte("a plan that this version can't read")); err != nil {
+		t.Fatal(err)
+	}
 	held(t, w.brake(t.Context(), db, planned("deploy", 40)), false, 40)
 	held(t, w.brake(t.Context(), db, planned("deploy", 10)), true, 10)
 	held(t, w.brake(t.Context(), db, planned("deploy", 40, "region eu-west-1")), true, 40)
