@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"axle"
+	"axle/internal/config"
 	"axle/internal/plan"
 	"axle/internal/store"
 )
@@ -69,11 +71,12 @@ func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
 	if db == nil {
 		return nil
 	}
-	last, then, err := w.lastLike(ctx, db, p)
-	if err != nil || last.ID == "" {
+	last, was, err := w.lastLike(ctx, db, p)
+	if err != nil || was == nil {
 		return err
 	}
-	word := ""
+	w.warnPeerings(last, was)
+	then, word := targetsOf(was), ""
 	switch {
 	case max(now-then, then-now) < brakeLeast:
 	case now > 2*then:
@@ -98,12 +101,12 @@ func braked(message, command string, now int) error {
 }
 
 // lastLike is the project's last run of the same command, environment and
-// narrowing, with how many targets it had; one that was blocked touched nothing
-// and doesn't count.
-func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle.Run, int, error) {
+// narrowing, with its plan, or nil; one that was blocked touched nothing and
+// doesn't count.
+func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle.Run, *plan.Plan, error) {
 	runs, err := db.Runs(ctx, p.Project, brakeRuns)
 	if err != nil {
-		return axle.Run{}, 0, fmt.Errorf("look for the last %s: %w", p.Command, err)
+		return axle.Run{}, nil, fmt.Errorf("look for the last %s: %w", p.Command, err)
 	}
 	for _, r := range runs {
 		if r.Command != p.Command || r.Env != p.Env || r.Status == axle.RunBlocked {
@@ -111,17 +114,32 @@ func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle
 		}
 		_, body, err := db.Run(ctx, r.ID)
 		if err != nil {
-			return axle.Run{}, 0, fmt.Errorf("read run %s: %w", r.ID, err)
+			return axle.Run{}, nil, fmt.Errorf("read run %s: %w", r.ID, err)
 		}
 		was, err := plan.Decode(body)
 		if err != nil {
 			continue // of another version: a record, never the truth
 		}
 		if slices.Equal(was.Narrowed, p.Narrowed) {
-			return r, targetsOf(was), nil
+			return r, was, nil
 		}
 	}
-	return axle.Run{}, 0, nil
+	return axle.Run{}, nil, nil
+}
+
+// warnPeerings tells of peerings that the last run had and axle.yaml has no more:
+// unlike stacks they aren't found by prune.
+func (w *Work) warnPeerings(last axle.Run, was *plan.Plan) {
+	if last.Command != "deploy" {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(was.Specs)) {
+		gone := was.Specs[key].Peering
+		if gone == nil || slices.ContainsFunc(w.project.Peerings, func(p config.Peering) bool { return p.Name == gone.Peering }) {
+			continue
+		}
+		w.warn("peering %s, which %s had, isn't in axle.yaml any more: its connections and routes stay until they are deleted by hand (aws ec2 delete-vpc-peering-connection in the requester's accounts; their tag is axle:peering=%s)", gone.Peering, last.ID, gone.Peering)
+	}
 }
 
 // projectStacks counts the stacks of the project: for a prune those that are
