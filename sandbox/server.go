@@ -338,6 +338,7 @@ func decodeRequest(c *call, svc service) *apiError {
 		if c.Op == "" {
 			return fail("MissingAction", "the request holds no Action")
 		}
+		return checkForm(svc, c.Op, c.In)
 	case jsonProtocol:
 		target := c.HTTP.Header.Get("X-Amz-Target")
 		if target == "" && svc.name == "sqs" {

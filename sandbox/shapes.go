@@ -9,11 +9,12 @@ import (
 	"sync"
 )
 
-// shapesText is the types of the members of JSON requests, made from AWS's service
+// shapesText is the types of the members of requests, made from AWS's service
 // models by testdata/conformance/shapes.py: a line "service NAME", then one for
 // each operation ("=CreateAccount Email=s") and each structure ("Tag Key=s"). A
 // type is s (text or bytes), i, l or f (a number), b, t (a time), * (anything),
-// the name of a structure, or a list "[" or a map "{" of a type.
+// the name of a structure, or a list "[" or a map "{" of a type. Of requests that
+// are forms it has only what is a number or a boolean, and what leads to one.
 //
 //go:embed shapes.txt
 var shapesText string
@@ -124,4 +125,71 @@ func misfitScalar(svc service, kind string, v any) string {
 	}
 	names := map[string]string{"s": "a String", "i": "an Integer", "l": "a Long", "f": "a Double", "b": "a Boolean", "t": "milliseconds since epoch"}
 	return is + " can not be converted to " + names[kind]
+}
+
+// checkForm refuses a form that has another text where the service's model has a
+// number or a boolean, as AWS does before it looks at anything else.
+func checkForm(svc service, op string, in params) *apiError {
+	of := inputShapes()[svc.name]
+	for _, name := range sortedKeys(in) {
+		if err := misread(of, svc, of["="+op][name], name, in[name]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func misread(of map[string]shape, svc service, kind, name string, v any) *apiError {
+	if kind == "" {
+		return nil
+	}
+	switch x := v.(type) {
+	case map[string]any:
+		for _, member := range sortedKeys(x) {
+			inner := of[kind][member]
+			if kind[0] == '{' {
+				inner = kind[1:]
+			}
+			if err := misread(of, svc, inner, member, x[member]); err != nil {
+				return err
+			}
+		}
+	case []any:
+		for _, e := range x {
+			if err := misread(of, svc, strings.TrimPrefix(kind, "["), name, e); err != nil {
+				return err
+			}
+		}
+	case string:
+		return misreadText(svc, kind, name, x)
+	}
+	return nil
+}
+
+// misreadText is misread for a text. EC2 has words of its own.
+func misreadText(svc service, kind, name, text string) *apiError {
+	var err error
+	why := "Invalid Argument"
+	switch kind {
+	case "i":
+		_, err = strconv.ParseInt(text, 10, 32)
+	case "l":
+		_, err = strconv.ParseInt(text, 10, 64)
+	case "f":
+		_, err = strconv.ParseFloat(text, 64)
+	case "b":
+		if why = "boolean must follow xsd1.1 definition"; text == "" {
+			why = "missing value for boolean type"
+		}
+		if _, err = strconv.ParseBool(text); svc.protocol != ec2Protocol && !slices.Contains([]string{"true", "false", "1", "0"}, text) {
+			err = strconv.ErrSyntax
+		}
+	}
+	switch {
+	case err == nil:
+		return nil
+	case svc.protocol == ec2Protocol:
+		return fail("InvalidParameterValue", "Value (%s) for parameter %s is invalid.", text, name)
+	}
+	return fail("MalformedInput", "%s", why)
 }

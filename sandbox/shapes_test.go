@@ -26,7 +26,7 @@ func TestShapes(t *testing.T) {
 	defer s.Close()
 	var served strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(s.ops)) {
-		if p := services[name].protocol; p != jsonProtocol && p != restJSON {
+		if services[name].protocol == restXML {
 			continue
 		}
 		for _, op := range slices.Sorted(maps.Keys(s.ops[name])) {
@@ -90,6 +90,47 @@ func TestWrongTypes(t *testing.T) {
 		switch {
 		case err == nil && test.want != "", err != nil && (err.Code != "SerializationException" || err.Message != test.want):
 			t.Errorf("%s %s: %v, want %q", test.op, test.body, err, test.want)
+		}
+	}
+}
+
+// A form is all text: what isn't a number or a boolean where the model has one is
+// refused before anything is done, and not taken for the default.
+func TestFormTypes(t *testing.T) {
+	s, err := New(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const xsd = "MalformedInput: boolean must follow xsd1.1 definition"
+	for _, test := range []struct{ service, form, want string }{
+		{"iam", "Action=ListRoles&MaxItems=abc", "MalformedInput: Invalid Argument"},
+		{"iam", "Action=ListRoles&MaxItems=", "MalformedInput: Invalid Argument"},
+		{"iam", "Action=ListRoles&MaxItems=99999999999", "MalformedInput: Invalid Argument"},
+		{"iam", "Action=ListRoles&MaxItems=5&Marker=abc&Unknown=x", ""},
+		{"iam", "Action=CreatePolicyVersion&SetAsDefault=TRUE", xsd},
+		{"iam", "Action=CreatePolicyVersion&SetAsDefault=", "MalformedInput: missing value for boolean type"},
+		{"iam", "Action=CreatePolicyVersion&SetAsDefault=1", ""},
+		{"sts", "Action=AssumeRole&DurationSeconds=1h", "MalformedInput: Invalid Argument"},
+		{"sns", "Action=Subscribe&ReturnSubscriptionArn=yes", xsd},
+		{"cloudformation", "Action=CreateStack&DisableRollback=no", xsd},
+		{"cloudformation", "Action=CreateStack&TimeoutInMinutes=1.5", "MalformedInput: Invalid Argument"},
+		{"cloudformation", "Action=CreateStack&Parameters.member.1.ParameterKey=a&Parameters.member.1.UsePreviousValue=x", xsd},
+		{"cloudformation", "Action=CreateStackSet&AutoDeployment.Enabled=x", xsd},
+		{"cloudformation", "Action=CreateStackInstances&OperationPreferences.MaxConcurrentCount=x", "MalformedInput: Invalid Argument"},
+		{"ec2", "Action=DescribeVpcs&MaxResults=abc", "InvalidParameterValue: Value (abc) for parameter MaxResults is invalid."},
+		{"ec2", "Action=DescribeVpcs&DryRun=perhaps", "InvalidParameterValue: Value (perhaps) for parameter DryRun is invalid."},
+		{"ec2", "Action=AuthorizeSecurityGroupIngress&IpPermissions.1.FromPort=x", "InvalidParameterValue: Value (x) for parameter FromPort is invalid."},
+		{"ec2", "Action=ModifyVpcAttribute&EnableDnsSupport.Value=x", "InvalidParameterValue: Value (x) for parameter Value is invalid."},
+		{"ec2", "Action=AuthorizeSecurityGroupIngress&IpPermissions.1.FromPort=-1", ""},
+	} {
+		c := &call{Sandbox: s, HTTP: httptest.NewRequest(http.MethodPost, "/", nil), Body: []byte(test.form)}
+		got := ""
+		if err := decodeRequest(c, services[test.service]); err != nil {
+			got = err.Code + ": " + err.Message
+		}
+		if got != test.want {
+			t.Errorf("%s: %q, want %q", test.form, got, test.want)
 		}
 	}
 }

@@ -1,5 +1,6 @@
-"""Writes the types of the members of JSON requests, of the operations that a
-sandbox serves, from the service models that botocore ships.
+"""Writes the types of the members of requests, of the operations that a sandbox
+serves, from the service models that botocore ships. Of forms, which are all text,
+only those that are numbers or booleans, and what leads to them.
 
     shapes.py < OPERATIONS > shapes.txt
 
@@ -36,8 +37,42 @@ def members(shape, found):
     for name, member in sorted(shape.members.items()):
         if member.serialization.get("location"):
             continue
-        out.append(f"{member.serialization.get('name', name)}={kind(member, found)}")
+        out.append(f"{key(name, member)}={kind(member, found)}")
     return " ".join(out)
+
+
+def key(name, member):
+    """The name of a member in a request; "queryName" is EC2's own."""
+    return member.serialization.get("queryName", member.serialization.get("name", name))
+
+
+def capitals(shape):
+    """Gives the members of a shape, and all that they lead to, EC2's names."""
+    if shape.type_name == "list":
+        capitals(shape.member)
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            at = key(name, member)
+            member.serialization["queryName"] = at[0].upper() + at[1:]
+            capitals(member)
+
+
+def prune(inputs, found):
+    """Leaves what is a number or a boolean, and what leads to one."""
+    changed = True
+    while changed:
+        changed = False
+        for lines in inputs, found:
+            for name, text in lines.items():
+                kept = []
+                for m in text.split():
+                    of = m.split("=")[1].lstrip("[{")
+                    if of in "ilfb" or found.get(of):
+                        kept.append(m)
+                changed = changed or len(kept) < len(text.split())
+                lines[name] = " ".join(kept)
+    for name in [n for n, text in found.items() if not text]:
+        del found[name]
 
 
 def operation(session, service, name):
@@ -58,11 +93,17 @@ def main():
     for service in sorted(served):
         inputs, found = {}, {}
         for name in sorted(served[service]):
-            shape = operation(session, service, name).input_shape
+            model = operation(session, service, name)
+            shape = model.input_shape
             if shape is not None and "payload" in shape.serialization:
                 shape = shape.members[shape.serialization["payload"]]
+            form = model.service_model.metadata["protocol"] in ("query", "ec2")
             if shape is not None and shape.type_name == "structure":
+                if model.service_model.metadata["protocol"] == "ec2":
+                    capitals(shape)
                 inputs[name] = members(shape, found)
+        if form:
+            prune(inputs, found)
         print("service", service)
         for mark, lines in ("=", inputs), ("", found):
             for name, text in sorted(lines.items()):
