@@ -112,6 +112,9 @@ func (c *call) requestedTags(old *stack) (map[string]string, error) {
 	if old != nil && !c.In.has("Tags") {
 		return old.stackVersion.Tags, nil
 	}
+	if _, twice := duplicate(c.In.list("Tags"), "Key"); twice {
+		return nil, invalid("Tags contain duplicate keys; tag keys must be unique")
+	}
 	tags := c.In.tags("Tags")
 	if len(tags) > 50 {
 		return nil, invalid("1 validation error detected: Value at 'tags' failed to satisfy constraint: Member must have length less than or equal to 50")

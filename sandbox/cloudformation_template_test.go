@@ -102,6 +102,7 @@ Resources:
 	for _, c := range []struct{ params, want string }{
 		{"", "Parameters: [Env] must have values"},
 		{"Env=qa", "Parameter 'Env' must be one of AllowedValues"},
+		{"Env=dev Port=2 Env=prod", "Duplicate parameter key: Env"},
 		{"Env=dev Nope=1 Nor=2", "Parameters: [Nope, Nor] do not exist in the template"},
 		{"Env=dev Name=ABC", "Parameter 'Name' must match pattern [a-z]+"},
 		{"Env=dev Name=a", "Parameter 'Name' must contain at least 2 characters"},
@@ -114,6 +115,14 @@ Resources:
 		_, err := t.CreateStack(t.ctx, &cf.CreateStackInput{StackName: aws.String("s"), TemplateBody: &body, Parameters: pairs(strings.Fields(c.params))})
 		t.refused(err, "ValidationError", c.want)
 	}
+	tag := func(value string) types.Tag { return types.Tag{Key: aws.String("team"), Value: &value} }
+	twice := &cf.CreateChangeSetInput{StackName: aws.String("s"), ChangeSetName: aws.String("c"), ChangeSetType: types.ChangeSetTypeCreate, TemplateBody: &body,
+		Parameters: pairs([]string{"Env=dev"}), Tags: []types.Tag{tag("a"), tag("b")}}
+	_, err := t.CreateChangeSet(t.ctx, twice)
+	t.refused(err, "ValidationError", "Tags contain duplicate keys; tag keys must be unique")
+	twice.Tags, twice.Parameters = nil, pairs([]string{"Env=dev", "Env=dev"})
+	_, err = t.CreateChangeSet(t.ctx, twice)
+	t.refused(err, "ValidationError", "Duplicate parameter key: Env")
 	st := t.want(t.create("s", body, "Env=dev", "Pass=hush"), "CREATE_COMPLETE")
 	for _, p := range st.Parameters {
 		if *p.ParameterKey == "Pass" && *p.ParameterValue != "****" {

@@ -99,6 +99,18 @@ func (p params) tags(name string) map[string]string {
 	return out
 }
 
+// duplicate finds a value of a member that two of a list have.
+func duplicate(list []params, name string) (value string, found bool) {
+	seen := map[string]bool{}
+	for _, p := range list {
+		if value = p.str(name); seen[value] {
+			return value, true
+		}
+		seen[value] = true
+	}
+	return "", false
+}
+
 func asParams(v any) params {
 	switch m := v.(type) {
 	case params:

@@ -194,6 +194,9 @@ type stackParameter struct {
 func (t *template) parametersFor(given []params, previous map[string]stackParameter) (map[string]stackParameter, error) {
 	out := map[string]stackParameter{}
 	var strange, missing []string
+	if key, twice := duplicate(given, "ParameterKey"); twice {
+		return nil, invalid("Duplicate parameter key: %s", key) // AWS's own words aren't published
+	}
 	for _, g := range given {
 		key := g.str("ParameterKey")
 		p := t.parameters[key]
