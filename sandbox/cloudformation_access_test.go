@@ -1,9 +1,11 @@
 package sandbox_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -188,61 +190,68 @@ Resources:
 }
 
 func TestUpdateIsCancelled(tt *testing.T) {
-	t := newCFN(tt, sandbox.Options{StackTime: 400 * time.Millisecond})
-	t.want(t.create("s", chain), "CREATE_COMPLETE")
-	_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain), Parameters: pairs([]string{"V=two"})})
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain), Parameters: pairs([]string{"V=three"})})
-	t.refused(err, "ValidationError", "is in UPDATE_IN_PROGRESS state and can not be updated.")
-	_, err = t.DeleteStack(t.ctx, &cf.DeleteStackInput{StackName: aws.String("s")})
-	t.refused(err, "ValidationError", "cannot be deleted while in status UPDATE_IN_PROGRESS")
-	if _, err := t.CancelUpdateStack(t.ctx, &cf.CancelUpdateStackInput{StackName: aws.String("s")}); err != nil {
-		t.Fatal(err)
-	}
-	st := t.want(t.settled("s"), "UPDATE_ROLLBACK_COMPLETE")
-	if v := t.output(st, "V"); !strings.HasSuffix(v, " one") {
-		t.Errorf("output %q", v)
-	}
+	synctest.Test(tt, func(tt *testing.T) {
+		t := stillCFN(tt, sandbox.Options{StackTime: 400 * time.Millisecond})
+		t.want(t.create("s", chain), "CREATE_COMPLETE")
+		_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain), Parameters: pairs([]string{"V=two"})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: aws.String("s"), TemplateBody: aws.String(chain), Parameters: pairs([]string{"V=three"})})
+		t.refused(err, "ValidationError", "is in UPDATE_IN_PROGRESS state and can not be updated.")
+		_, err = t.DeleteStack(t.ctx, &cf.DeleteStackInput{StackName: aws.String("s")})
+		t.refused(err, "ValidationError", "cannot be deleted while in status UPDATE_IN_PROGRESS")
+		if _, err := t.CancelUpdateStack(t.ctx, &cf.CancelUpdateStackInput{StackName: aws.String("s")}); err != nil {
+			t.Fatal(err)
+		}
+		st := t.want(t.settled("s"), "UPDATE_ROLLBACK_COMPLETE")
+		if v := t.output(st, "V"); !strings.HasSuffix(v, " one") {
+			t.Errorf("output %q", v)
+		}
+	})
 }
 
+// An unkind sandbox pages by two, and describes a stack for a moment as it was.
 func TestUnkindPagesAndDescribes(tt *testing.T) {
-	t := newCFN(tt, sandbox.Options{Unkind: true, Seed: 7})
-	retrying := configOf(t.box, t.url)
-	retrying.RetryMaxAttempts = 10
-	t.Client = cf.NewFromConfig(retrying)
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		t.create(name, `{"Resources": {"H": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}`)
-	}
-	seen, pages := 0, cf.NewDescribeStacksPaginator(t, &cf.DescribeStacksInput{})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(t.ctx)
-		if err != nil {
-			t.Fatal(err)
+	synctest.Test(tt, func(tt *testing.T) {
+		c := stillCloud(tt, sandbox.Options{Unkind: true, Seed: 7, StackTime: time.Second})
+		t := &cfnTest{TB: tt, Client: cf.NewFromConfig(c.top), ctx: context.Background()}
+		names := []string{"a", "b", "c", "d", "e"}
+		for _, name := range names {
+			t.create(name, `{"Resources": {"H": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}`)
 		}
-		if seen += len(page.Stacks); len(page.Stacks) > 2 {
-			t.Errorf("a page of %d", len(page.Stacks))
+		seen, pages := 0, cf.NewDescribeStacksPaginator(t, &cf.DescribeStacksInput{})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(t.ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if seen += len(page.Stacks); len(page.Stacks) > 2 {
+				t.Errorf("a page of %d", len(page.Stacks))
+			}
 		}
-	}
-	if seen != 5 {
-		t.Errorf("%d stacks", seen)
-	}
-	// A throttle may cost one describe its moment, not all five.
-	stale := false
-	for _, name := range []string{"a", "b", "c", "d", "e"} {
-		_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: aws.String(
-			`{"Resources": {"H": {"Type": "AWS::CloudFormation::WaitConditionHandle"}, "I": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}`)})
-		if err != nil {
-			t.Fatal(err)
+		if seen != 5 {
+			t.Errorf("%d stacks", seen)
 		}
-		out, err := t.DescribeStacks(t.ctx, &cf.DescribeStacksInput{StackName: &name})
-		if err != nil {
-			t.Fatal(err)
+		for _, name := range names {
+			status := func() string {
+				out, err := t.DescribeStacks(t.ctx, &cf.DescribeStacksInput{StackName: &name})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(out.Stacks[0].StackStatus)
+			}
+			_, err := t.UpdateStack(t.ctx, &cf.UpdateStackInput{StackName: &name, TemplateBody: aws.String(
+				`{"Resources": {"H": {"Type": "AWS::CloudFormation::WaitConditionHandle"}, "I": {"Type": "AWS::CloudFormation::WaitConditionHandle"}}}`)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := status(); got != "CREATE_COMPLETE" {
+				t.Errorf("right after its update, stack %s is shown as %s", name, got)
+			}
+			for status() != "UPDATE_COMPLETE" {
+				time.Sleep(pollTime)
+			}
 		}
-		stale = stale || out.Stacks[0].StackStatus == types.StackStatusCreateComplete
-	}
-	if !stale {
-		t.Error("five describes right after updates, and none is stale")
-	}
+	})
 }

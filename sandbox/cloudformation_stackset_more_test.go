@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -50,24 +51,26 @@ func TestStackSetInoperable(t *testing.T) {
 
 // Managed execution queues what would be refused.
 func TestStackSetManagedExecution(t *testing.T) {
-	s := newSets(t, sandbox.Options{StackTime: 50 * time.Millisecond})
-	s.trust()
-	_, err := s.CreateStackSet(s.ctx, &cf.CreateStackSetInput{StackSetName: aws.String("set"), TemplateBody: aws.String(setTemplate), PermissionModel: types.PermissionModelsServiceManaged,
-		ManagedExecution: &types.ManagedExecution{Active: aws.Bool(true)}})
-	s.ok(err)
-	var last string
-	for _, u := range []string{"Other", "Prod"} {
-		out, err := s.CreateStackInstances(s.ctx, &cf.CreateStackInstancesInput{StackSetName: aws.String("set"), Regions: []string{"eu-west-1"}, DeploymentTargets: &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units[u]}}})
+	synctest.Test(t, func(t *testing.T) {
+		s := stillSets(t, sandbox.Options{StackTime: 50 * time.Millisecond})
+		s.trust()
+		_, err := s.CreateStackSet(s.ctx, &cf.CreateStackSetInput{StackSetName: aws.String("set"), TemplateBody: aws.String(setTemplate), PermissionModel: types.PermissionModelsServiceManaged,
+			ManagedExecution: &types.ManagedExecution{Active: aws.Bool(true)}})
 		s.ok(err)
-		last = *out.OperationId
-	}
-	out, err := s.DescribeStackSetOperation(s.ctx, &cf.DescribeStackSetOperationInput{StackSetName: aws.String("set"), OperationId: &last})
-	s.ok(err)
-	if out.StackSetOperation.Status != types.StackSetOperationStatusQueued {
-		t.Errorf("the second operation is %s", out.StackSetOperation.Status)
-	}
-	s.over(last)
-	s.want(map[string]string{o1 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+		var last string
+		for _, u := range []string{"Other", "Prod"} {
+			out, err := s.CreateStackInstances(s.ctx, &cf.CreateStackInstancesInput{StackSetName: aws.String("set"), Regions: []string{"eu-west-1"}, DeploymentTargets: &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units[u]}}})
+			s.ok(err)
+			last = *out.OperationId
+		}
+		out, err := s.DescribeStackSetOperation(s.ctx, &cf.DescribeStackSetOperationInput{StackSetName: aws.String("set"), OperationId: &last})
+		s.ok(err)
+		if out.StackSetOperation.Status != types.StackSetOperationStatusQueued {
+			t.Errorf("the second operation is %s", out.StackSetOperation.Status)
+		}
+		s.over(last)
+		s.want(map[string]string{o1 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+	})
 }
 
 // Regions go one after another in the order that is asked for.
@@ -125,16 +128,18 @@ func TestStackSetPermissions(t *testing.T) {
 
 // An operation goes on after the sandbox was stopped and started again.
 func TestStackSetGoesOn(t *testing.T) {
-	opts := sandbox.Options{State: filepath.Join(t.TempDir(), "state.json"), StackTime: 100 * time.Millisecond}
-	s := newSets(t, opts)
-	s.trust()
-	s.serviceSet(nil)
-	out, err := s.CreateStackInstances(s.ctx, &cf.CreateStackInstancesInput{StackSetName: aws.String("set"), Regions: []string{"eu-west-1"}, DeploymentTargets: &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Apps"]}}})
-	s.ok(err)
-	s.ok(s.box.Close())
-	again := &setTest{cfnTest: newCFN(t, opts)}
-	if op := again.over(*out.OperationId); op.Status != "SUCCEEDED" {
-		t.Errorf("operation %s", op.Status)
-	}
-	again.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+	synctest.Test(t, func(t *testing.T) {
+		opts := sandbox.Options{State: filepath.Join(t.TempDir(), "state.json"), StackTime: 100 * time.Millisecond}
+		s := stillSets(t, opts)
+		s.trust()
+		s.serviceSet(nil)
+		out, err := s.CreateStackInstances(s.ctx, &cf.CreateStackInstancesInput{StackSetName: aws.String("set"), Regions: []string{"eu-west-1"}, DeploymentTargets: &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Apps"]}}})
+		s.ok(err)
+		s.ok(s.box.Close())
+		again := &setTest{cfnTest: stillCFN(t, opts)}
+		if op := again.over(*out.OperationId); op.Status != "SUCCEEDED" {
+			t.Errorf("operation %s", op.Status)
+		}
+		again.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+	})
 }

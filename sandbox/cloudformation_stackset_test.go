@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -36,13 +37,30 @@ const (
 )
 
 func newSets(t *testing.T, opts sandbox.Options) *setTest {
-	opts.Organization = &sandbox.OrgFile{Management: sandbox.OrgAccount{ID: "111111111111", Name: "management", Email: "root@example.com"},
+	t.Helper()
+	opts.Organization = unitsOfAccounts()
+	return setsOf(newCFN(t, opts))
+}
+
+// stillSets is the same for a bubble of synctest.
+func stillSets(t *testing.T, opts sandbox.Options) *setTest {
+	t.Helper()
+	opts.Organization = unitsOfAccounts()
+	return setsOf(stillCFN(t, opts))
+}
+
+func unitsOfAccounts() *sandbox.OrgFile {
+	return &sandbox.OrgFile{Management: sandbox.OrgAccount{ID: "111111111111", Name: "management", Email: "root@example.com"},
 		OUs: []sandbox.OrgUnit{
 			{Name: "Apps", Accounts: []sandbox.OrgAccount{{ID: a1, Name: "a1", Email: "a1@example.com"}, {ID: a2, Name: "a2", Email: "a2@example.com"}},
 				OUs: []sandbox.OrgUnit{{Name: "Prod", Accounts: []sandbox.OrgAccount{{ID: p1, Name: "p1", Email: "p1@example.com"}}}}},
 			{Name: "Other", Accounts: []sandbox.OrgAccount{{ID: o1, Name: "o1", Email: "o1@example.com"}}},
 		}}
-	st := &setTest{cfnTest: newCFN(t, opts), units: map[string]string{}}
+}
+
+func setsOf(t *cfnTest) *setTest {
+	t.Helper()
+	st := &setTest{cfnTest: t, units: map[string]string{}}
 	st.org = organizations.NewFromConfig(configOf(st.box, st.url))
 	roots, err := st.org.ListRoots(st.ctx, &organizations.ListRootsInput{})
 	st.ok(err)
@@ -241,39 +259,41 @@ func TestStackSetFailureTolerance(t *testing.T) {
 }
 
 func TestStackSetUpdate(t *testing.T) {
-	s := newSets(t, sandbox.Options{StackTime: 50 * time.Millisecond})
-	s.trust()
-	s.serviceSet(nil)
-	s.deploy(&types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Apps"]}}, nil, "eu-west-1")
-	in := &cf.UpdateStackSetInput{StackSetName: aws.String("set"), UsePreviousTemplate: aws.Bool(true), Parameters: pairs([]string{"Name=y"}),
-		OperationPreferences: &types.StackSetOperationPreferences{MaxConcurrentCount: aws.Int32(3), ConcurrencyMode: types.ConcurrencyModeSoftFailureTolerance}}
-	out, err := s.UpdateStackSet(s.ctx, in)
-	s.ok(err)
-	_, err = s.UpdateStackSet(s.ctx, in) // with the id that the SDK made for the first
-	s.refused(err, "OperationIdAlreadyExistsException", *out.OperationId)
-	in.OperationId = nil
-	_, err = s.UpdateStackSet(s.ctx, in)
-	s.refused(err, "OperationInProgressException", *out.OperationId)
-	if op := s.over(*out.OperationId); op.Status != "SUCCEEDED" || op.Action != "UPDATE" {
-		t.Fatalf("operation %+v", op)
-	}
-	s.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
-	// Part of the instances: the others are outdated.
-	in.OperationId, in.Parameters = nil, pairs([]string{"Name=z"})
-	in.DeploymentTargets, in.Regions = &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Prod"]}}, []string{"eu-west-1"}
-	out, err = s.UpdateStackSet(s.ctx, in)
-	s.ok(err)
-	s.over(*out.OperationId)
-	s.want(map[string]string{a1 + "/eu-west-1": "OUTDATED PENDING", a2 + "/eu-west-1": "OUTDATED PENDING", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
-	// Stopped: what hasn't begun is cancelled.
-	out, err = s.UpdateStackSet(s.ctx, &cf.UpdateStackSetInput{StackSetName: aws.String("set"), UsePreviousTemplate: aws.Bool(true), Parameters: pairs([]string{"Name=w"})})
-	s.ok(err)
-	_, err = s.StopStackSetOperation(s.ctx, &cf.StopStackSetOperationInput{StackSetName: aws.String("set"), OperationId: out.OperationId})
-	s.ok(err)
-	if op := s.over(*out.OperationId); op.Status != "STOPPED" {
-		t.Fatalf("operation %+v", op)
-	}
-	s.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "OUTDATED CANCELLED", p1 + "/eu-west-1": "OUTDATED CANCELLED"})
+	synctest.Test(t, func(t *testing.T) {
+		s := stillSets(t, sandbox.Options{StackTime: 50 * time.Millisecond})
+		s.trust()
+		s.serviceSet(nil)
+		s.deploy(&types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Apps"]}}, nil, "eu-west-1")
+		in := &cf.UpdateStackSetInput{StackSetName: aws.String("set"), UsePreviousTemplate: aws.Bool(true), Parameters: pairs([]string{"Name=y"}),
+			OperationPreferences: &types.StackSetOperationPreferences{MaxConcurrentCount: aws.Int32(3), ConcurrencyMode: types.ConcurrencyModeSoftFailureTolerance}}
+		out, err := s.UpdateStackSet(s.ctx, in)
+		s.ok(err)
+		_, err = s.UpdateStackSet(s.ctx, in) // with the id that the SDK made for the first
+		s.refused(err, "OperationIdAlreadyExistsException", *out.OperationId)
+		in.OperationId = nil
+		_, err = s.UpdateStackSet(s.ctx, in)
+		s.refused(err, "OperationInProgressException", *out.OperationId)
+		if op := s.over(*out.OperationId); op.Status != "SUCCEEDED" || op.Action != "UPDATE" {
+			t.Fatalf("operation %+v", op)
+		}
+		s.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "CURRENT SUCCEEDED", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+		// Part of the instances: the others are outdated.
+		in.OperationId, in.Parameters = nil, pairs([]string{"Name=z"})
+		in.DeploymentTargets, in.Regions = &types.DeploymentTargets{OrganizationalUnitIds: []string{s.units["Prod"]}}, []string{"eu-west-1"}
+		out, err = s.UpdateStackSet(s.ctx, in)
+		s.ok(err)
+		s.over(*out.OperationId)
+		s.want(map[string]string{a1 + "/eu-west-1": "OUTDATED PENDING", a2 + "/eu-west-1": "OUTDATED PENDING", p1 + "/eu-west-1": "CURRENT SUCCEEDED"})
+		// Stopped: what hasn't begun is cancelled.
+		out, err = s.UpdateStackSet(s.ctx, &cf.UpdateStackSetInput{StackSetName: aws.String("set"), UsePreviousTemplate: aws.Bool(true), Parameters: pairs([]string{"Name=w"})})
+		s.ok(err)
+		_, err = s.StopStackSetOperation(s.ctx, &cf.StopStackSetOperationInput{StackSetName: aws.String("set"), OperationId: out.OperationId})
+		s.ok(err)
+		if op := s.over(*out.OperationId); op.Status != "STOPPED" {
+			t.Fatalf("operation %+v", op)
+		}
+		s.want(map[string]string{a1 + "/eu-west-1": "CURRENT SUCCEEDED", a2 + "/eu-west-1": "OUTDATED CANCELLED", p1 + "/eu-west-1": "OUTDATED CANCELLED"})
+	})
 }
 
 func TestStackSetFollowsAccounts(t *testing.T) {

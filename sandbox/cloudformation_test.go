@@ -42,18 +42,37 @@ func newCFN(t testing.TB, opts sandbox.Options) *cfnTest {
 		server.Close()
 		_ = box.Close()
 	})
-	return &cfnTest{TB: t, Client: cf.NewFromConfig(configOf(box, server.URL)), box: box, url: server.URL, ctx: context.Background(),
+	return cfnOf(t, box, server.URL)
+}
+
+// stillCFN is the same without a network, for a bubble of synctest: what has
+// begun there is under way until the test lets time pass.
+func stillCFN(t *testing.T, opts sandbox.Options) *cfnTest {
+	t.Helper()
+	box, _ := still(t, opts)
+	return cfnOf(t, box, inMemory)
+}
+
+func cfnOf(t testing.TB, box *sandbox.Sandbox, url string) *cfnTest {
+	return &cfnTest{TB: t, Client: cf.NewFromConfig(configOf(box, url)), box: box, url: url, ctx: context.Background(),
 		capabilities: []types.Capability{types.CapabilityCapabilityNamedIam}}
 }
+
+// inMemory is the address of a sandbox that is called without a network.
+const inMemory = "http://sandbox"
 
 // configOf is an SDK configuration of the administrator, without retries.
 func configOf(box *sandbox.Sandbox, url string) aws.Config {
 	key, secret := box.Credentials()
-	return aws.Config{
+	cfg := aws.Config{
 		Region: "eu-west-1", BaseEndpoint: aws.String(url), RetryMaxAttempts: 1,
 		Credentials: credentials.NewStaticCredentialsProvider(key, secret, ""),
 		HTTPClient:  plainBodies{},
 	}
+	if url == inMemory {
+		cfg.HTTPClient = onSandbox{box}
+	}
+	return cfg
 }
 
 // plainBodies sends each request's body from memory. The SDK's own can write

@@ -15,7 +15,6 @@ import (
 	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge"
 	"github.com/aws/aws-sdk-go-v2/service/eventbridge/types"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
@@ -266,9 +265,9 @@ func still(t *testing.T, opts sandbox.Options) (*sandbox.Sandbox, aws.Config) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = box.Close() })
-	key, secret := box.Credentials()
-	return box, aws.Config{Region: "eu-west-1", BaseEndpoint: aws.String("http://sandbox"), HTTPClient: onSandbox{box},
-		Credentials: credentials.NewStaticCredentialsProvider(key, secret, "")}
+	cfg := configOf(box, inMemory)
+	cfg.RetryMaxAttempts = 0 // the SDK's own
+	return box, cfg
 }
 
 // Rules with a schedule fire by the clock, and after a restart.
