@@ -131,6 +131,9 @@ func pairs(params []string) []types.Parameter {
 // has no deadline but the test binary's own: how long it takes is the machine's.
 const pollTime = 5 * time.Millisecond
 
+// forever is what the SDK's waiters get for a deadline, for the same reason.
+const forever = 24 * time.Hour
+
 // settled waits until no operation runs on the stack.
 func (t *cfnTest) settled(name string) types.Stack {
 	t.Helper()

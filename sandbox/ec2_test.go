@@ -396,7 +396,7 @@ func TestNATGateway(t *testing.T) {
 	_, err := dev.ReleaseAddress(ctx, &ec2.ReleaseAddressInput{AllocationId: address})
 	refused(t, err, "InvalidIPAddress.InUse", "")
 	w := ec2.NewNatGatewayAvailableWaiter(dev)
-	if err := w.Wait(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{*nat}}, time.Minute); err != nil {
+	if err := w.Wait(ctx, &ec2.DescribeNatGatewaysInput{NatGatewayIds: []string{*nat}}, forever); err != nil {
 		t.Fatal(err)
 	}
 	_ = must[*ec2.DeleteNatGatewayOutput](t)(dev.DeleteNatGateway(ctx, &ec2.DeleteNatGatewayInput{NatGatewayId: nat}))

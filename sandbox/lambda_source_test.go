@@ -384,3 +384,40 @@ func TestLambdaFromSavedState(t *testing.T) {
 	must[*sqs.SendMessageOutput](t)(c.sqs(devAccount).SendMessage(ctx, &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("b")}))
 	empty(t, c.sqs(devAccount), url)
 }
+
+// Invocations beyond a function's reserved concurrency, or the account's, are
+// refused; events wait.
+func TestLambdaConcurrency(t *testing.T) {
+	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
+	client, queues := c.lambda(devAccount), c.sqs(devAccount)
+	url, arn := c.queue(queues, devAccount, "done", nil)
+	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+arn+`"}`), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(900) })
+	reserve := func(n int32) {
+		must[*lambda.PutFunctionConcurrencyOutput](t)(client.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("program"), ReservedConcurrentExecutions: &n}))
+	}
+	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("program"),
+		MaximumRetryAttempts: aws.Int32(0), DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &arn}}}))
+	reserve(0)
+	_, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
+	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
+	reserve(1)
+	open := filepath.Join(t.TempDir(), "open")
+	for _, what := range []string{"wait", "late"} {
+		must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program"), InvocationType: types.InvocationTypeEvent,
+			Payload: fmt.Appendf(nil, `{"do":%q,"file":%q}`, what, open)}))
+	}
+	_, err = client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
+	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
+	if err := os.WriteFile(open, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, what := range []string{"wait", "late"} {
+		if got := received(t, queues, url); !strings.Contains(got, `"do":"`+what+`"`) {
+			t.Errorf("the destination got %s, want that of %s", got, what)
+		}
+	}
+	settings := must[*lambda.GetAccountSettingsOutput](t)(client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}))
+	if l := settings.AccountLimit; l.ConcurrentExecutions != 1000 || *l.UnreservedConcurrentExecutions != 999 || settings.AccountUsage.FunctionCount != 1 {
+		t.Errorf("limits %+v, usage %+v", l, settings.AccountUsage)
+	}
+}

@@ -116,7 +116,7 @@ func (c *cloud) function(client *lambda.Client, name string, role *string, runti
 	}
 	made := must[*lambda.CreateFunctionOutput](c.t)(client.CreateFunction(ctx, in))
 	err := lambda.NewFunctionActiveV2Waiter(client, func(o *lambda.FunctionActiveV2WaiterOptions) { o.MinDelay = 20 * time.Millisecond }).
-		Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, time.Minute)
+		Wait(ctx, &lambda.GetFunctionInput{FunctionName: &name}, forever)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -467,34 +467,4 @@ func TestLambdaAcrossAccounts(t *testing.T) {
 	refused(t, try(aws.String("1")), "AccessDeniedException", "function:shared:1") // neither policy is about the version
 	must[*lambda.RemovePermissionOutput](t)(dev.RemovePermission(ctx, &lambda.RemovePermissionInput{FunctionName: aws.String("shared"), StatementId: aws.String("qa")}))
 	refused(t, try(nil), "AccessDeniedException", "")
-}
-
-// Invocations beyond a function's reserved concurrency, or the account's, are
-// refused; events wait.
-func TestLambdaConcurrency(t *testing.T) {
-	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
-	client, queues := c.lambda(devAccount), c.sqs(devAccount)
-	url, arn := c.queue(queues, devAccount, "done", nil)
-	c.goFunction(client, "program", c.lambdaRole(devAccount, "Runs", `{"Effect":"Allow","Action":"sqs:SendMessage","Resource":"`+arn+`"}`), func(in *lambda.CreateFunctionInput) { in.Timeout = aws.Int32(1) })
-	reserve := func(n int32) {
-		must[*lambda.PutFunctionConcurrencyOutput](t)(client.PutFunctionConcurrency(ctx, &lambda.PutFunctionConcurrencyInput{FunctionName: aws.String("program"), ReservedConcurrentExecutions: &n}))
-	}
-	must[*lambda.PutFunctionEventInvokeConfigOutput](t)(client.PutFunctionEventInvokeConfig(ctx, &lambda.PutFunctionEventInvokeConfigInput{FunctionName: aws.String("program"),
-		MaximumRetryAttempts: aws.Int32(0), DestinationConfig: &types.DestinationConfig{OnSuccess: &types.OnSuccess{Destination: &arn}}}))
-	reserve(0)
-	_, err := client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
-	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
-	reserve(1)
-	for _, what := range []string{"sleep", "late"} {
-		must[*lambda.InvokeOutput](t)(client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program"), InvocationType: types.InvocationTypeEvent, Payload: []byte(`{"do":"` + what + `"}`)}))
-	}
-	_, err = client.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String("program")})
-	refused(t, err, "TooManyRequestsException", "Rate Exceeded.")
-	if got := received(t, queues, url); !strings.Contains(got, `"do":"late"`) {
-		t.Errorf("the destination got %s", got)
-	}
-	settings := must[*lambda.GetAccountSettingsOutput](t)(client.GetAccountSettings(ctx, &lambda.GetAccountSettingsInput{}))
-	if l := settings.AccountLimit; l.ConcurrentExecutions != 1000 || *l.UnreservedConcurrentExecutions != 999 || settings.AccountUsage.FunctionCount != 1 {
-		t.Errorf("limits %+v, usage %+v", l, settings.AccountUsage)
-	}
 }

@@ -46,7 +46,7 @@ func TestManyAtOnce(t *testing.T) {
 				}
 				if err := cf.NewStackCreateCompleteWaiter(cf.NewFromConfig(cfg), func(o *cf.StackCreateCompleteWaiterOptions) {
 					o.MinDelay, o.MaxDelay = 5*time.Millisecond, 10*time.Millisecond
-				}).Wait(ctx, &cf.DescribeStacksInput{StackName: name}, 10*time.Second); err != nil {
+				}).Wait(ctx, &cf.DescribeStacksInput{StackName: name}, forever); err != nil {
 					t.Error(err)
 				}
 			}

@@ -33,6 +33,10 @@ func main() {
 			os.Exit(3)
 		case "sleep":
 			time.Sleep(time.Hour)
+		case "wait": // until there is a file
+			for _, err := os.Stat(in.File); err != nil; _, err = os.Stat(in.File) {
+				time.Sleep(5 * time.Millisecond)
+			}
 		case "child": // a process that outlives this one's death, unless its group is ended
 			child := exec.Command("sleep", "3600")
 			if err := child.Start(); err != nil {
