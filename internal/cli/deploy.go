@@ -279,6 +279,9 @@ func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Previ
 	if err := w.Brake(ctx, preview.Plan); err != nil {
 		return nil, err
 	}
+	if !a.InTTY { // prune has no other way to look
+		return nil, &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking"}
+	}
 	word := capital(preview.Plan.Command)
 	if !a.confirm(word+" this?", stop) {
 		return nil, errNoAnswer

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 
 	"axle/internal/control"
 
@@ -39,9 +38,6 @@ aren't pruned. What couldn't be deleted stays visible as DELETE_FAILED.`,
 }
 
 func (a *App) prune(ctx context.Context, flags deployFlags) error {
-	if !flags.yes && !a.InTTY {
-		return &usageError{errors.New("there is no terminal to ask on"), "add --yes to go on without asking; axle status shows what axle.yaml has no more"}
-	}
 	o := a.options()
 	o.ConfirmTargets, o.ForceReferences = flags.confirm, flags.forceReferences
 	if err := flags.set(&o); err != nil {

@@ -92,7 +92,7 @@ func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
 }
 
 func braked(message, command string, now int) error {
-	look := map[string]string{"destroy": "axle status", "prune": "axle prune on a terminal"}[command]
+	look := map[string]string{"destroy": "axle status", "prune": "axle prune without --yes"}[command]
 	if look == "" {
 		look = "axle plan"
 	}
