@@ -68,16 +68,43 @@ func (w *world) read(stdout string) run {
 	return r
 }
 
-// kill runs axle and kills it once so many stacks' change sets are executed: it
-// gets no answer to the last of these, so that it can't go on meanwhile.
-func (w *world) kill(executed int64, args ...string) {
+// running is an axle at work.
+type running struct {
+	*exec.Cmd
+	ended chan struct{}
+	said  strings.Builder // with err, once it has ended
+	err   error
+}
+
+// kill runs axle and kills it once so many calls of CloudFormation's were answered
+// well: it gets no answer to the last of these, so that it can't go on meanwhile.
+func (w *world) kill(call string, nth int64, args ...string) {
+	w.t.Helper()
+	w.hold(call, nth, func(r *running) {
+		_ = r.Process.Kill()
+		<-r.ended
+	}, args...)
+}
+
+// during runs axle, and does something once so many calls of CloudFormation's were
+// answered well: until that is done, it gets no answer to the last of these.
+func (w *world) during(call string, nth int64, do func(), args ...string) {
+	w.t.Helper()
+	if r := w.hold(call, nth, func(*running) { do() }, args...); r.err != nil {
+		w.t.Fatalf("%s: axle %s: %v\n%s", w.name, strings.Join(args, " "), r.err, tail(r.said.String(), 20))
+	}
+}
+
+// hold runs axle through a proxy that keeps the answer to a call, and to all of its
+// kind after it, until something is done. It returns when axle has ended.
+func (w *world) hold(call string, nth int64, then func(*running), args ...string) *running {
 	w.t.Helper()
 	witness, err := url.Parse(w.vars["AWS_ENDPOINT_URL"])
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	var calls atomic.Int64
-	held := make(chan struct{}, 100)
+	held, released := make(chan struct{}, 1), make(chan struct{})
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(witness)
@@ -91,35 +118,47 @@ func (w *world) kill(executed int64, args ...string) {
 			return // who called is gone
 		}
 		r.Body = io.NopCloser(bytes.NewReader(body))
-		if bytes.Contains(body, []byte("Action=ExecuteChangeSet&")) && calls.Add(1) >= executed {
-			proxy.ServeHTTP(httptest.NewRecorder(), r)
-			held <- struct{}{}
-			<-r.Context().Done()
+		if !bytes.HasPrefix(body, []byte("Action="+call+"&")) {
+			proxy.ServeHTTP(out, r)
 			return
 		}
-		proxy.ServeHTTP(out, r)
+		answer := httptest.NewRecorder()
+		proxy.ServeHTTP(answer, r)
+		if answer.Code == http.StatusOK && calls.Add(1) >= nth { // one that is throttled comes again
+			select {
+			case held <- struct{}{}:
+			default: // it is known
+			}
+			<-released
+		}
+		maps.Copy(out.Header(), answer.Header())
+		out.WriteHeader(answer.Code)
+		_, _ = out.Write(answer.Body.Bytes()) // who called may be gone
 	}))
-	defer between.Close()
+	r := &running{Cmd: exec.CommandContext(w.t.Context(), axleBinary, args...), ended: make(chan struct{})}
 	vars := maps.Clone(w.vars)
 	vars["AWS_ENDPOINT_URL"] = between.URL
-	cmd := exec.CommandContext(w.t.Context(), axleBinary, args...)
-	var said strings.Builder
-	cmd.Dir, cmd.Env, cmd.Stderr = w.dir, cleanEnv(vars), &said
-	if err := cmd.Start(); err != nil {
+	r.Dir, r.Env, r.Stderr = w.dir, cleanEnv(vars), &r.said
+	if err := r.Start(); err != nil {
+		between.Close()
 		w.t.Fatalf("%s: start axle %s: %v", w.name, strings.Join(args, " "), err)
 	}
-	ended := make(chan struct{})
 	go func() {
-		defer close(ended)
-		_ = cmd.Wait() // it is killed
+		defer close(r.ended)
+		r.err = r.Wait()
 	}()
+	defer func() {
+		<-r.ended
+		between.Close()
+	}()
+	defer close(released) // also when what is done in between gives up
 	select {
 	case <-held:
-		_ = cmd.Process.Kill()
-		<-ended
-	case <-ended:
-		w.t.Fatalf("%s: axle %s was to be killed, and ended by itself\n%s", w.name, strings.Join(args, " "), tail(said.String(), 20))
+		then(r)
+	case <-r.ended:
+		w.t.Fatalf("%s: axle %s ended before call %d of %s was answered: %v\n%s", w.name, strings.Join(args, " "), nth, call, r.err, tail(r.said.String(), 20))
 	}
+	return r
 }
 
 // has checks that a text has a part.

@@ -131,7 +131,7 @@ func killed(w *world, accounts []string) {
 	}
 	var before map[string]string
 	w.step("a run that is killed", func() {
-		w.kill(5, "deploy", "--yes", "--max-concurrent", "2", "-f", "more.yaml", "--confirm-targets", "15")
+		w.kill("ExecuteChangeSet", 5, "deploy", "--yes", "--max-concurrent", "2", "-f", "more.yaml", "--confirm-targets", "15")
 		before = ids()
 		if n := len(before); n < 3 || n > 9 {
 			w.t.Fatalf("%s: killed in the middle of ten, and %d are there", w.name, n)

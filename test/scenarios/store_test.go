@@ -3,10 +3,7 @@
 package scenarios
 
 import (
-	"bufio"
-	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"axle/internal/store"
@@ -40,7 +37,7 @@ func teamStore(w *world) {
 	})
 	w.step("bootstrap makes it, and the roles", func() { w.axle(0, "bootstrap", "--yes") })
 	ann, bob := w, w.colleague()
-	w.step("a run that is killed", func() { ann.kill(4, "deploy", "--yes", "--max-concurrent", "2") })
+	w.step("a run that is killed", func() { ann.kill("ExecuteChangeSet", 4, "deploy", "--yes", "--max-concurrent", "2") })
 	w.step("is gone on with by somebody else", func() {
 		stdout, _ := bob.axle(0, "runs")
 		w.has("runs", stdout, "interrupted")
@@ -53,7 +50,7 @@ func teamStore(w *world) {
 		w.same("what a deploy after it did", map[string]int{"stack none": 8}, again.actions())
 	})
 	w.step("two at once", func() {
-		ann.during("✓ topic ", func() {
+		ann.during("DeleteStack", 1, func() {
 			_, stderr := bob.axle(4, "deploy", "--yes")
 			w.has("the other's deploy", stderr, `project "team" is being worked on by run r`)
 		}, "destroy", "--yes", "--max-concurrent", "1")
@@ -96,35 +93,4 @@ func (w *world) colleague() *world {
 	other.dir = w.t.TempDir()
 	other.project("store")
 	return &other
-}
-
-// during runs axle, and does something meanwhile: once it has said a text it is
-// stopped, until that is done.
-func (w *world) during(text string, do func(), args ...string) {
-	w.t.Helper()
-	cmd := exec.CommandContext(w.t.Context(), axleBinary, args...)
-	cmd.Dir, cmd.Env = w.dir, cleanEnv(w.vars)
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		w.t.Fatalf("%s: start axle %s: %v", w.name, strings.Join(args, " "), err)
-	}
-	lines, said := bufio.NewScanner(stderr), false
-	for !said && lines.Scan() {
-		said = strings.Contains(lines.Text(), text)
-	}
-	if said {
-		held := must[struct{}](w, "stop and continue")
-		held(struct{}{}, cmd.Process.Signal(syscall.SIGSTOP))
-		defer func() { _ = cmd.Process.Signal(syscall.SIGCONT) }() // also when do gives up
-		do()
-		held(struct{}{}, cmd.Process.Signal(syscall.SIGCONT))
-	}
-	for lines.Scan() {
-	}
-	if err := cmd.Wait(); err != nil || !said {
-		w.t.Fatalf("%s: axle %s: %v", w.name, strings.Join(args, " "), err)
-	}
 }
