@@ -23,8 +23,9 @@ func teamStore(w *world) {
 	b := w.newOrganization()
 	tools := b.account(b.ou(b.root, "Infrastructure", nil), "tools", nil)
 	work := b.ou(b.root, "Workloads", nil)
+	var apps []string
 	for _, name := range []string{"app1", "app2", "app3", "app4"} {
-		b.account(work, name, nil)
+		apps = append(apps, b.account(work, name, nil))
 	}
 	if w.gaps.noEntryRole {
 		w.becomeUser()
@@ -41,6 +42,7 @@ func teamStore(w *world) {
 	w.step("is gone on with by somebody else", func() {
 		stdout, _ := bob.axle(0, "runs")
 		w.has("runs", stdout, "interrupted")
+		bob.kill("CreateChangeSet", 1, "resume") // made, and in no journal
 		r := bob.resume(0)
 		w.same("status", "succeeded", r.Status)
 		stdout, _ = ann.axle(0, "runs")
@@ -48,6 +50,11 @@ func teamStore(w *world) {
 		w.has("runs", stdout, "succeeded")
 		again := ann.run(0, "deploy")
 		w.same("what a deploy after it did", map[string]int{"stack none": 8}, again.actions())
+		for _, app := range apps {
+			for _, region := range regions {
+				w.same("topics in "+app+" "+region, 1, w.topics(w.in(app, region)))
+			}
+		}
 	})
 	w.step("two at once", func() {
 		ann.during("DeleteStack", 1, func() {
