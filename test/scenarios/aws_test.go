@@ -42,6 +42,11 @@ type toldRetryer struct {
 	w *world
 }
 
+// IsErrorRetryable implements aws.Retryer: a witness that has ended doesn't come back.
+func (r toldRetryer) IsErrorRetryable(err error) bool {
+	return r.w.serves.Err() == nil && r.Standard.IsErrorRetryable(err)
+}
+
 // RetryDelay implements aws.Retryer.
 func (r toldRetryer) RetryDelay(attempt int, err error) (time.Duration, error) {
 	r.w.t.Logf("%s: attempt %d is repeated: %v", r.w.name, attempt, err)
@@ -67,7 +72,7 @@ func must[T any](w *world, what string) func(T, error) T {
 	return func(v T, err error) T {
 		w.t.Helper()
 		if err != nil {
-			w.t.Fatalf("%s: %s: %v", w.name, what, err)
+			w.t.Fatalf("%s: %s: %v", w.name, what, w.why(err))
 		}
 		return v
 	}

@@ -91,7 +91,7 @@ func (w *world) kill(call string, nth int64, args ...string) {
 func (w *world) during(call string, nth int64, do func(), args ...string) {
 	w.t.Helper()
 	if r := w.hold(call, nth, func(*running) { do() }, args...); r.err != nil {
-		w.t.Fatalf("%s: axle %s: %v\n%s", w.name, strings.Join(args, " "), r.err, tail(r.said.String(), 20))
+		w.t.Fatalf("%s: axle %s: %v\n%s", w.name, strings.Join(args, " "), w.why(r.err), tail(r.said.String(), 20))
 	}
 }
 
@@ -135,7 +135,7 @@ func (w *world) hold(call string, nth int64, then func(*running), args ...string
 		out.WriteHeader(answer.Code)
 		_, _ = out.Write(answer.Body.Bytes()) // who called may be gone
 	}))
-	r := &running{Cmd: exec.CommandContext(w.t.Context(), axleBinary, args...), ended: make(chan struct{})}
+	r := &running{Cmd: exec.CommandContext(w.serves, axleBinary, args...), ended: make(chan struct{})}
 	vars := maps.Clone(w.vars)
 	vars["AWS_ENDPOINT_URL"] = between.URL
 	r.Dir, r.Env, r.Stderr = w.dir, cleanEnv(vars), &r.said
@@ -156,7 +156,7 @@ func (w *world) hold(call string, nth int64, then func(*running), args ...string
 	case <-held:
 		then(r)
 	case <-r.ended:
-		w.t.Fatalf("%s: axle %s ended before call %d of %s was answered: %v\n%s", w.name, strings.Join(args, " "), nth, call, r.err, tail(r.said.String(), 20))
+		w.t.Fatalf("%s: axle %s ended before call %d of %s was answered: %v\n%s", w.name, strings.Join(args, " "), nth, call, w.why(r.err), tail(r.said.String(), 20))
 	}
 	return r
 }

@@ -5,6 +5,7 @@ package scenarios
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -96,6 +97,9 @@ type world struct {
 	gaps gaps
 	dir  string            // where axle.yaml is
 	vars map[string]string // that point an AWS tool at it
+
+	// serves is done once the witness has ended, and with the test.
+	serves context.Context
 }
 
 // start serves the witness until the test ends.
@@ -127,7 +131,8 @@ func (w witness) start(t *testing.T) *world {
 			t.Logf("end of the log of %s:\n%s", w.name, tail(string(body), 40))
 		}
 	})
-	out := &world{t: t, name: w.name, gaps: w.gaps, dir: t.TempDir(), vars: map[string]string{}}
+	serves, ended := context.WithCancelCause(t.Context())
+	out := &world{t: t, name: w.name, gaps: w.gaps, dir: t.TempDir(), vars: map[string]string{}, serves: serves}
 	lines := bufio.NewScanner(stdout)
 	for len(out.vars) < 4 && lines.Scan() {
 		if assignment, ok := strings.CutPrefix(lines.Text(), "export "); ok {
@@ -138,32 +143,43 @@ func (w witness) start(t *testing.T) *world {
 	if len(out.vars) < 4 {
 		t.Fatalf("%s doesn't serve: it printed %v", w.name, out.vars)
 	}
-	ended := make(chan struct{})
 	go func() { // a full pipe would stop it
-		defer close(ended)
 		for lines.Scan() {
 		}
+		ended(fmt.Errorf("%s has ended by itself", w.name))
 	}()
-	out.awaitAnswer(ended)
+	out.awaitAnswer()
 	return out
 }
 
 // awaitAnswer waits until the address answers at all, for as long as its process
 // lives.
-func (w *world) awaitAnswer(ended <-chan struct{}) {
+func (w *world) awaitAnswer() {
 	w.t.Helper()
 	for {
-		answer, err := http.Get(w.vars["AWS_ENDPOINT_URL"])
+		ask, err := http.NewRequestWithContext(w.serves, http.MethodGet, w.vars["AWS_ENDPOINT_URL"], nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(ask)
 		if err == nil {
 			answer.Body.Close()
 			return
 		}
 		select {
-		case <-ended:
-			w.t.Fatalf("%s ended before it answered: %v", w.name, err)
+		case <-w.serves.Done():
+			w.t.Fatalf("before it answered: %v", w.why(err))
 		case <-time.After(50 * time.Millisecond): // another process comes up: there is nothing to wait on
 		}
 	}
+}
+
+// why is an error, and that the witness isn't there any more, if it isn't.
+func (w *world) why(err error) error {
+	if gone := context.Cause(w.serves); gone != nil {
+		return fmt.Errorf("%w: %w", gone, err)
+	}
+	return err
 }
 
 // cleanEnv is the environment of a child: ours without anything about AWS or
@@ -214,10 +230,11 @@ func (w *world) step(what string, do func()) {
 	w.t.Logf("%5.1fs %s", time.Since(began).Seconds(), what)
 }
 
-// command runs a program in the world and returns what it printed and its exit code.
+// command runs a program in the world, for as long as the witness serves, and returns
+// what it printed and its exit code.
 func (w *world) command(program string, args ...string) (stdout, stderr string, code int) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeoutCause(w.serves, 3*time.Minute, errors.New("it took more than three minutes"))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir, cmd.Env = w.dir, cleanEnv(w.vars)
@@ -225,7 +242,7 @@ func (w *world) command(program string, args ...string) (stdout, stderr string, 
 	cmd.Stdout, cmd.Stderr = &o, &e
 	err := cmd.Run()
 	if cmd.ProcessState == nil || cmd.ProcessState.ExitCode() < 0 {
-		w.t.Fatalf("%s %s: %v\n%s", filepath.Base(program), strings.Join(args, " "), err, tail(e.String(), 20))
+		w.t.Fatalf("%s: %s %s: %v\n%s", w.name, filepath.Base(program), strings.Join(args, " "), errors.Join(context.Cause(ctx), err), tail(e.String(), 20))
 	}
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
 }
