@@ -31,7 +31,10 @@ func (w *world) config(region string) aws.Config {
 		Credentials: credentials.NewStaticCredentialsProvider(w.vars["AWS_ACCESS_KEY_ID"], w.vars["AWS_SECRET_ACCESS_KEY"], ""),
 		HTTPClient:  cloud.WholeBodies(http.DefaultClient),
 		Retryer: func() aws.Retryer {
-			return toldRetryer{retry.NewStandard(func(o *retry.StandardOptions) { o.MaxAttempts = 8 }), w}
+			return toldRetryer{retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = 8
+				o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"Throttled": {}}}) // SNS's, which the SDK doesn't know
+			}), w}
 		}}
 }
 
