@@ -2,8 +2,12 @@ package sandbox_test
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"axle/sandbox"
@@ -11,6 +15,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
 	cfn "github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
 )
 
 // The function answers with the properties that it was given; "Id" is the
@@ -38,8 +44,6 @@ Resources:
           def handler(event, context):
               p = event["ResourceProperties"]
               print(event["RequestType"], event.get("PhysicalResourceId"), event["ResourceType"])
-              if p["Do"] == "silence" and event["RequestType"] != "Delete":
-                  return
               if p["Do"] == "fail" and event["RequestType"] != "Delete":
                   cfnresponse.send(event, context, cfnresponse.FAILED, {}, p["Id"], reason="as told")
                   return
@@ -47,7 +51,7 @@ Resources:
               cfnresponse.send(event, context, cfnresponse.SUCCESS, {"Answer": f"{event['RequestType']} {was} to {p['Color']}", "Deep": {"Er": p["Flag"]}}, p["Id"])
   Thing:
     Type: Custom::Thing
-    Properties: {ServiceToken: !GetAtt Function.Arn, ServiceTimeout: 2, Id: !Ref Id, Color: !Ref Color, Do: !Ref Do, Flag: true}
+    Properties: {ServiceToken: !GetAtt Function.Arn, ServiceTimeout: 3600, Id: !Ref Id, Color: !Ref Color, Do: !Ref Do, Flag: true}
 Outputs:
   Ref: {Value: !Ref Thing}
   Answer: {Value: !GetAtt Thing.Answer}
@@ -55,7 +59,7 @@ Outputs:
 `
 
 // Custom resources are made, changed, replaced and removed by their function,
-// and fail as it says, or when it says nothing.
+// and fail as it says.
 func TestCustomResources(t *testing.T) {
 	needs(t, "python3")
 	ctx, c := context.Background(), newCloud(t, sandbox.Options{})
@@ -68,49 +72,83 @@ func TestCustomResources(t *testing.T) {
 		return out
 	}
 	iam := []cfn.Capability{cfn.CapabilityCapabilityIam}
-	create := func(name string, values ...string) {
-		must[*cloudformation.CreateStackOutput](t)(client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: &name, TemplateBody: aws.String(customTemplate), Parameters: parameters(values...), Capabilities: iam}))
+	name := aws.String("custom")
+	update := func(values ...string) {
+		t.Helper()
+		must[*cloudformation.UpdateStackOutput](t)(client.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: name, UsePreviousTemplate: aws.Bool(true), Parameters: parameters(values...), Capabilities: iam}))
 	}
-	update := func(name string, values ...string) {
-		must[*cloudformation.UpdateStackOutput](t)(client.UpdateStack(ctx, &cloudformation.UpdateStackInput{StackName: &name, UsePreviousTemplate: aws.Bool(true), Parameters: parameters(values...), Capabilities: iam}))
-	}
-	create("custom", "one", "red", "work")
+	must[*cloudformation.CreateStackOutput](t)(client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: name, TemplateBody: aws.String(customTemplate), Parameters: parameters("one", "red", "work"), Capabilities: iam}))
 	want := func(status, ref, answer string) {
 		t.Helper()
-		if out := outputs(t, client, "custom", status); out["Ref"] != ref || out["Answer"] != answer || out["Deep"] != "true" {
+		if out := outputs(t, client, *name, status); out["Ref"] != ref || out["Answer"] != answer || out["Deep"] != "true" {
 			t.Errorf("outputs are %v, want %s and %q", out, ref, answer)
 		}
 	}
 	want("CREATE_COMPLETE", "one", "Create nothing to red")
-	update("custom", "one", "blue", "work")
+	update("one", "blue", "work")
 	want("UPDATE_COMPLETE", "one", "Update red to blue")
-	update("custom", "two", "green", "work")
+	update("two", "green", "work")
 	want("UPDATE_COMPLETE", "two", "Update blue to green")
-	if got := reasons(t, client, "custom", "Thing"); !strings.Contains(got, "DELETE_COMPLETE one") {
+	if got := reasons(t, client, *name, "Thing"); !strings.Contains(got, "DELETE_COMPLETE one") {
 		t.Errorf("the resource that was replaced is still there: %s", got)
 	}
-	update("custom", "two", "black", "fail")
+	update("two", "black", "fail")
 	want("UPDATE_ROLLBACK_COMPLETE", "two", "Update blue to green") // outputs are those of before
-	if got := reasons(t, client, "custom", "Thing"); !strings.Contains(got, "Received response status [FAILED] from custom resource. Message returned: as told (RequestId: ") {
+	if got := reasons(t, client, *name, "Thing"); !strings.Contains(got, "Received response status [FAILED] from custom resource. Message returned: as told (RequestId: ") {
 		t.Errorf("the reason is %s", got)
 	}
-	create("silent", "three", "red", "silence")
-	outputs(t, client, "silent", "ROLLBACK_COMPLETE")
-	if got := reasons(t, client, "silent", "Thing"); !strings.Contains(got, "CloudFormation did not receive a response from your Custom Resource.") {
-		t.Errorf("the reason is %s", got)
-	}
-	for _, name := range []string{"custom", "silent"} {
-		must[*cloudformation.DeleteStackOutput](t)(client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}))
-		for ; ; time.Sleep(pollTime) {
-			out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: &name})
-			if err != nil {
-				break
-			}
-			if out.Stacks[0].StackStatus == cfn.StackStatusDeleteFailed {
-				t.Fatalf("%s isn't deleted: %s", name, reasons(t, client, name, "Thing"))
-			}
+	must[*cloudformation.DeleteStackOutput](t)(client.DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: name}))
+	for ; ; time.Sleep(pollTime) {
+		out, err := client.DescribeStacks(ctx, &cloudformation.DescribeStacksInput{StackName: name})
+		if err != nil {
+			break
+		}
+		if out.Stacks[0].StackStatus == cfn.StackStatusDeleteFailed {
+			t.Fatalf("the stack isn't deleted: %s", reasons(t, client, *name, "Thing"))
 		}
 	}
+}
+
+// A custom resource that nobody answers for fails when its time is up, and is
+// then removed by who answers for that.
+func TestCustomResourceWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, c := context.Background(), &cloud{t: t}
+		box, cfg := still(t, sandbox.Options{})
+		arn, url := c.queueFor(cfg, "requests", `{"Effect":"Allow","Principal":{"Service":"sns.amazonaws.com"},"Action":"sqs:SendMessage","Resource":"QUEUE"}`)
+		topics, client := sns.NewFromConfig(cfg), cloudformation.NewFromConfig(cfg)
+		topic := must[*sns.CreateTopicOutput](t)(topics.CreateTopic(ctx, &sns.CreateTopicInput{Name: aws.String("requests")})).TopicArn
+		must[*sns.SubscribeOutput](t)(topics.Subscribe(ctx, &sns.SubscribeInput{TopicArn: topic, Protocol: aws.String("sqs"), Endpoint: &arn,
+			Attributes: map[string]string{"RawMessageDelivery": "true"}}))
+		name, began := aws.String("silent"), time.Now()
+		must[*cloudformation.CreateStackOutput](t)(client.CreateStack(ctx, &cloudformation.CreateStackInput{StackName: name,
+			TemplateBody: aws.String(`{"Resources":{"Thing":{"Type":"Custom::Thing","Properties":{"ServiceToken":"` + *topic + `","ServiceTimeout":30}}}}`)}))
+		asked := func(want string, after time.Duration) (r struct{ RequestType, RequestId, ResponseURL, PhysicalResourceId string }) {
+			t.Helper()
+			body := received(t, sqs.NewFromConfig(cfg), url)
+			if err := json.Unmarshal([]byte(body), &r); err != nil || r.RequestType != want {
+				t.Fatalf("asked %s, want %s: %v", body, want, err)
+			}
+			if took := time.Since(began).Round(time.Second); took != after {
+				t.Errorf("asked for %s after %s, want %s", want, took, after)
+			}
+			return r
+		}
+		asked("Create", 0)
+		last := asked("Delete", 30*time.Second)
+		answer := fmt.Sprintf(`{"Status":"SUCCESS","RequestId":%q,"PhysicalResourceId":%q}`, last.RequestId, last.PhysicalResourceId)
+		put, err := http.NewRequest(http.MethodPut, last.ResponseURL, strings.NewReader(answer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if out := must[*http.Response](t)(onSandbox{box}.Do(put)); out.StatusCode != http.StatusOK {
+			t.Errorf("the answer is refused: %d", out.StatusCode)
+		}
+		outputs(t, client, *name, "ROLLBACK_COMPLETE")
+		if got := reasons(t, client, *name, "Thing"); !strings.Contains(got, "CloudFormation did not receive a response from your Custom Resource.") {
+			t.Errorf("the reason is %s", got)
+		}
+	})
 }
 
 // reasons are the events of a resource: status, physical id and reason.
