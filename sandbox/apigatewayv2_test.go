@@ -37,7 +37,7 @@ func (c *cloud) pythonFunction(cfg aws.Config, name, code string) string {
 		c.t.Fatal(err)
 	}
 	out := must[*lambda.CreateFunctionOutput](c.t)(lambda.NewFromConfig(cfg).CreateFunction(ctx, &lambda.CreateFunctionInput{FunctionName: &name,
-		Role: role, Runtime: lambdatypes.RuntimePython313, Handler: aws.String("app.handler"), Code: &lambdatypes.FunctionCode{ZipFile: b.Bytes()}}))
+		Role: role, Runtime: lambdatypes.RuntimePython313, Handler: aws.String("app.handler"), Timeout: aws.Int32(20), Code: &lambdatypes.FunctionCode{ZipFile: b.Bytes()}}))
 	return *out.FunctionArn
 }
 

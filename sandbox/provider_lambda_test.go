@@ -37,7 +37,7 @@ Resources:
       Runtime: python3.12
       Handler: index.handler
       MemorySize: !Ref Size
-      Timeout: !If [Reserved, 10, !Ref AWS::NoValue]
+      Timeout: !If [Reserved, 900, 600]
       ReservedConcurrentExecutions: !If [Reserved, 5, !Ref AWS::NoValue]
       Environment: {Variables: {COLOR: !Ref Color}}
       Tags: [{Key: color, Value: !Ref Color}]
@@ -104,7 +104,7 @@ func TestFunctionStack(t *testing.T) {
 		t.Errorf("the function was replaced: %v", changed)
 	}
 	got := must[*lambda.GetFunctionOutput](t)(functions.GetFunction(ctx, &lambda.GetFunctionInput{FunctionName: aws.String(made["Name"])}))
-	if f := got.Configuration; f.Environment.Variables["COLOR"] != "blue" || *f.MemorySize != 256 || *f.Timeout != 10 || got.Tags["color"] != "blue" ||
+	if f := got.Configuration; f.Environment.Variables["COLOR"] != "blue" || *f.MemorySize != 256 || *f.Timeout != 900 || got.Tags["color"] != "blue" ||
 		f.State != types.StateActive || *got.Concurrency.ReservedConcurrentExecutions != 5 {
 		t.Errorf("the function is %+v, %+v", f, got)
 	}
