@@ -91,6 +91,9 @@ folder of your templates.`,
   axle resume                    go on with what was interrupted`,
 		SilenceErrors: true, SilenceUsage: true,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			if cmd.Name() == cobra.ShellCompRequestCmd {
+				return nil // the shell gives what is to be completed, which may be nothing yet
+			}
 			if err := a.checkGlobals(cmd); err != nil {
 				return err
 			}
