@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -24,7 +25,7 @@ func TestConformance(t *testing.T) {
 	if python == "" {
 		t.Skip("no Python with botocore: neither ../.venv/bin/python nor python3 has it (make .venv/ready)")
 	}
-	s, err := New(Options{StackTime: 400 * time.Millisecond, Organization: &OrgFile{
+	s, err := New(Options{Organization: &OrgFile{
 		Management: OrgAccount{ID: "111111111111", Name: "management", Email: "root@example.com"},
 		Accounts: []OrgAccount{{ID: "222222222222", Name: "dev", Email: "dev@example.com"},
 			{ID: "333333333333", Name: "qa", Email: "qa@example.com"},
@@ -33,7 +34,19 @@ func TestConformance(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s)
+	mux := http.NewServeMux()
+	mux.Handle("/", s)
+	mux.HandleFunc("PUT /-/stack-time/{duration}", func(w http.ResponseWriter, r *http.Request) { // see World.pace
+		d, err := time.ParseDuration(r.PathValue("duration"))
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		s.lock()
+		defer s.unlock()
+		s.opts.StackTime = d
+	})
+	server := httptest.NewServer(mux)
 	defer server.Close()
 	defer func() { _ = s.Close() }()
 	key, secret := s.Credentials()

@@ -68,11 +68,13 @@ def life(me):
     me.fails("ValidationError", c, "DeleteStack", **s)
     me.do(c, "UpdateTerminationProtection", **s, EnableTerminationProtection=False)
     for n in range(2, 12):
+        me.world.pace(2 ** (n - 2))
         me.do(c, "UpdateStack", **s, UsePreviousTemplate=True, Parameters=value(str(n)))
         if me.tries(c, "CancelUpdateStack", **s):
             wait(me, "conformance", "UPDATE_ROLLBACK_COMPLETE")
             break
-        wait(me, "conformance", "UPDATE_COMPLETE")  # this machine was too slow: again
+        wait(me, "conformance", "UPDATE_COMPLETE")  # this machine was too slow: again, with more time
+    me.world.pace()
     me.do(c, "DeleteStack", **s)
     wait(me, stack, "DELETE_COMPLETE")
     me.do(c, "DescribeStackEvents", StackName=stack)

@@ -49,8 +49,11 @@ def create(me):
     arn = me.do(d, "CreateTable", **TABLE, **shape, BillingMode="PAY_PER_REQUEST", TableClass="STANDARD", DeletionProtectionEnabled=True,
                 Tags=[{"Key": "a", "Value": "b"}])["TableDescription"]["TableArn"]
     me.fails("ResourceInUseException", d, "CreateTable", **TABLE, **shape, BillingMode="PAY_PER_REQUEST")
-    me.fails("ResourceNotFoundException", d, "GetItem", **TABLE, Key={"pk": {"S": "a"}, "sk": {"N": "1"}})
     wait(me)
+    me.world.pace(100000)  # one that stays on its way
+    me.do(d, "CreateTable", TableName="slow", **shape, BillingMode="PAY_PER_REQUEST")
+    me.world.pace()
+    me.fails("ResourceNotFoundException", d, "GetItem", TableName="slow", Key={"pk": {"S": "a"}, "sk": {"N": "1"}})
     me.fails("ValidationException", d, "DeleteTable", **TABLE)
     return arn
 
