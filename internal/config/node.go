@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -170,9 +171,21 @@ func (r *reader) syntaxError(err error, problems *diag.List) {
 			pos.Line += sort.Search(last, fails)
 		}
 	}
+	marked := slices.IndexFunc(r.lines, func(line string) bool { return strings.HasPrefix(line, "<<<<<<< ") })
+	foreign := slices.IndexFunc(r.lines, func(line string) bool { return !utf8.ValidString(line) })
+	switch {
+	case marked >= 0:
+		pos.Line = marked + 1
+	case n == 0 && foreign >= 0: // "invalid trailing UTF-8 octet", without a line
+		pos.Line = foreign + 1
+	}
 	line := r.lines[pos.Line-1]
 	pos.Col = utf8.RuneCountInString(line) - utf8.RuneCountInString(strings.TrimLeft(line, " \t")) + 1
 	switch {
+	case marked >= 0:
+		hint = "git has left its marks of a merge here: take one side, and remove them"
+	case n == 0 && foreign >= 0:
+		hint = "save the file as UTF-8"
 	case strings.Contains(line, "\t") && strings.Contains(text, "cannot start any token"):
 		hint = "indent with spaces, not with tabs"
 	case strings.Contains(line, "${{") || strings.Contains(line, "account.") || strings.Contains(line, "vars."):

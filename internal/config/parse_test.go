@@ -260,6 +260,8 @@ func TestMistakes(t *testing.T) {
 		{"name: a\n---\nname: b\n", []string{"2:1: the file has a second YAML document"}},
 		{"name: a\n---\n: [", []string{"2:1: not YAML"}},
 		{"name: [", []string{"1:1: not YAML"}},
+		{"name: a\nvars:\n<<<<<<< HEAD\n  x: 1\n=======\n  x: 2\n>>>>>>> main\n", []string{"3:1: not YAML | marks of a merge"}},
+		{"name: a\nvars:\n  x: caf\xe9\n", []string{"3:3: not YAML | save the file as UTF-8"}},
 		{"name: a\nvars:\n\tx: 1", []string{"3:2: not YAML | spaces, not with tabs"}},
 		{"- a", []string{"1:1: axle.yaml is a list, where a mapping"}},
 		{"x", []string{"1:1: axle.yaml is text, where a mapping"}},
