@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -31,12 +32,14 @@ func (c *Cloud) Fetch(ctx context.Context, location string, as axle.Target, limi
 		return nil, err
 	}
 	defer body.Close()
+	location = Unsigned(location)
 	data, err := io.ReadAll(io.LimitReader(body, limit+1))
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", location, err)
 	}
 	if int64(len(data)) > limit {
-		return nil, fmt.Errorf("read %s: it has more than %d bytes", location, limit)
+		return nil, &axle.Failure{Code: "TooLarge", Message: fmt.Sprintf("read %s: it has more than %d bytes", location, limit),
+			Hint: "CloudFormation takes no more: take parts of it out into nested stacks"}
 	}
 	return data, nil
 }
@@ -49,29 +52,55 @@ func (c *Cloud) fetchObject(ctx context.Context, location string, as axle.Target
 	client, opt := c.S3(as)
 	out, err := client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: aws.String(key)}, opt)
 	if err != nil {
-		return nil, Translate(err, "read "+location, c.account(as.Account), as.Region)
+		err = Translate(err, "read "+location, c.account(as.Account), as.Region)
+		if f, ok := errors.AsType[*axle.Failure](err); ok && f.Hint == "" {
+			f.Hint = "bucket and key must be there, and the credentials of the hub account need s3:GetObject on it"
+		}
+		return nil, err
 	}
 	return out.Body, nil
 }
 
-// fetchURL keeps queries, which may be signed, out of its errors.
-func fetchURL(ctx context.Context, location string) (io.ReadCloser, error) {
+// Unsigned is a location for people: without the query of a URL, whose signature
+// lets everybody in who has it.
+func Unsigned(location string) string {
+	if !strings.HasPrefix(location, "https://") {
+		return location
+	}
 	shown, _, _ := strings.Cut(location, "?")
+	return shown
+}
+
+func fetchURL(ctx context.Context, location string) (io.ReadCloser, error) {
+	shown := Unsigned(location)
+	failed := func(why any) error {
+		return &axle.Failure{Code: "TemplateURL", Message: fmt.Sprintf("read %s: %v", shown, why),
+			Hint: "it is read without credentials, and must answer with the template itself; s3://bucket/key is read with those of the hub account"}
+	}
 	u, err := url.Parse(location)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("read %s: it isn't an https:// URL", shown)
+		return nil, failed("it isn't an https:// URL")
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, location, nil)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", shown, err)
+		return nil, failed("it isn't an https:// URL")
 	}
-	out, err := http.DefaultClient.Do(req)
+	client := http.Client{CheckRedirect: func(next *http.Request, before []*http.Request) error {
+		if next.URL.Scheme != "https" {
+			return errors.New("it leads to an address without https")
+		}
+		if len(before) > 5 {
+			return errors.New("it leads from one address to the next")
+		}
+		return nil
+	}}
+	out, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %s", shown, cause(err))
+		return nil, failed(cause(err))
 	}
 	if out.StatusCode != http.StatusOK {
 		out.Body.Close()
-		return nil, fmt.Errorf("read %s: the server answers %s", shown, out.Status)
+		return nil, failed("the server answers " + out.Status)
 	}
 	return out.Body, nil
 }

@@ -227,7 +227,7 @@ func (w *Work) refusedTemplate(s *axle.Step, err error) error {
 	f.Err = err
 	file := ""
 	if stack, ok := w.project.Stack(s.Name); ok {
-		file = " (" + stack.Template.Value + ")"
+		file = " (" + cloud.Unsigned(stack.Template.Value) + ")"
 	}
 	f.Message = fmt.Sprintf("stack %q%s in %s: %s", s.Name, file, s.Region, f.Message)
 	return &f

@@ -2,8 +2,10 @@ package control
 
 import (
 	"context"
+	"fmt"
 
 	"axle"
+	"axle/internal/cloud"
 	"axle/internal/diag"
 	"axle/internal/plan"
 	"axle/internal/template"
@@ -28,10 +30,16 @@ func (w *Work) fetchTemplates(ctx context.Context) error {
 			}
 			body, err := w.cloud.Fetch(ctx, url, as, template.MaxSize)
 			if err != nil {
-				problems.Add(s.Template.Pos, "", "template of stack %q: %v", s.Name, err)
+				f := asFailure(err)
+				problems.Add(s.Template.Pos, f.Hint, "template of stack %q: %s", s.Name, f.Message)
 			} else {
 				var more diag.List
-				t, more = template.Parse(url, body)
+				t, more = template.Parse(cloud.Unsigned(url), body)
+				for j := range more {
+					if more[j].Hint == "" {
+						more[j].Hint = fmt.Sprintf("it is the template of stack %q, at %s", s.Name, s.Template.Pos)
+					}
+				}
 				problems = append(problems, more...)
 			}
 			byURL[url] = t
