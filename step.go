@@ -44,6 +44,14 @@ func (s *Step) Where() string {
 	return Account{ID: s.Account, Name: s.AccountName}.Label() + " " + s.Region
 }
 
+// Kinds of the steps that make up a peering, in their order.
+const (
+	KindPeeringRequest = "peering-request"
+	KindPeeringAccept  = "peering-accept"
+	KindPeeringRoutes  = "peering-routes"
+	KindPeeringDNS     = "peering-dns"
+)
+
 // Spec is the part of a step that all targets share: one field for each family
 // of kinds.
 type Spec struct {

@@ -22,14 +22,6 @@ type EC2Clients interface {
 	EC2(axle.Target) (*ec2.Client, func(*ec2.Options))
 }
 
-// The kinds of steps that make up a peering.
-const (
-	KindPeeringRequest = "peering-request"
-	KindPeeringAccept  = "peering-accept"
-	KindPeeringRoutes  = "peering-routes"
-	KindPeeringDNS     = "peering-dns"
-)
-
 // Tags by which the parts of a peering are found, on the connection and in both
 // accounts: a tag belongs to the account that set it.
 const (
@@ -62,22 +54,22 @@ func (p *Peering) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (a
 		return axle.Progress{}, err
 	}
 	switch step.Kind {
-	case KindPeeringRequest:
+	case axle.KindPeeringRequest:
 		if step.Delete {
 			return s.startDelete(ctx)
 		}
 		return s.startRequest(ctx, in)
-	case KindPeeringAccept:
+	case axle.KindPeeringAccept:
 		if step.Delete {
 			return done(axle.None), nil // the connection goes with its request
 		}
 		return s.startAccept(ctx, in)
-	case KindPeeringRoutes:
+	case axle.KindPeeringRoutes:
 		if step.Delete {
 			return s.deleteRoutes(ctx)
 		}
 		return s.startRoutes(ctx, in)
-	case KindPeeringDNS:
+	case axle.KindPeeringDNS:
 		if step.Delete {
 			return done(axle.None), nil
 		}
@@ -97,16 +89,16 @@ func (p *Peering) Check(ctx context.Context, step *axle.Step, token string) (axl
 		return axle.Progress{}, fmt.Errorf("read token of step %s: %w", step.ID, err)
 	}
 	switch step.Kind {
-	case KindPeeringRequest:
+	case axle.KindPeeringRequest:
 		if step.Delete {
 			return s.checkDelete(ctx, w)
 		}
 		return s.checkRequest(ctx, w)
-	case KindPeeringAccept:
+	case axle.KindPeeringAccept:
 		return s.accept(ctx, w)
-	case KindPeeringRoutes:
+	case axle.KindPeeringRoutes:
 		return s.route(ctx, w)
-	case KindPeeringDNS:
+	case axle.KindPeeringDNS:
 		return s.dns(ctx, w)
 	}
 	return axle.Progress{}, fmt.Errorf("peering action doesn't know steps of kind %q", step.Kind)

@@ -28,13 +28,13 @@ func (p *Peering) State(ctx context.Context, step *axle.Step) (axle.StackState, 
 	for i := range found {
 		if c := &found[i]; live(c) {
 			ids, statuses = append(ids, id(c)), append(statuses, string(status(c)))
-			if step.Kind == KindPeeringDNS {
+			if step.Kind == axle.KindPeeringDNS {
 				state.Options += optionsOf(c)
 			}
 		}
 	}
 	state.ID, state.Status = strings.Join(ids, ","), strings.Join(statuses, ",")
-	if step.Kind == KindPeeringRoutes && len(found) > 0 {
+	if step.Kind == axle.KindPeeringRoutes && len(found) > 0 {
 		routes, err := s.ourRoutes(ctx)
 		if err != nil {
 			return axle.StackState{}, err

@@ -24,9 +24,12 @@ const inlineTemplate = 51200
 
 // actions is the table of kinds for a run.
 func (w *Work) actions(ctx context.Context, p *plan.Plan, run string, db store.Store) map[string]engine.Action {
-	table := w.stackActions(ctx, w.cloud, p, run, db)
-	peering := action.NewPeering(w.cloud)
-	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
+	return withPeering(w.stackActions(ctx, w.cloud, p, run, db), action.NewPeering(w.cloud))
+}
+
+// withPeering has one action for all parts of a peering.
+func withPeering(table map[string]engine.Action, peering engine.Action) map[string]engine.Action {
+	for _, kind := range []string{axle.KindPeeringRequest, axle.KindPeeringAccept, axle.KindPeeringRoutes, axle.KindPeeringDNS} {
 		table[kind] = peering
 	}
 	return table
@@ -56,15 +59,11 @@ func (w *Work) stackActions(ctx context.Context, c *cloud.Cloud, p *plan.Plan, r
 // previewActions look and change nothing.
 func (w *Work) previewActions(ctx context.Context, p *plan.Plan) map[string]engine.Action {
 	driver := w.driver(ctx, w.cloud, p, nil)
-	peering := action.NewPeeringPreview(w.cloud)
 	stack := action.NewStackPreview(driver, w.run)
 	stack.Digests, stack.Began = w.opts.Save, w.began
 	stack.Recovery, stack.Guard = w.recovery(), w.outputGuard(p)
 	table := map[string]engine.Action{plan.KindStack: stack, plan.KindOutputs: action.NewOutputs(driver)}
-	for _, kind := range []string{plan.KindRequest, plan.KindAccept, plan.KindRoutes, plan.KindDNS} {
-		table[kind] = peering
-	}
-	return table
+	return withPeering(table, action.NewPeeringPreview(w.cloud))
 }
 
 // recovery is what the user allows, with the defaults filled in.

@@ -203,7 +203,7 @@ func (w *Work) patients(p *plan.Plan) []doctor.Target {
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Kind != plan.KindRequest {
+		if s.Kind != axle.KindPeeringRequest {
 			continue
 		}
 		for _, side := range []string{"vpc", "peer_vpc"} {

@@ -54,17 +54,17 @@ func (c connection) addSteps() {
 	made := axle.Value{Refs: []axle.Ref{{Steps: []string{c.id("request")}, Key: "PeeringId"}}}
 	accepted := c.id("accept")
 
-	c.add(KindRequest, "request", c.requester, "", map[string]axle.Value{
+	c.add(axle.KindPeeringRequest, "request", c.requester, "", map[string]axle.Value{
 		"vpc": from(c.peering.Requester.VPC.Value), "peer_vpc": to(c.peering.Accepter.VPC.Value),
 		"peer_account": {Literal: c.accepter.Account}, "peer_region": {Literal: c.accepter.Region}})
-	c.add(KindAccept, "accept", c.accepter, "", map[string]axle.Value{"peering": made})
-	c.add(KindRoutes, "routes-requester", c.requester, accepted, map[string]axle.Value{
+	c.add(axle.KindPeeringAccept, "accept", c.accepter, "", map[string]axle.Value{"peering": made})
+	c.add(axle.KindPeeringRoutes, "routes-requester", c.requester, accepted, map[string]axle.Value{
 		"peering": made, "cidr": to(c.peering.Accepter.CIDR.Value), "route_tables": tables(&c.peering.Requester, from)})
-	c.add(KindRoutes, "routes-accepter", c.accepter, accepted, map[string]axle.Value{
+	c.add(axle.KindPeeringRoutes, "routes-accepter", c.accepter, accepted, map[string]axle.Value{
 		"peering": made, "cidr": from(c.peering.Requester.CIDR.Value), "route_tables": tables(&c.peering.Accepter, to)})
 	if c.peering.DNS {
-		c.add(KindDNS, "dns-requester", c.requester, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "requester"}})
-		c.add(KindDNS, "dns-accepter", c.accepter, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "accepter"}})
+		c.add(axle.KindPeeringDNS, "dns-requester", c.requester, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "requester"}})
+		c.add(axle.KindPeeringDNS, "dns-accepter", c.accepter, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "accepter"}})
 	}
 }
 
@@ -108,7 +108,7 @@ func tables(s *config.Side, output func(string) axle.Value) axle.Value {
 func (b *builder) turnAround() {
 	kept := b.steps[:0]
 	for _, s := range b.steps {
-		if s.Kind == KindStack || s.Kind == KindRequest || s.Kind == KindRoutes {
+		if s.Kind == KindStack || s.Kind == axle.KindPeeringRequest || s.Kind == axle.KindPeeringRoutes {
 			kept = append(kept, s)
 		}
 	}

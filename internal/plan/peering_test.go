@@ -58,17 +58,17 @@ func TestPeeringSteps(t *testing.T) {
 		needs               []string
 		input               map[string]axle.Value
 	}{
-		{"request", plan.KindRequest, "000000000002", []string{hubStep, devSpoke}, map[string]axle.Value{
+		{"request", axle.KindPeeringRequest, "000000000002", []string{hubStep, devSpoke}, map[string]axle.Value{
 			"vpc": output(devSpoke, "Vpc"), "peer_vpc": output(hubStep, "Vpc"), "peer_account": literal("000000000001"), "peer_region": literal("eu-west-1")}},
-		{"accept", plan.KindAccept, "000000000001", []string{devLink + "request"}, map[string]axle.Value{"peering": made}},
-		{"routes-requester", plan.KindRoutes, "000000000002", []string{devLink + "accept", devLink + "request", hubStep, devSpoke}, map[string]axle.Value{
+		{"accept", axle.KindPeeringAccept, "000000000001", []string{devLink + "request"}, map[string]axle.Value{"peering": made}},
+		{"routes-requester", axle.KindPeeringRoutes, "000000000002", []string{devLink + "accept", devLink + "request", hubStep, devSpoke}, map[string]axle.Value{
 			"peering": made, "cidr": output(hubStep, "Cidr"), "route_tables": {Expr: `${{ output("spoke", "Table") }}`,
 				Refs: []axle.Ref{{Call: `output("spoke", "Table")`, Steps: []string{devSpoke}, Key: "Table"}}}}},
-		{"routes-accepter", plan.KindRoutes, "000000000001", []string{devLink + "accept", devLink + "request", hubStep, devSpoke}, map[string]axle.Value{
+		{"routes-accepter", axle.KindPeeringRoutes, "000000000001", []string{devLink + "accept", devLink + "request", hubStep, devSpoke}, map[string]axle.Value{
 			"peering": made, "cidr": output(devSpoke, "Cidr"), "route_tables": {Expr: `${{ output("hub", "TableA") }},${{ output("hub", "TableB") }}`,
 				Refs: []axle.Ref{{Call: `output("hub", "TableA")`, Steps: []string{hubStep}, Key: "TableA"}, {Call: `output("hub", "TableB")`, Steps: []string{hubStep}, Key: "TableB"}}}}},
-		{"dns-requester", plan.KindDNS, "000000000002", []string{devLink + "accept", devLink + "request"}, map[string]axle.Value{"peering": made, "side": literal("requester")}},
-		{"dns-accepter", plan.KindDNS, "000000000001", []string{devLink + "accept", devLink + "request"}, map[string]axle.Value{"peering": made, "side": literal("accepter")}},
+		{"dns-requester", axle.KindPeeringDNS, "000000000002", []string{devLink + "accept", devLink + "request"}, map[string]axle.Value{"peering": made, "side": literal("requester")}},
+		{"dns-accepter", axle.KindPeeringDNS, "000000000001", []string{devLink + "accept", devLink + "request"}, map[string]axle.Value{"peering": made, "side": literal("accepter")}},
 	} {
 		s := find(t, p, devLink+want.part)
 		want.input["requester"] = literal(requester)

@@ -59,14 +59,10 @@ type Hub struct {
 	Region  string       `json:"region"`
 }
 
-// Kinds of steps that the plan makes, and bootstrap.
+// Kinds of steps that the plan makes beside those of a peering, and bootstrap.
 const (
 	KindStack   = "stack"
-	KindOutputs = "outputs" // reads the outputs of a stack that this run doesn't deploy
-	KindRequest = "peering-request"
-	KindAccept  = "peering-accept"
-	KindRoutes  = "peering-routes"
-	KindDNS     = "peering-dns"
+	KindOutputs = "outputs"   // reads the outputs of a stack that this run doesn't deploy
 	KindSet     = "stack-set" // of bootstrap: the role of one account by way of the stack set
 )
 

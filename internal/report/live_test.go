@@ -51,7 +51,7 @@ func expect(t *testing.T, got, want string) {
 
 // A small run has a line for each step that ended, but one for each cause.
 func TestLiveSmallRun(t *testing.T) {
-	steps := append(liveSteps("net", 6), axle.Step{ID: "peering/link/000000000002/eu-west-1/accept", Kind: plan.KindAccept, Name: "link", Account: "000000000001", AccountName: "team-00", Region: "eu-west-1"})
+	steps := append(liveSteps("net", 6), axle.Step{ID: "peering/link/000000000002/eu-west-1/accept", Kind: axle.KindPeeringAccept, Name: "link", Account: "000000000001", AccountName: "team-00", Region: "eu-west-1"})
 	denied := func(i int) *axle.Failure {
 		return &axle.Failure{Code: "AccessDenied", Message: "assume role in account " + steps[i].Account + ": denied", Resource: "axle-spoke"}
 	}

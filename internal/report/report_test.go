@@ -79,8 +79,8 @@ func smallPlan() *plan.Plan {
 		}
 	}
 	for _, s := range []struct{ kind, part, account, name string }{
-		{plan.KindRequest, "request", "222222222222", "dev"}, {plan.KindAccept, "accept", "111111111111", "tools"},
-		{plan.KindRoutes, "routes-requester", "222222222222", "dev"}, {plan.KindRoutes, "routes-accepter", "111111111111", "tools"}} {
+		{axle.KindPeeringRequest, "request", "222222222222", "dev"}, {axle.KindPeeringAccept, "accept", "111111111111", "tools"},
+		{axle.KindPeeringRoutes, "routes-requester", "222222222222", "dev"}, {axle.KindPeeringRoutes, "routes-accepter", "111111111111", "tools"}} {
 		p.Steps = append(p.Steps, axle.Step{ID: "peering/spoke-to-hub/222222222222/eu-west-1/" + s.part, Kind: s.kind, Name: "spoke-to-hub", Account: s.account, AccountName: s.name, Region: "eu-west-1"})
 	}
 	return p
@@ -111,9 +111,9 @@ func mixedRecords(p *plan.Plan) []axle.Record {
 			out = append(out, record(s.ID, 5, axle.Failed, axle.Result{}, &axle.Failure{Code: "ResourceFailed", Message: "Route was not stabilized", Resource: "DefaultRoute"}))
 		case s.Kind == plan.KindStack:
 			out = append(out, record(s.ID, 4, axle.Failed, axle.Result{}, refused(s.Account, s.AccountName)))
-		case s.Kind == plan.KindRequest:
+		case s.Kind == axle.KindPeeringRequest:
 			out = append(out, axle.Record{Step: s.ID, Status: axle.Cancelled})
-		case s.Kind == plan.KindAccept:
+		case s.Kind == axle.KindPeeringAccept:
 			out = append(out, axle.Record{Step: s.ID, Status: axle.Skipped, SkippedFor: p.Steps[i-1].ID})
 		case strings.HasSuffix(s.ID, "routes-requester"):
 			out = append(out, axle.Record{Step: s.ID, Status: axle.Running, Attempts: 2, Started: after(3)})
@@ -186,9 +186,9 @@ func TestPlan(t *testing.T) {
 			r.Result = axle.Result{Change: axle.Update, Note: "the stack ROLLBACK_COMPLETE is deleted first", After: []string{"hub-network"}}
 		case s.Kind == plan.KindStack:
 			r.Result = axle.Result{Change: axle.Create, After: []string{"hub-network"}}
-		case s.Kind == plan.KindAccept:
+		case s.Kind == axle.KindPeeringAccept:
 			r = axle.Record{Step: s.ID, Status: axle.Skipped, SkippedFor: p.Steps[i-1].ID}
-		case s.Kind == plan.KindRoutes:
+		case s.Kind == axle.KindPeeringRoutes:
 			continue // the preview never came to it
 		}
 		records = append(records, r)
