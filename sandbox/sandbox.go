@@ -2,8 +2,10 @@
 // services, all accounts and regions, told apart by credentials and SigV4 scope.
 // Only functions of Lambda are processes of their own, which end with it.
 // It is for demos, tests and rehearsals, is as unkind as AWS when asked to be,
-// and refuses what it doesn't know with the service's own error. It knows
-// nothing of the rest of Axle.
+// and refuses what it doesn't know with the service's own error. Its answers have
+// the shapes of the service models that botocore ships (conformance_test.go); what
+// they say follows the services' API references and guides. It knows nothing of
+// the rest of Axle.
 package sandbox
 
 import (

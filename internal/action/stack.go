@@ -1,7 +1,8 @@
 // Package action is what steps do, one file a kind of step: stacks, outputs of
-// live stacks, and the parts of peerings. An action is started and checked, and
-// finds what an earlier start of the same step left behind. It knows nothing of
-// order, retries or other steps.
+// live stacks, the parts of peerings, the gates after waves, and putting back
+// what a wave did. An action is started and checked, and finds what an earlier
+// start of the same step left behind. It knows nothing of order, retries or
+// other steps.
 package action
 
 import (

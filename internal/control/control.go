@@ -1,7 +1,7 @@
 // Package control holds the use cases: plan, deploy, resume, destroy, status,
 // bootstrap and the rest. It wires configuration, plan, engine, store, cloud and
-// actions together, for the command line and the hub alike. It prints nothing,
-// asks nothing and decides no exit code: results and typed errors go back.
+// actions together, for the command line or whoever else calls it. It prints
+// nothing, asks nothing and decides no exit code: results and typed errors go back.
 package control
 
 import (

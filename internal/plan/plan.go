@@ -5,6 +5,8 @@
 //
 // The graph's edges are the references of the expressions: output("x", "K") in
 // a parameter makes the step need the instance of x that the call resolves to.
+// Beside them are what a template reads by itself (Fn::GetStackOutput), depends_on,
+// the order within a peering, and the gates of a rollout.
 package plan
 
 import (

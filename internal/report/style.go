@@ -1,6 +1,7 @@
 // Package report turns results into what a person or a program reads: text for
-// a terminal, and JSON. It computes nothing that a command needs to decide on
-// and talks to nobody; the same input gives the same bytes.
+// a terminal with a live view of a run, JSON, Markdown for a pull request, and
+// SARIF. It computes nothing that a command needs to decide on and talks to
+// nobody; the same input gives the same bytes.
 package report
 
 import (

@@ -2,8 +2,11 @@
 // and long intrinsics: parameters, outputs, exports, resources, conditions and
 // references, each with its place. It finds mistakes of structure that AWS
 // would refuse later, and says when a template's text alone can't prove that a
-// stack is unchanged. It evaluates intrinsics as far as the place is known. It
-// is pure: it doesn't run transforms and doesn't know resource types' schemas.
+// stack is unchanged. It evaluates intrinsics as far as the place is known, and
+// follows the template reference of the CloudFormation User Guide and the AWS SAM
+// specification. It is pure. Of transforms it writes loops (Fn::ForEach) out and
+// says what SAM makes, as far as permissions depend on it; it runs none, and it
+// doesn't know resource types' schemas.
 package template
 
 import (
