@@ -266,13 +266,19 @@ func (a *App) agree(ctx context.Context, w *control.Work, preview *control.Previ
 		shown.AddPreflight(health.Findings)
 	}
 	shown.Text(a.Err, a.errStyle())
-	if !shown.Summary.Pending() {
+	switch pending := shown.Summary.Pending(); {
+	case !pending && shown.Summary.Blocked > 0:
+		a.note("Nothing was touched: all that would change is blocked.")
+		if a.json() {
+			if err := a.print(shown, nil); err != nil {
+				return nil, err
+			}
+		}
+		return nil, codeError(exitBlocked)
+	case !pending:
 		a.note("Nothing to change.")
 		if a.json() {
 			return preview, nil // the run in which nothing changes is the document
-		}
-		if shown.Summary.Blocked > 0 {
-			return nil, codeError(exitBlocked)
 		}
 		return nil, nil
 	}
