@@ -152,7 +152,6 @@ func TestUsage(t *testing.T) {
 		"plan --skip A":                            "--skip leaves resources out of a rollback that is continued",
 		"deploy --yes --wait-others -1m":           "--wait-others can't be negative",
 		"adopt --yes":                              "axle adopt takes the names of stacks",
-		"prune":                                    "there is no terminal to ask on",
 		"deploy x.plan":                            "there is no terminal to ask on",
 		"show --group 1":                           "--group and --target are of saved plans",
 		"bootstrap --no-auto-deployment":           "go with --stackset",
