@@ -115,7 +115,7 @@ func (a *setAction) look(ctx context.Context) error {
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
-	err = cloud.Translate(err, "stack set "+a.p.Name, axle.Account{ID: a.p.Account}, a.p.Region)
+	err = cloud.Translate(err, "stack set "+a.p.Name, a.p.administrator, a.p.Region)
 	var t interface{ Transient() bool }
 	if !errors.As(err, &t) || !t.Transient() {
 		a.refused = err

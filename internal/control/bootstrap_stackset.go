@@ -46,6 +46,8 @@ type SetPhase struct {
 	entry   *cloud.Cloud
 	enable  bool
 	reached map[string]bool // accounts of the project that the stack set is for
+
+	administrator axle.Account // Account, with its name where that is known
 }
 
 // others are the spoke roles of accounts that the stack set doesn't reach.
@@ -81,6 +83,8 @@ func (w *Work) planSet(ctx context.Context, o BootstrapOptions, b *Bootstrap) (*
 	}
 	role := roleName(w.project.Access.Role.Value)
 	p := &SetPhase{Name: stackPrefix + role, Role: role, Region: w.hub.Region, Account: b.id.Account, Delegate: b.id.Account != w.org.Management}
+	p.administrator, _ = w.org.Account(b.id.Account)
+	p.administrator.ID = b.id.Account
 	whole, parts := tree.cover()
 	p.Follow = !o.NoAutoDeployment && len(parts) == 0
 	switch {
@@ -202,7 +206,7 @@ func (p *SetPhase) look(ctx context.Context, b *Bootstrap) error {
 		if f := asFailure(err); p.Blocked == nil && f.Blocked {
 			p.Blocked = f
 		} else if p.Blocked == nil {
-			return cloud.Translate(err, "look for stack set "+p.Name, axle.Account{ID: p.Account}, p.Region)
+			return cloud.Translate(err, "look for stack set "+p.Name, p.administrator, p.Region)
 		}
 		return nil
 	}
