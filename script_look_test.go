@@ -37,7 +37,12 @@ import (
 // sdkConfig is the SDK's configuration for calls of the tests' own.
 func sdkConfig(ctx context.Context, endpoint, region string, who aws.CredentialsProvider) (aws.Config, error) {
 	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(endpoint), config.WithCredentialsProvider(who),
-		config.WithRetryer(func() aws.Retryer { return retry.AddWithMaxAttempts(retry.NewStandard(), 10) }))
+		config.WithRetryer(func() aws.Retryer {
+			return retry.NewStandard(func(o *retry.StandardOptions) {
+				o.MaxAttempts = 10
+				o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"Throttled": {}}}) // SNS's, which the SDK doesn't know
+			})
+		}))
 	cfg.HTTPClient = cloud.WholeBodies(cfg.HTTPClient)
 	return cfg, err
 }
