@@ -10,7 +10,6 @@ import (
 
 	"axle"
 	"axle/internal/cfn"
-	"axle/sandbox"
 
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation/types"
 )
@@ -67,43 +66,37 @@ func TestRollbackStates(t *testing.T) {
 		}
 		t.Run(string(rule.Status), func(t *testing.T) {
 			t.Parallel()
-			opts := sandbox.Options{}
-			if way.slow {
-				opts.StackTime = slow
-			}
-			for _, f := range way.faults {
-				f.Kind = "fail"
-				opts.Faults = append(opts.Faults, f)
-			}
-			w := newStackWorld(t, opts)
-			target := axle.Target{Account: w.account(), Region: "eu-west-1"}
-			client, opt := w.CloudFormation(target)
-			l := &ladder{stackWorld: w, name: "flights-x", client: client, opt: opt}
-			way.steps(l)
-			l.until(string(rule.Status))
-			before, err := w.driver().Describe(t.Context(), target, l.name)
-			if err != nil && !errors.Is(err, axle.ErrNotFound) {
-				t.Fatal(err)
-			}
-			keeper := &keeperHere{world: w, before: map[string]Before{}, undone: map[string]int{}}
-			step := w.step("x", ladderTemplate, nil)
-			back := *step
-			back.ID, back.Kind = "rollback/"+step.ID, "rollback"
-			_, refused := w.do(NewKeepingStack(w.driver(), keeper, "r1", Recovery{OtherTime: time.Minute}, nil), step, values("Title", "ours"))
-			_, err = w.do(NewRollback(w.driver(), keeper, "r1", Recovery{}), &back, axle.Inputs{})
-			after, gone := w.driver().Describe(t.Context(), target, l.name)
-			switch {
-			case made[rule.Status]:
-				if err != nil || !errors.Is(gone, axle.ErrNotFound) {
-					t.Errorf("the stack that the run made is %+v, %v; put back: %v", after, gone, err)
-				}
-			case gone != nil || after.ID != before.ID:
-				t.Errorf("a stack in %s (deploy: %v) is gone after it was put back (%v)", rule.Status, refused, err)
-			case refused != nil && before.State() != cfn.Busy && (err != nil || after.Status != before.Status):
-				t.Errorf("a stack in %s, which deploy refused (%v), is in %s after it was put back (%v)", rule.Status, refused, after.Status, err)
-			case refused == nil && (err != nil || after.Parameters["Title"] == "ours"):
-				t.Errorf("a stack in %s keeps what the run gave it: %+v (%v)", rule.Status, after, err)
-			}
+			onItsClock(t, func(t *testing.T) { putsBack(t, rule.Status, made[rule.Status]) })
 		})
+	}
+}
+
+// putsBack deploys over a stack in a status, and undoes that. made says that nothing
+// that counts was there before.
+func putsBack(t *testing.T, status types.StackStatus, made bool) {
+	l := climbs(t, status)
+	w, target := l.stackWorld, axle.Target{Account: l.account(), Region: "eu-west-1"}
+	before, err := w.driver().Describe(t.Context(), target, l.name)
+	if err != nil && !errors.Is(err, axle.ErrNotFound) {
+		t.Fatal(err)
+	}
+	keeper := &keeperHere{world: w, before: map[string]Before{}, undone: map[string]int{}}
+	step := w.step("x", ladderTemplate, nil)
+	back := *step
+	back.ID, back.Kind = "rollback/"+step.ID, "rollback"
+	_, refused := w.do(NewKeepingStack(w.driver(), keeper, "r1", Recovery{OtherTime: time.Minute}, nil), step, values("Title", "ours"))
+	_, err = w.do(NewRollback(w.driver(), keeper, "r1", Recovery{}), &back, axle.Inputs{})
+	after, gone := w.driver().Describe(t.Context(), target, l.name)
+	switch {
+	case made:
+		if err != nil || !errors.Is(gone, axle.ErrNotFound) {
+			t.Errorf("the stack that the run made is %+v, %v; put back: %v", after, gone, err)
+		}
+	case gone != nil || after.ID != before.ID:
+		t.Errorf("a stack in %s (deploy: %v) is gone after it was put back (%v)", status, refused, err)
+	case refused != nil && before.State() != cfn.Busy && (err != nil || after.Status != before.Status):
+		t.Errorf("a stack in %s, which deploy refused (%v), is in %s after it was put back (%v)", status, refused, after.Status, err)
+	case refused == nil && (err != nil || after.Parameters["Title"] == "ours"):
+		t.Errorf("a stack in %s keeps what the run gave it: %+v (%v)", status, after, err)
 	}
 }

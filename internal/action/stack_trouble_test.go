@@ -109,6 +109,10 @@ func TestStackExportInUse(t *testing.T) {
 // TestStackBusy: somebody else's update is waited for, then ours follows.
 func TestStackBusy(t *testing.T) {
 	t.Parallel()
+	onItsClock(t, testStackBusy)
+}
+
+func testStackBusy(t *testing.T) {
 	w := newStackWorld(t, sandbox.Options{StackTime: 3 * time.Second})
 	a := NewStack(w.driver(), "r1")
 	step := w.step("topic", topicTemplate, nil)
