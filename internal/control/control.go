@@ -180,7 +180,11 @@ func loadTemplate(dir string, from config.Text) (*template.Template, diag.List) 
 		problems.Add(from.Pos, "paths are relative to the folder of axle.yaml", "template %s: %v", from.Value, unwrapPath(err))
 		return nil, problems
 	}
-	return template.Parse(path, body)
+	t, problems := template.Parse(path, body)
+	if !t.Readable() {
+		return nil, problems
+	}
+	return t, problems
 }
 
 func remote(path string) bool {

@@ -41,6 +41,9 @@ func (w *Work) fetchTemplates(ctx context.Context) error {
 					}
 				}
 				problems = append(problems, more...)
+				if !t.Readable() {
+					t = nil
+				}
 			}
 			byURL[url] = t
 		}

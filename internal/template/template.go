@@ -129,6 +129,10 @@ func Parse(file string, body []byte) (*Template, diag.List) {
 	return t, p.diags
 }
 
+// Readable says whether the text is YAML or JSON at all: of what isn't, nothing is
+// known that the template has or hasn't.
+func (t *Template) Readable() bool { return t.root != nil }
+
 // decode makes nodes of YAML or JSON text.
 func decode(body []byte) (*yaml.Node, error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
@@ -198,6 +202,9 @@ func (p *parser) syntax(err error) {
 	hint := ""
 	if strings.Contains(text, "cannot start any token") {
 		hint = "indent with spaces, not with tabs"
+	}
+	if bytes.Contains(p.t.Body, []byte("\n<<<<<<< ")) {
+		hint = "git has left its marks of a merge in it: take one side, and remove them"
 	}
 	p.diags.Add(pos, hint, "the template is not well-formed YAML: %s", text)
 }
