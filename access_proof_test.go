@@ -99,8 +99,7 @@ accounts:
 		t.Setenv(k, v)
 	}
 	p := &proof{T: t, ctx: t.Context(), admin: map[string]aws.Config{}}
-	p.base, err = sdkConfig(p.ctx, server.URL, "eu-west-1", credentials.NewStaticCredentialsProvider(id, secret, ""))
-	check(t, err)
+	p.base = sdkConfig(server.URL, "eu-west-1", credentials.NewStaticCredentialsProvider(id, secret, ""))
 	for _, account := range []string{proofApps, proofData} {
 		p.admin[account] = p.as(p.base, "arn:aws:iam::"+account+":role/OrganizationAccountAccessRole")
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
-	"github.com/aws/aws-sdk-go-v2/config"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -34,25 +34,23 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// sdkConfig is the SDK's configuration for calls of the tests' own.
-func sdkConfig(ctx context.Context, endpoint, region string, who aws.CredentialsProvider) (aws.Config, error) {
-	cfg, err := config.LoadDefaultConfig(ctx, config.WithRegion(region), config.WithBaseEndpoint(endpoint), config.WithCredentialsProvider(who),
-		config.WithRetryer(func() aws.Retryer {
+// sdkConfig is the SDK's configuration for calls of the tests' own. Nothing of it is
+// whoever's runs the tests: a profile, a file of certificates.
+func sdkConfig(endpoint, region string, who aws.CredentialsProvider) aws.Config {
+	return aws.Config{Region: region, BaseEndpoint: &endpoint, Credentials: who, HTTPClient: cloud.WholeBodies(awshttp.NewBuildableClient()),
+		Retryer: func() aws.Retryer {
 			return retry.NewStandard(func(o *retry.StandardOptions) {
 				o.MaxAttempts = 10
 				o.Retryables = append(o.Retryables, retry.RetryableErrorCode{Codes: map[string]struct{}{"Throttled": {}}}) // SNS's, which the SDK doesn't know
 			})
-		}))
-	cfg.HTTPClient = cloud.WholeBodies(cfg.HTTPClient)
-	return cfg, err
+		}}
 }
 
 // administrator is the SDK's configuration for an account of the script's
 // sandbox, as one who sees and may do everything there.
 func administrator(ts *testscript.TestScript, ctx context.Context, account, region string) aws.Config {
 	key, secret := boxes.get(ts.Getenv("AWS_ENDPOINT_URL")).Credentials()
-	cfg, err := sdkConfig(ctx, ts.Getenv("AWS_ENDPOINT_URL"), region, credentials.NewStaticCredentialsProvider(key, secret, ""))
-	ts.Check(err)
+	cfg := sdkConfig(ts.Getenv("AWS_ENDPOINT_URL"), region, credentials.NewStaticCredentialsProvider(key, secret, ""))
 	me, err := sts.NewFromConfig(cfg).GetCallerIdentity(ctx, nil)
 	ts.Check(err)
 	if account != *me.Account {
