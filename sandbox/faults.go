@@ -178,8 +178,11 @@ func (s *Sandbox) trouble(c *call, svc service) mishap {
 		}
 		return m
 	}
-	if !s.limits.take(c, s.now()) || s.opts.Unkind && s.random() < occasional {
+	if !s.limits.take(c, s.now()) {
 		m.err = refuse(svc, throttled, "Rate exceeded")
+	} else if s.opts.Unkind && s.random() < occasional {
+		m.err = refuse(svc, throttled, "Rate exceeded")
+		s.calls[c.Service+":"+c.Op]-- // it comes again, and is counted then
 	}
 	return m
 }

@@ -133,7 +133,8 @@ func (s *Sandbox) Credentials() (accessKey, secret string) {
 }
 
 // Calls counts the requests served so far, by "service:Operation". Calls that
-// one service makes of another are not in it.
+// one service makes of another are not in it, nor are those that an unkind sandbox
+// throttled by whim: there is one again for each of them.
 func (s *Sandbox) Calls() map[string]int {
 	s.lock()
 	defer s.unlock()
