@@ -78,6 +78,9 @@ func startPostgres(t *testing.T, bin string) string {
 	run := func(program string, args ...string) error {
 		cmd := exec.Command(filepath.Join(bin, program), append([]string{"-D", data}, args...)...)
 		cmd.Dir, cmd.SysProcAttr = dir, attr
+		// The machine's language may be one that isn't installed here, and below a
+		// message is looked for in English.
+		cmd.Env = append(os.Environ(), "LC_ALL=C")
 		said, err := os.Create(filepath.Join(dir, program)) // not a pipe: the server keeps it
 		if err != nil {
 			return err
@@ -90,13 +93,13 @@ func startPostgres(t *testing.T, bin string) string {
 		}
 		return nil
 	}
-	if err := run("initdb", "-U", "axle", "--auth=trust", "--no-sync"); err != nil {
+	if err := run("initdb", "-U", "axle", "--auth=trust", "--no-sync", "--encoding=UTF8"); err != nil {
 		t.Fatal(err)
 	}
 	var port int
 	for {
 		port = freePort(t)
-		err := run("pg_ctl", "-w", "-t", "300", "-l", log, "-o", fmt.Sprintf("-p %d -k %s -c listen_addresses=127.0.0.1 -c max_connections=200", port, dir), "start")
+		err := run("pg_ctl", "-w", "-t", "300", "-l", log, "-o", fmt.Sprintf("-p %d -k '%s' -c listen_addresses=127.0.0.1 -c max_connections=200", port, dir), "start")
 		if err == nil {
 			break
 		}
