@@ -94,6 +94,11 @@ accounts:
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
 	id, secret := box.Credentials()
+	for _, kv := range os.Environ() { // what whoever runs the tests has set
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AWS_") {
+			t.Setenv(name, "")
+		}
+	}
 	for k, v := range map[string]string{"AWS_ENDPOINT_URL": server.URL, "AWS_ACCESS_KEY_ID": id, "AWS_SECRET_ACCESS_KEY": secret, "AWS_SESSION_TOKEN": "",
 		"AWS_REGION": "eu-west-1", "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "NO_COLOR": "1"} {
 		t.Setenv(k, v)
