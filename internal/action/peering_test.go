@@ -31,10 +31,12 @@ type world struct {
 // EC2 enters the target's account through OrganizationAccountAccessRole.
 func (w *world) EC2(to axle.Target) (*ec2.Client, func(*ec2.Options)) {
 	if w.creds[to.Account] == nil {
-		entry := sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient), Credentials: w.caller})
+		entry := sts.New(sts.Options{Region: "us-east-1", BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient), Credentials: w.caller, RetryMaxAttempts: 10})
 		w.creds[to.Account] = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(entry, "arn:aws:iam::"+to.Account+":role/OrganizationAccountAccessRole"))
 	}
-	client := ec2.New(ec2.Options{Region: to.Region, BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient)})
+	// An unkind sandbox throttles two calls of a hundred: three attempts are too few for
+	// hundreds of calls.
+	client := ec2.New(ec2.Options{Region: to.Region, BaseEndpoint: aws.String(w.endpoint), HTTPClient: cloud.WholeBodies(http.DefaultClient), RetryMaxAttempts: 10})
 	return client, func(o *ec2.Options) { o.Credentials = w.creds[to.Account] }
 }
 
