@@ -282,7 +282,7 @@ func assumeFailure(err error, role string, account axle.Account, caller, externa
 		}
 		f.Hint = fmt.Sprintf("%s names this role, through which %s entered: it must be there and trust %s, whose own policies must allow sts:AssumeRole on it", hop.place, entered, caller)
 	case side == "":
-		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist; axle bootstrap --yes makes the roles", sent)
+		f.Hint = fmt.Sprintf("either the caller's identity policy doesn't allow sts:AssumeRole on the role, or the role's trust policy doesn't name the caller or wants another external id (%s), or the role doesn't exist (axle bootstrap --yes makes the roles), or the account was closed since the organization was looked at (--refresh looks again)", sent)
 	case side == "identity policy":
 		f.Hint = fmt.Sprintf("the caller's side refuses: an identity policy of %s must allow sts:AssumeRole on %s", caller, role)
 	case side == "resource policy" || side == "trust policy":
