@@ -269,9 +269,12 @@ func (a *App) warnings(w *control.Work) {
 }
 
 // interruptible gives a context that the first Ctrl-C cancels: for commands
-// that change nothing.
+// that change nothing. The second one ends what doesn't look at the context, such
+// as the reading of a file that is a pipe.
 func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, release)
+	return ctx, release
 }
 
 // stoppable is for runs: the first Ctrl-C closes stop, the second cancels ctx. A

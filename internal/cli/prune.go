@@ -21,9 +21,10 @@ func (a *App) pruneCommand() *cobra.Command {
 		Long: `Looks into every account of the organization that can be entered, in all of its
 enabled regions, for stacks of this project that no environment of axle.yaml wants
 there any more: stacks that were taken out, and accounts and regions that left the
-targets. Shows them, asks, and deletes them, readers before what they read. Roles of
-bootstrap, protected stacks, and stacks whose exports are in use stay. Peerings
-aren't pruned. What couldn't be deleted stays visible as DELETE_FAILED.`,
+targets. Shows them, asks, and deletes them, readers before what they read; without a
+terminal it only shows them, unless --yes is given. Roles of bootstrap, protected
+stacks, and stacks whose exports are in use stay. Peerings aren't pruned. What
+couldn't be deleted stays visible as DELETE_FAILED.`,
 		Example: `  axle prune
   axle prune --yes --where 'account.tags["env"] == "dev"' --confirm-targets 12`,
 		Args: noArgs,
