@@ -72,28 +72,36 @@ func (a *Artifacts) aliased(ctx context.Context) (*types.KeyMetadata, error) {
 	return out.KeyMetadata, nil
 }
 
-// makeKey makes a key and names it. An alias is given once: of two that make keys
-// at the same time, the one that comes second gives its own up. A key that a run
-// made which was killed before it could name it is taken.
+// makeKey makes a key and names it. A key that a run made which was killed before it
+// could name it is taken.
 func (a *Artifacts) makeKey(ctx context.Context) (*types.KeyMetadata, error) {
 	key, err := a.orphan(ctx)
 	if err != nil {
 		return nil, err
 	}
-	client, opt := a.cloud.KMS(a.hub)
 	if key == nil {
 		policy, err := a.firstPolicy(ctx)
 		if err != nil {
 			return nil, err
 		}
+		client, opt := a.cloud.KMS(a.hub)
 		out, err := client.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String(keyDescription), Policy: &policy}, opt)
 		if err != nil {
 			return nil, err
 		}
 		key = out.KeyMetadata
 	}
-	_, err = client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(ArtifactAlias), TargetKeyId: key.KeyId}, opt)
-	if _, taken := errors.AsType[*types.AlreadyExistsException](err); !taken {
+	return a.nameKey(ctx, key)
+}
+
+// nameKey gives the key its alias. An alias is given once: of those that make keys at
+// the same time, the first gives the key, and the others give theirs up; one that
+// several found without an alias is given up by each of them.
+func (a *Artifacts) nameKey(ctx context.Context, key *types.KeyMetadata) (*types.KeyMetadata, error) {
+	client, opt := a.cloud.KMS(a.hub)
+	_, err := client.CreateAlias(ctx, &kms.CreateAliasInput{AliasName: aws.String(ArtifactAlias), TargetKeyId: key.KeyId}, opt)
+	_, taken := errors.AsType[*types.AlreadyExistsException](err)
+	if !taken && !isGivenUp(err) {
 		return key, err
 	}
 	named, err := a.aliased(ctx)
@@ -101,7 +109,16 @@ func (a *Artifacts) makeKey(ctx context.Context) (*types.KeyMetadata, error) {
 		return named, err
 	}
 	_, err = client.ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: key.KeyId, PendingWindowInDays: aws.Int32(7)}, opt)
+	if isGivenUp(err) {
+		err = nil
+	}
 	return named, err
+}
+
+// isGivenUp is KMS's refusal of a key that will be deleted.
+func isGivenUp(err error) bool {
+	_, ok := errors.AsType[*types.KMSInvalidStateException](err)
+	return ok
 }
 
 // orphan finds a key of ours that has no alias. Keys that we may not look at are

@@ -80,6 +80,34 @@ func TestArtifactsAtOnce(t *testing.T) {
 	}
 }
 
+// Two runs may find the same key without an alias, and a third one's key gets it.
+func TestKeyGivenUpTwice(t *testing.T) {
+	c := newHouse(t, sandbox.Options{}).cloud(t, Access{For: members})
+	ctx, a := context.Background(), c.Artifacts(artifactHub, Readers{})
+	named, err := a.makeKey(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy, err := a.firstPolicy(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, opt := c.KMS(artifactHub)
+	found, err := client.CreateKey(ctx, &kms.CreateKeyInput{Description: aws.String(keyDescription), Policy: &policy}, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		key, err := a.nameKey(ctx, found.KeyMetadata)
+		if err != nil || aws.ToString(key.KeyId) != aws.ToString(named.KeyId) {
+			t.Errorf("got %+v, %v", key, err)
+		}
+	}
+	if keys := keysOf(t, c); keys[types.KeyStateEnabled] != 1 || keys[types.KeyStatePendingDeletion] != 1 {
+		t.Errorf("keys %v", keys)
+	}
+}
+
 // What a run that was killed has left is caught up with, at whatever step.
 func TestArtifactsLeftOver(t *testing.T) {
 	ctx := context.Background()

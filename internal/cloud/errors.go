@@ -51,14 +51,14 @@ func Translate(err error, what string, account axle.Account, region string) erro
 		f.Err = &transientError{err}
 	}
 	var api smithy.APIError
-	said := cause(err)
+	var said string
 	switch {
 	case errors.Is(err, context.Canceled):
 		f.Code, said = CodeCancelled, "cancelled"
 	case foreign(err):
 		f.Code, said, f.Hint = CodeUnreachable, "the answer isn't one of AWS"+status(err), "something else answers there: check AWS_ENDPOINT_URL, HTTP_PROXY and HTTPS_PROXY"
 	case errors.As(err, &api):
-		f.Code, said = api.ErrorCode(), quote(api)
+		said = quote(api)
 		f.Code, f.Hint = explain(api, account, region)
 	default:
 		f.Code, said, f.Hint = unanswered(err)
