@@ -45,6 +45,7 @@ var imports = map[string][]string{
 	"cmd/axle":                   {"*"},
 	"bench":                      {"*"},
 	"internal/engine/enginetest": {"internal/engine", "internal/plan"},
+	"internal/cloud/cloudtest":   {},
 	"internal/store/storetest":   {"internal/store"},
 }
 
