@@ -9,7 +9,9 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -24,6 +26,7 @@ var imports = map[string][]string{
 	"sandbox/sam":                {},
 	"internal/diag":              {},
 	"internal/early":             {},
+	"internal/late":              {},
 	"internal/expr":              {},
 	"internal/config":            {"internal/expr"},
 	"internal/template":          {},
@@ -130,6 +133,7 @@ func TestImports(t *testing.T) {
 			switch {
 			case s.test, ours == of, strings.HasPrefix(ours, of+"/"), slices.Contains(allowed, "*"), slices.Contains(allowed, ours):
 			case (ours == "." || ours == "internal/diag") && of != "policy" && of != "sandbox" && of != ".":
+			case ours == "internal/late" && of != "policy" && of != ".":
 			default:
 				t.Errorf("%s: %s may not import %s", at, of, ours)
 			}
@@ -313,6 +317,79 @@ func TestPackageVariables(t *testing.T) {
 				return true
 			})
 		}
+	}
+}
+
+// TestLatePatterns: regular expressions of packages are compiled when they are
+// first used (internal/late), so each is compiled here, and none at start.
+func TestLatePatterns(t *testing.T) {
+	fset, files := sources(t)
+	consts := map[string]map[string]string{} // by folder and name
+	var text func(dir string, e ast.Expr) (string, bool)
+	text = func(dir string, e ast.Expr) (string, bool) {
+		switch e := e.(type) {
+		case *ast.BasicLit:
+			s, err := strconv.Unquote(e.Value)
+			return s, err == nil
+		case *ast.Ident:
+			s, ok := consts[dir][e.Name]
+			return s, ok
+		case *ast.BinaryExpr:
+			x, ok := text(dir, e.X)
+			y, also := text(dir, e.Y)
+			return x + y, ok && also && e.Op == token.ADD
+		}
+		return "", false
+	}
+	for _, s := range files {
+		for _, d := range s.file.Decls {
+			if decl, ok := d.(*ast.GenDecl); ok && decl.Tok == token.CONST && !s.test {
+				for _, spec := range decl.Specs {
+					if v := spec.(*ast.ValueSpec); len(v.Values) == 1 {
+						if consts[s.dir] == nil {
+							consts[s.dir] = map[string]string{}
+						}
+						if c, ok := text(s.dir, v.Values[0]); ok {
+							consts[s.dir][v.Names[0].Name] = c
+						}
+					}
+				}
+			}
+		}
+	}
+	compiled := 0
+	for _, s := range files {
+		if s.test || s.dir == "internal/late" || strings.HasPrefix(s.dir, "bench") {
+			continue
+		}
+		for _, d := range s.file.Decls {
+			_, inFunc := d.(*ast.FuncDecl)
+			ast.Inspect(d, func(n ast.Node) bool {
+				call, ok := n.(*ast.CallExpr)
+				if !ok || len(call.Args) != 1 {
+					return true
+				}
+				fn, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || fn.Sel.Name != "MustCompile" {
+					return true
+				}
+				at := fset.Position(call.Pos())
+				if of := fn.X.(*ast.Ident).Name; of == "regexp" && !inFunc && s.dir != "." {
+					t.Errorf("%s: compiled whenever a command starts: use late.MustCompile", at)
+				}
+				pattern, ok := text(s.dir, call.Args[0])
+				if !ok {
+					t.Errorf("%s: the pattern must be a constant", at)
+				} else if _, err := regexp.Compile(pattern); err != nil {
+					t.Errorf("%s: %v", at, err)
+				}
+				compiled++
+				return true
+			})
+		}
+	}
+	if compiled < 100 {
+		t.Errorf("only %d patterns were found", compiled)
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // httpState is what API Gateway keeps of HTTP APIs in one account and region.
@@ -419,7 +421,7 @@ func checkHTTPIntegration(c *call, _ *httpAPI, in map[string]any) error {
 	return nil
 }
 
-var stageName = named(`^(\$default|[-A-Za-z0-9_]+)$`, 1, 128)
+var stageName = naming{late.MustCompile(`^(\$default|[-A-Za-z0-9_]+)$`), 1, 128}
 
 func checkHTTPStage(_ *call, a *httpAPI, in map[string]any) error {
 	if !stageName.MatchString(text(in["stageName"])) {

@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // changeSet is a prepared change of a stack.
@@ -35,7 +37,7 @@ const (
 	maxChangeSets  = 20 // obsolete ones that a stack keeps
 )
 
-var changeSetNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
+var changeSetNames = naming{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 1, 128}
 
 func createChangeSet(c *call) (obj, error) {
 	name := c.In.str("ChangeSetName")

@@ -4,9 +4,11 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
-var stackNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
+var stackNames = naming{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 1, 128}
 
 // request is what a caller wants a stack to become.
 type request struct {
@@ -260,7 +262,7 @@ func (c *call) checkExisting(t *template, values map[string]stackParameter) erro
 	return nil
 }
 
-var requestTokens = named(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`, 1, 128)
+var requestTokens = naming{late.MustCompile(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`), 1, 128}
 
 // repeated says whether the call repeats the stack's last operation by its
 // token, and refuses a token that belongs to another operation.

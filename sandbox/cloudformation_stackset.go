@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // stackSet is a stack set, kept in the account and region that administers it:
@@ -175,7 +177,7 @@ func (c *call) stackSet() (*stackSet, error) {
 	return set, nil
 }
 
-var stackSetNames = named(`^[a-zA-Z][-a-zA-Z0-9]*$`, 1, 128)
+var stackSetNames = naming{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 1, 128}
 
 func createStackSet(c *call) (obj, error) {
 	name := c.In.str("StackSetName")

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // setOperation is work on a stack set's stacks. It is data alone, so that a
@@ -65,7 +67,7 @@ func (set *stackSet) operation(id string) *setOperation {
 	return set.Operations[at]
 }
 
-var operationIDs = named(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`, 1, 128)
+var operationIDs = naming{late.MustCompile(`^[a-zA-Z0-9][-a-zA-Z0-9]*$`), 1, 128}
 
 // mayOperate refuses an operation beside another one, which only managed
 // execution queues, and ids that were used before.

@@ -3,12 +3,13 @@ package sandbox
 import (
 	"encoding/json"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
-var dynamicReference = regexp.MustCompile(`\{\{resolve:([a-z-]+):([^{}]*)\}\}`)
+var dynamicReference = late.MustCompile(`\{\{resolve:([a-z-]+):([^{}]*)\}\}`)
 
 // evaluation gives the values of a template in a stack as it is now.
 func (c *call) evaluation(st *stack, t *template, v stackVersion) *evaluation {

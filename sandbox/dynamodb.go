@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // dynamoState is what DynamoDB keeps of one account and region.
@@ -127,7 +129,7 @@ func (s *Sandbox) dynamodbOps() map[string]operation {
 var farTableOps = []string{"BatchGetItem", "BatchWriteItem", "DeleteItem", "DeleteTable", "DescribeTable", "GetItem", "ListTagsOfResource",
 	"PutItem", "Query", "Scan", "TagResource", "UntagResource", "UpdateItem", "UpdateTable"}
 
-var tableNames = named(`^[a-zA-Z0-9_.-]+$`, 3, 255)
+var tableNames = naming{late.MustCompile(`^[a-zA-Z0-9_.-]+$`), 3, 255}
 
 // tableName is what an input says of a table, read.
 type tableName struct{ Account, Name, Index string }

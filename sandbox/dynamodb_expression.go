@@ -1,10 +1,11 @@
 package sandbox
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // expression is the text of one of DynamoDB's expressions being read, with the
@@ -38,7 +39,7 @@ type condition struct {
 	sub  []*condition
 }
 
-var expressionToken = regexp.MustCompile(`^(?:<>|<=|>=|[=<>(),.+\-\[\]]|[#:]?[A-Za-z0-9_]+)`)
+var expressionToken = late.MustCompile(`^(?:<>|<=|>=|[=<>(),.+\-\[\]]|[#:]?[A-Za-z0-9_]+)`)
 
 // maxClauses bounds nested conditions.
 const maxClauses = 50

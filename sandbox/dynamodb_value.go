@@ -5,9 +5,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // typed gives the type and the content of an attribute value, which is an
@@ -25,7 +26,7 @@ func typed(v any) (kind string, content any) {
 
 func valueOf(kind string, content any) map[string]any { return map[string]any{kind: content} }
 
-var numberForm = regexp.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$`)
+var numberForm = late.MustCompile(`^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?$`)
 
 // number reads a number exactly; nil for what isn't one in DynamoDB's range.
 func number(s string) *big.Rat {

@@ -2,6 +2,8 @@ package sandbox
 
 import (
 	"strings"
+
+	"axle/internal/late"
 )
 
 // securityGroup is a VPC's security group; its rules are kept beside it, by id.
@@ -12,7 +14,7 @@ type securityGroup struct {
 	Description string `json:"description"`
 }
 
-var groupText = named(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$`, 1, 255)
+var groupText = naming{late.MustCompile(`^[a-zA-Z0-9 ._\-:/()#,@\[\]+=&;{}!$*]+$`), 1, 255}
 
 func ec2GroupOperations() map[string]operation {
 	return map[string]operation{

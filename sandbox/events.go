@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // eventState is what EventBridge keeps of one account and region: its buses.
@@ -53,9 +55,9 @@ type eventRule struct {
 }
 
 var (
-	busName   = named(`^[/.\-_A-Za-z0-9]+$`, 1, 256)
-	ruleName  = named(`^[.\-_A-Za-z0-9]+$`, 1, 64)
-	sidFormat = named(`^[a-zA-Z0-9-_]+$`, 1, 64)
+	busName   = naming{late.MustCompile(`^[/.\-_A-Za-z0-9]+$`), 1, 256}
+	ruleName  = naming{late.MustCompile(`^[.\-_A-Za-z0-9]+$`), 1, 64}
+	sidFormat = naming{late.MustCompile(`^[a-zA-Z0-9-_]+$`), 1, 64}
 )
 
 func (s *Sandbox) eventsOps() map[string]operation {

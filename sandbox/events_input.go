@@ -2,10 +2,11 @@ package sandbox
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // parsePath reads a path such as $.detail.lines[0].sku into names and indexes;
@@ -70,7 +71,7 @@ func follow(v any, steps []any) (found any, there bool) {
 // ownPlaceholders are those that a template has without a path for them.
 var ownPlaceholders = []string{"aws.events.rule-arn", "aws.events.rule-name", "aws.events.event.ingestion-time", "aws.events.event", "aws.events.event.json"}
 
-var placeholder = regexp.MustCompile(`<([a-zA-Z0-9_.\-]+)>`)
+var placeholder = late.MustCompile(`<([a-zA-Z0-9_.\-]+)>`)
 
 // fillTemplate puts values, given as JSON, for the placeholders of a template:
 // as they are, or within a string as its text.

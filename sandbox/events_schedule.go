@@ -2,11 +2,12 @@ package sandbox
 
 import (
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // schedule says when something is due: at a rate from when it was set up, at
@@ -22,7 +23,7 @@ var errSchedule = errors.New("not a schedule")
 
 // rateForm is a rate. EventBridge's rules want one minute and two minutes; the
 // Scheduler isn't so strict.
-var rateForm = regexp.MustCompile(`^rate\(\s*([1-9][0-9]{0,8})\s+(minute|hour|day)(s?)\s*\)$`)
+var rateForm = late.MustCompile(`^rate\(\s*([1-9][0-9]{0,8})\s+(minute|hour|day)(s?)\s*\)$`)
 
 // parseSchedule reads rate(), cron(), and for the Scheduler at(). Times are UTC
 // until a zone is set.

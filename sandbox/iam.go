@@ -3,9 +3,10 @@ package sandbox
 import (
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // iamState is what IAM keeps of one account.
@@ -116,8 +117,8 @@ func iamFail(code, format string, args ...any) error {
 }
 
 var (
-	iamNames = regexp.MustCompile(`^[\w+=,.@-]+$`)
-	iamPaths = regexp.MustCompile(`^/(?:[!-~]*/)?$`)
+	iamNames = late.MustCompile(`^[\w+=,.@-]+$`)
+	iamPaths = late.MustCompile(`^/(?:[!-~]*/)?$`)
 )
 
 // checkName refuses names that IAM refuses; field is the parameter's.

@@ -2,9 +2,9 @@ package sandbox
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
@@ -57,8 +57,8 @@ func principalsOf(doc string) []string {
 }
 
 var (
-	principalARN = regexp.MustCompile(`^arn:aws:(iam|sts)::([0-9]{12}):(root|user/.+|role/.+|assumed-role/.+|federated-user/.+)$`)
-	principalID  = regexp.MustCompile(`^A(RO|ID)A[A-Z0-9]{12,}$`)
+	principalARN = late.MustCompile(`^arn:aws:(iam|sts)::([0-9]{12}):(root|user/.+|role/.+|assumed-role/.+|federated-user/.+)$`)
+	principalID  = late.MustCompile(`^A(RO|ID)A[A-Z0-9]{12,}$`)
 )
 
 // checkPrincipals refuses principals that don't exist, as IAM does, and gives

@@ -4,10 +4,11 @@ import (
 	"crypto/sha1"
 	"encoding/hex"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // oidcProvider is an OpenID Connect identity provider that an account trusts.
@@ -75,7 +76,7 @@ const (
 	maxThumbprints = 5
 )
 
-var thumbprints = regexp.MustCompile(`^[0-9A-Fa-f]{40}$`)
+var thumbprints = late.MustCompile(`^[0-9A-Fa-f]{40}$`)
 
 // issuerHost checks the URL of an issuer and gives it without its scheme.
 func issuerHost(raw string) (string, error) {

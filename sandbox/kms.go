@@ -2,10 +2,11 @@ package sandbox
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // kmsState is what KMS keeps of one account and region.
@@ -83,8 +84,8 @@ func (c *call) inForce(p *policyText) string {
 var managedAliases = []string{"dynamodb", "s3", "secretsmanager", "sns", "sqs", "ssm"}
 
 var (
-	keyIDs     = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-	aliasNames = named(`^alias/[A-Za-z0-9/_-]+$`, 7, 256)
+	keyIDs     = late.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+	aliasNames = naming{late.MustCompile(`^alias/[A-Za-z0-9/_-]+$`), 7, 256}
 )
 
 // keyName is what an input says of a key, read: where it is, and which.

@@ -2,9 +2,10 @@ package sandbox
 
 import (
 	"maps"
-	"regexp"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // lambdaRoutes are the operations of Lambda; the dates are those of its paths.
@@ -150,10 +151,10 @@ func (r functionRef) arn() string {
 }
 
 var (
-	functionNames = named(`^[a-zA-Z0-9_-]+$`, 1, 64)
-	qualifiers    = named(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]+)$`, 1, 129)
-	versionNumber = regexp.MustCompile(`^[0-9]+$`)
-	aliasName     = named(`^[a-zA-Z0-9_-]+$`, 1, 128)
+	functionNames = naming{late.MustCompile(`^[a-zA-Z0-9_-]+$`), 1, 64}
+	qualifiers    = naming{late.MustCompile(`^(\$LATEST(\.PUBLISHED)?|[a-zA-Z0-9_-]+)$`), 1, 129}
+	versionNumber = late.MustCompile(`^[0-9]+$`)
+	aliasName     = naming{late.MustCompile(`^[a-zA-Z0-9_-]+$`), 1, 128}
 )
 
 func invalidLambda(format string, args ...any) error {

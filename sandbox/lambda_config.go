@@ -2,10 +2,11 @@ package sandbox
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // functionConfig is what a version runs with.
@@ -41,13 +42,13 @@ var lambdaRuntimes = map[string]string{
 }
 
 // oldRuntimes begin the names of those that new functions can't have any more.
-var oldRuntimes = regexp.MustCompile(`^(nodejs([0-9]|1[0246])?(\.|$)|python(2\.7|3\.[678])$|java8$|dotnetcore|dotnet[5-7]$|ruby2|go1\.x$|provided$)`)
+var oldRuntimes = late.MustCompile(`^(nodejs([0-9]|1[0246])?(\.|$)|python(2\.7|3\.[678])$|java8$|dotnetcore|dotnet[5-7]$|ruby2|go1\.x$|provided$)`)
 
 // unservedFunctionInputs are refused rather than ignored.
 var unservedFunctionInputs = []string{"FileSystemConfigs", "ImageConfig", "CodeSigningConfigArn", "DurableConfig", "CapacityProviderConfig", "TenancyConfig", "PublishTo"}
 
 var (
-	environmentName = regexp.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`)
+	environmentName = late.MustCompile(`^[a-zA-Z][a-zA-Z0-9_]+$`)
 	// reservedVariables are set by Lambda.
 	reservedVariables = []string{"_HANDLER", "_X_AMZN_TRACE_ID", "AWS_DEFAULT_REGION", "AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME",
 		"AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION", "AWS_LAMBDA_INITIALIZATION_TYPE", "AWS_LAMBDA_LOG_GROUP_NAME",

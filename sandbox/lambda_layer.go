@@ -5,11 +5,12 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // lambdaLayer is a layer with its versions, which never change.
@@ -38,8 +39,8 @@ func (l *lambdaLayer) arn() string {
 }
 
 var (
-	layerNames = named(`^[a-zA-Z0-9_-]+$`, 1, 140)
-	layerARN   = regexp.MustCompile(`^arn:aws:lambda:([a-z0-9-]+):([0-9]{12}):layer:([a-zA-Z0-9_-]+)(?::([0-9]+))?$`)
+	layerNames = naming{late.MustCompile(`^[a-zA-Z0-9_-]+$`), 1, 140}
+	layerARN   = late.MustCompile(`^arn:aws:lambda:([a-z0-9-]+):([0-9]{12}):layer:([a-zA-Z0-9_-]+)(?::([0-9]+))?$`)
 )
 
 const layerRoutes = `

@@ -3,19 +3,20 @@ package sandbox
 import (
 	"encoding/json"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // maxFunctionPolicy is the size of a function's policy in bytes.
 const maxFunctionPolicy = 20480
 
 var (
-	statementID  = named(`^[a-zA-Z0-9_-]+$`, 1, 100)
-	lambdaAction = regexp.MustCompile(`^(lambda:[*]|lambda:[a-zA-Z]+|[*])$`)
-	servicePart  = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com$`)
-	orgIDs       = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
+	statementID  = naming{late.MustCompile(`^[a-zA-Z0-9_-]+$`), 1, 100}
+	lambdaAction = late.MustCompile(`^(lambda:[*]|lambda:[a-zA-Z]+|[*])$`)
+	servicePart  = late.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com$`)
+	orgIDs       = late.MustCompile(`^o-[a-z0-9]{10,32}$`)
 )
 
 // addPermissionAccess says whom the permission is for, so that policies can

@@ -3,10 +3,11 @@ package sandbox
 import (
 	"maps"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 const urlRoutes = `
@@ -28,7 +29,7 @@ type functionURL struct {
 
 // urlHost is the host of a function URL: the sandbox answers for it by the
 // Host header of a request.
-var urlHost = regexp.MustCompile(`^([a-z0-9]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws$`)
+var urlHost = late.MustCompile(`^([a-z0-9]{32})\.lambda-url\.([a-z0-9-]+)\.on\.aws$`)
 
 func urlOps() map[string]operation {
 	return map[string]operation{

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 
+	"axle/internal/late"
+
 	"github.com/golang-jwt/jwt/v5"
 )
 
@@ -34,9 +36,9 @@ type cluster struct {
 const issuerPath = "/oidc/id/"
 
 var (
-	clusterNames = named(`^[A-Za-z0-9][A-Za-z0-9._-]*$`, 1, 100)
-	namespaces   = named(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`, 1, 63)
-	accountNames = named(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`, 1, 253)
+	clusterNames = naming{late.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`), 1, 100}
+	namespaces   = naming{late.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?$`), 1, 63}
+	accountNames = naming{late.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`), 1, 253}
 )
 
 // serveIssuer answers for the clusters: discovery document, keys, and POST of

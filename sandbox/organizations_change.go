@@ -2,9 +2,10 @@ package sandbox
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // accountRequest is a CreateAccount and what became of it.
@@ -40,7 +41,7 @@ func orgUnitOps() map[string]operation {
 	}
 }
 
-var emails = regexp.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
+var emails = late.MustCompile(`^[^\s@]+@[^\s@]+\.[^\s@]+$`)
 
 func createAccount(c *call) (obj, error) {
 	if err := c.need("Email", "AccountName"); err != nil {

@@ -1,8 +1,9 @@
 package sandbox
 
 import (
-	"regexp"
 	"time"
+
+	"axle/internal/late"
 )
 
 func orgTrustOps() map[string]operation {
@@ -17,7 +18,7 @@ func orgTrustOps() map[string]operation {
 	}
 }
 
-var servicePrincipals = regexp.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com$`)
+var servicePrincipals = late.MustCompile(`^[a-z0-9.-]+\.amazonaws\.com$`)
 
 func (c *call) servicePrincipal() (string, error) {
 	if err := c.need("ServicePrincipal"); err != nil {

@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"time"
+
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -58,7 +59,7 @@ func ParseOrgFile(name string, src []byte) (*OrgFile, error) {
 const defaultManagement = "111111111111"
 
 var (
-	accountIDs    = regexp.MustCompile(`^[0-9]{12}$`)
+	accountIDs    = late.MustCompile(`^[0-9]{12}$`)
 	accountStates = map[string]bool{"PENDING_ACTIVATION": true, "ACTIVE": true, "SUSPENDED": true, "PENDING_CLOSURE": true, "CLOSED": true}
 )
 

@@ -3,10 +3,11 @@ package sandbox
 import (
 	"net/http"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // s3State is what S3 keeps of one account: its buckets by name. Which account
@@ -55,9 +56,9 @@ func s3Request(r *http.Request, body []byte) (op string, in params) {
 }
 
 var (
-	s3Host     = regexp.MustCompile(`^(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com$`)
-	bucketName = named(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`, 3, 63)
-	looksLikIP = regexp.MustCompile(`^[0-9]+(\.[0-9]+){3}$`)
+	s3Host     = late.MustCompile(`^(.+)\.s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com$`)
+	bucketName = naming{late.MustCompile(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`), 3, 63}
+	looksLikIP = late.MustCompile(`^[0-9]+(\.[0-9]+){3}$`)
 )
 
 // s3Path finds bucket and key in both of S3's styles: /bucket/key, and /key at

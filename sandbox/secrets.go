@@ -3,6 +3,8 @@ package sandbox
 import (
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // secretState is what Secrets Manager keeps of one account and region.
@@ -161,7 +163,7 @@ func (c *call) secretARN(name string) string {
 	return "arn:aws:secretsmanager:" + c.Region + ":" + c.Account.ID + ":secret:" + name
 }
 
-var secretNames = named(`^[A-Za-z0-9/_+=.@-]+$`, 1, 512)
+var secretNames = naming{late.MustCompile(`^[A-Za-z0-9/_+=.@-]+$`), 1, 512}
 
 func createSecret(c *call) (obj, error) {
 	name := c.In.str("Name")

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
@@ -36,7 +37,7 @@ type topic struct {
 
 func (t *topic) arn() string { return "arn:aws:sns:" + t.Region + ":" + t.Owner + ":" + t.Name }
 
-var topicName = named(`^[A-Za-z0-9_-]+(\.fifo)?$`, 1, 256)
+var topicName = naming{late.MustCompile(`^[A-Za-z0-9_-]+(\.fifo)?$`), 1, 256}
 
 // topicAttributes are those that can be set.
 var topicAttributes = []string{"ArchivePolicy", "ContentBasedDeduplication", "DeliveryPolicy", "DisplayName", "FifoThroughputScope",

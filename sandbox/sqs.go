@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // sqsState is what SQS keeps of one account and region.
@@ -40,7 +42,7 @@ func (q *queue) fifo() bool { return strings.HasSuffix(q.Name, ".fifo") }
 var localQueueOps = []string{"AddPermission", "CreateQueue", "DeleteQueue", "ListQueues", "ListQueueTags", "RemovePermission",
 	"SetQueueAttributes", "TagQueue", "UntagQueue"}
 
-var queueName = named(`^[A-Za-z0-9_-]+$`, 1, 80)
+var queueName = naming{late.MustCompile(`^[A-Za-z0-9_-]+$`), 1, 80}
 
 func (s *Sandbox) sqsOps() map[string]operation {
 	on := func(run func(*call, *queue) (obj, error)) operation {

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"axle/internal/late"
 )
 
 // queueMessage is a message in a queue until it is deleted or too old.
@@ -66,9 +68,9 @@ func attributesDigest(attributes map[string]any) string {
 }
 
 var (
-	attributeName = named(`^[A-Za-z0-9_.-]+$`, 1, 256)
-	batchID       = named(`^[A-Za-z0-9_-]+$`, 1, 80)
-	groupID       = named("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]+$", 1, 128)
+	attributeName = naming{late.MustCompile(`^[A-Za-z0-9_.-]+$`), 1, 256}
+	batchID       = naming{late.MustCompile(`^[A-Za-z0-9_-]+$`), 1, 80}
+	groupID       = naming{late.MustCompile("^[A-Za-z0-9!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~]+$"), 1, 128}
 )
 
 // checkMessage gives the size of a message, or SQS's refusal.

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"axle/internal/late"
 )
 
 // ssmState is what Systems Manager keeps of one account and region.
@@ -136,9 +138,9 @@ func (c *call) parameter(name string) (*parameter, *parameterVersion, error) {
 	return nil, nil, fail("ParameterVersionNotFound", "Systems Manager could not find version %s of %s.", selector, plain)
 }
 
-var nestedParameter = regexp.MustCompile(`(?s)\{\{.*\}\}`)
+var nestedParameter = late.MustCompile(`(?s)\{\{.*\}\}`)
 
-var parameterNames = regexp.MustCompile(`^[a-zA-Z0-9_./-]+$`)
+var parameterNames = late.MustCompile(`^[a-zA-Z0-9_./-]+$`)
 
 func checkParameterName(name string) error {
 	lower := strings.ToLower(strings.TrimPrefix(name, "/"))

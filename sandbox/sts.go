@@ -2,11 +2,11 @@ package sandbox
 
 import (
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
@@ -35,9 +35,9 @@ func getAccessKeyInfo(c *call) (obj, error) {
 }
 
 var (
-	roleARN     = regexp.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]+)$`)
-	sessionName = named(`^[\w+=,.@-]+$`, 2, 64)
-	externalID  = regexp.MustCompile(`^[\w+=,.@:/\\-]+$`)
+	roleARN     = late.MustCompile(`^arn:aws:iam::([0-9]{12}):role(/(?:[!-~]+/)?)([\w+=,.@-]+)$`)
+	sessionName = naming{late.MustCompile(`^[\w+=,.@-]+$`), 2, 64}
+	externalID  = late.MustCompile(`^[\w+=,.@:/\\-]+$`)
 )
 
 // chainedMax is the longest session of a role that another role assumes.

@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/sandbox/sam"
 )
 
@@ -62,9 +62,9 @@ const languageExtensions = "AWS::LanguageExtensions"
 var sectionLimits = map[string]int{"Resources": 500, "Parameters": 200, "Outputs": 200, "Mappings": 200}
 
 var (
-	alphanumeric   = regexp.MustCompile(`^[a-zA-Z0-9]+$`)
-	subPart        = regexp.MustCompile(`\$\{[^}]*\}`)
-	subPlaceholder = regexp.MustCompile(`\$\{([^!}][^}]*)\}`)
+	alphanumeric   = late.MustCompile(`^[a-zA-Z0-9]+$`)
+	subPart        = late.MustCompile(`\$\{[^}]*\}`)
+	subPlaceholder = late.MustCompile(`\$\{([^!}][^}]*)\}`)
 )
 
 func digestOf(body string) string {

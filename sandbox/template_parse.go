@@ -5,17 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"axle/internal/late"
 	"axle/sandbox/sam"
 )
 
 var (
-	jsonNumber = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-	yamlLine   = regexp.MustCompile(`line (\d+)`)
+	jsonNumber = late.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+	yamlLine   = late.MustCompile(`line (\d+)`)
 )
 
 // templateValue reads a JSON or YAML body into map[string]any, []any, string,

@@ -5,11 +5,12 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"axle/internal/late"
 )
 
-var amazonS3 = regexp.MustCompile(`^(.+\.)?s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(\.cn)?$`)
+var amazonS3 = late.MustCompile(`^(.+\.)?s3(?:[.-][a-z0-9-]+)*\.amazonaws\.com(\.cn)?$`)
 
 // templateObject reads a template from the sandbox's own S3, which must let
 // the caller. Both of S3's URL styles do, at Amazon's names or at ours.

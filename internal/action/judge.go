@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"axle"
 	"axle/internal/cfn"
+	"axle/internal/late"
 	"axle/policy"
 )
 
@@ -64,7 +64,7 @@ func masking(in axle.Inputs) func(string) string {
 
 // storedKey is the key of an artifact: its digest says no more to people than
 // that it is another one.
-var storedKey = regexp.MustCompile(`\b((?:code|files|templates)/[0-9a-f]{12})[0-9a-f]{52}`)
+var storedKey = late.MustCompile(`\b((?:code|files|templates)/[0-9a-f]{12})[0-9a-f]{52}`)
 
 // cut shortens a long value.
 func cut(value string) string {

@@ -6,12 +6,12 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"axle"
+	"axle/internal/late"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -30,7 +30,7 @@ const (
 // changeSetPrefix begins the name of every change set of ours.
 const changeSetPrefix = "axle-"
 
-var notInName = regexp.MustCompile(`[^a-zA-Z0-9]+`)
+var notInName = late.MustCompile(`[^a-zA-Z0-9]+`)
 
 // ChangeSetName is the name of the change set that a run makes for a step:
 // the same after a crash, another one in another run or when what is wanted

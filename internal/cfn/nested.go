@@ -3,10 +3,10 @@ package cfn
 import (
 	"context"
 	"errors"
-	"regexp"
 	"strings"
 
 	"axle"
+	"axle/internal/late"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudformation"
@@ -17,7 +17,7 @@ import (
 var errNested = errors.New("the change sets of nested stacks failed")
 
 // nestedForm finds templates that have nested stacks.
-var nestedForm = regexp.MustCompile(`AWS::(CloudFormation::Stack|Serverless::Application)\b`)
+var nestedForm = late.MustCompile(`AWS::(CloudFormation::Stack|Serverless::Application)\b`)
 
 // maxNested is how deep change sets of nested stacks are followed.
 const maxNested = 8

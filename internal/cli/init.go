@@ -7,13 +7,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle"
 	"axle/internal/config"
 	"axle/internal/control"
+	"axle/internal/late"
 	"axle/internal/report"
 
 	"github.com/spf13/cobra"
@@ -90,7 +90,7 @@ func (a *App) writeProject(w *control.Work) error {
 	return nil
 }
 
-var notInName = regexp.MustCompile(`[^a-zA-Z0-9-]+`)
+var notInName = late.MustCompile(`[^a-zA-Z0-9-]+`)
 
 func projectName(folder string) string {
 	name := strings.Trim(notInName.ReplaceAllString(folder, "-"), "-")

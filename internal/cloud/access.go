@@ -2,12 +2,12 @@ package cloud
 
 import (
 	"context"
-	"regexp"
 	"strings"
 	"sync"
 	"time"
 
 	"axle"
+	"axle/internal/late"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 )
@@ -205,7 +205,7 @@ func arnAccount(arn string) string {
 // of an account's ARN it is the account's id.
 func lastPart(arn string) string { return arn[strings.LastIndexByte(arn, '/')+1:] }
 
-var notInSessionName = regexp.MustCompile(`[^\w+=,.@-]+`)
+var notInSessionName = late.MustCompile(`[^\w+=,.@-]+`)
 
 // sessionName is what CloudTrail shows: axle-<run>-<who>, in the characters and
 // the 64 of them that STS allows.

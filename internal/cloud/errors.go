@@ -10,10 +10,10 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 
 	"axle"
+	"axle/internal/late"
 
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -138,12 +138,12 @@ func quote(api smithy.APIError) string {
 }
 
 // EC2 writes "Encoded authorization failure message: v2H7FQoz...".
-var encoded = regexp.MustCompile(`\s*Encoded authorization failure message: \S+`)
+var encoded = late.MustCompile(`\s*Encoded authorization failure message: \S+`)
 
 // CloudFormation writes "(Service: AmazonSNS; Status Code: 403; Error Code:
 // AuthorizationError; Request ID: 1f...; Proxy: null)".
 // The SDK writes "StatusCode: 500, RequestID: 1f..., ".
-var requestID = regexp.MustCompile(`(?:[;,] )?Request ?I[Dd]: [0-9A-Za-z-]*(?:; Proxy: null)?`)
+var requestID = late.MustCompile(`(?:[;,] )?Request ?I[Dd]: [0-9A-Za-z-]*(?:; Proxy: null)?`)
 
 // cause is the innermost text that says something, without the SDK's wrapping
 // and without queries of URLs, which may be signed.

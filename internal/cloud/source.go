@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"axle"
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
@@ -65,7 +65,7 @@ func (c *Cloud) parameter(ctx context.Context, way source, id Identity, name str
 	return aws.ToString(out.Parameter.Value), nil
 }
 
-var idList = regexp.MustCompile(`^[\s\d,]+$`)
+var idList = late.MustCompile(`^[\s\d,]+$`)
 
 func parseOrganization(file, source string, body []byte) (*axle.Organization, diag.List) {
 	p := &orgParser{file: file, org: &axle.Organization{Source: source, Taken: time.Now().UTC(), Tagged: true}, ids: map[string]diag.Pos{}}

@@ -5,12 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle/internal/diag"
 	"axle/internal/expr"
+	"axle/internal/late"
 )
 
 // What may stand in a file of parameters: names and values, what the AWS CLI
@@ -27,8 +27,8 @@ var (
 
 // ofTarget matches what isn't known when files are read, outside of texts.
 var (
-	ofTarget = regexp.MustCompile(`\b(account|region|hub)\b`)
-	inQuotes = regexp.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
+	ofTarget = late.MustCompile(`\b(account|region|hub)\b`)
+	inQuotes = late.MustCompile(`"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'`)
 )
 
 // paths evaluates the paths of files of parameters.

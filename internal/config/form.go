@@ -2,12 +2,12 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 )
 
 // form is what a value may be. Forms nest: the table in format.go is one form.
@@ -52,7 +52,7 @@ type key struct {
 
 // match is what a text must look like.
 type match struct {
-	pattern *regexp.Regexp
+	pattern *late.Regexp
 	max     int    // characters; 0: any number
 	what    string // "a region"
 	hint    string
@@ -158,7 +158,7 @@ func (f *form) checkText(n *node, path string, problems *diag.List) {
 }
 
 // inURL finds a password in a URL: what is wrong with it is read in logs, too.
-var inURL = regexp.MustCompile(`(//[^/:@]*:)[^/]*(@)|([?&](?:ssl)?pass[^=&]*=)[^&]*`)
+var inURL = late.MustCompile(`(//[^/:@]*:)[^/]*(@)|([?&](?:ssl)?pass[^=&]*=)[^&]*`)
 
 func (f *form) checkObject(n *node, path string, problems *diag.List) {
 	if !f.expect(n, mapping, "a mapping with the keys "+strings.Join(f.keyNames(), ", "), path, problems) {

@@ -1,47 +1,50 @@
 package config
 
-import "regexp"
+import "axle/internal/late"
+
+// roleForm is that of a role's name or ARN.
+const roleForm = `^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]+$`
 
 // What texts look like. Lengths are apart: a pattern that counts to 128 is slow
 // to compile.
 var (
-	projectName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 64, "a project's name",
+	projectName = &match{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 64, "a project's name",
 		"use up to 64 letters, digits and dashes, beginning with a letter: stacks are named after it"}
-	stackKey = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 100, "a stack's name",
+	stackKey = &match{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 100, "a stack's name",
 		"use up to 100 letters, digits and dashes, beginning with a letter"}
-	stackName = &match{regexp.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 128, "a name that CloudFormation takes",
+	stackName = &match{late.MustCompile(`^[a-zA-Z][-a-zA-Z0-9]*$`), 128, "a name that CloudFormation takes",
 		"use at most 128 letters, digits and dashes, beginning with a letter"}
-	peeringName = &match{regexp.MustCompile(`^[a-zA-Z][-_a-zA-Z0-9]*$`), 100, "a peering's name",
+	peeringName = &match{late.MustCompile(`^[a-zA-Z][-_a-zA-Z0-9]*$`), 100, "a peering's name",
 		"use up to 100 letters, digits, dashes and underscores, beginning with a letter"}
-	environmentName = &match{regexp.MustCompile(`^[a-zA-Z0-9][-_a-zA-Z0-9]*$`), 64, "an environment's name",
+	environmentName = &match{late.MustCompile(`^[a-zA-Z0-9][-_a-zA-Z0-9]*$`), 64, "an environment's name",
 		"use up to 64 letters, digits, dashes and underscores"}
-	region = &match{regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`), 32, "a region",
+	region = &match{late.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`), 32, "a region",
 		"a region is written like eu-west-1"}
-	source = &match{regexp.MustCompile(`^(aws|file:.+|ssm:/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*)$`), 0, "a source of accounts",
+	source = &match{late.MustCompile(`^(aws|file:.+|ssm:/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*)$`), 0, "a source of accounts",
 		"write aws, file:accounts.yaml or ssm:/axle/accounts"}
-	role = &match{regexp.MustCompile(`^(arn:aws[a-z-]*:iam::[0-9]{12}:role/)?[\w+=,.@/-]+$`), 600, "a role",
+	role = &match{late.MustCompile(roleForm), 600, "a role",
 		"write a role's name, or its ARN, such as arn:aws:iam::111111111111:role/axle-hub"}
-	roleOrNone  = &match{regexp.MustCompile(`^$|` + role.pattern.String()), role.max, role.what, role.hint}
-	templateURL = &match{regexp.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), 0, "a template",
+	roleOrNone  = &match{late.MustCompile(`^$|` + roleForm), role.max, role.what, role.hint}
+	templateURL = &match{late.MustCompile(`^(s3://[^/\s]+/\S+|https://\S+|[^:\s][^:]*)$`), 0, "a template",
 		"write a path, s3://bucket/key or https://..."}
-	parameterName = &match{regexp.MustCompile(`^[a-zA-Z0-9]+$`), 255, "a parameter's name",
+	parameterName = &match{late.MustCompile(`^[a-zA-Z0-9]+$`), 255, "a parameter's name",
 		"CloudFormation's parameters have letters and digits only"}
-	outputName = &match{regexp.MustCompile(`^[a-zA-Z0-9]+$`), 255, "the name of an output",
+	outputName = &match{late.MustCompile(`^[a-zA-Z0-9]+$`), 255, "the name of an output",
 		"write the output's name in the template: letters and digits"}
-	tagKey = &match{regexp.MustCompile(`^[^\x00-\x1f]+$`), 128, "a tag's key",
+	tagKey = &match{late.MustCompile(`^[^\x00-\x1f]+$`), 128, "a tag's key",
 		"a key has at most 128 characters"}
-	identity = &match{regexp.MustCompile(`^[\w+=,.@-]{2,}$`), 64, "a source identity",
+	identity = &match{late.MustCompile(`^[\w+=,.@-]{2,}$`), 64, "a source identity",
 		"STS takes 2 to 64 letters, digits and _+=,.@-"}
-	externalID = &match{regexp.MustCompile(`^$|^[\w+=,.@:/-]{2,}$`), 1224, "an external id",
+	externalID = &match{late.MustCompile(`^$|^[\w+=,.@:/-]{2,}$`), 1224, "an external id",
 		"STS takes 2 to 1224 letters, digits and _+=,.@:/-"}
-	amount = &match{regexp.MustCompile(`^[0-9]+%?$`), 7, "a number or a percentage",
+	amount = &match{late.MustCompile(`^[0-9]+%?$`), 7, "a number or a percentage",
 		"write 10 or 25%"}
-	duration = &match{regexp.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
+	duration = &match{late.MustCompile(`^([0-9]+(\.[0-9]+)?(ms|s|m|h))+$|^0$`), 0, "a duration",
 		"write 45m, 1h or 1h30m"}
 	// A parameter's name begins with neither pa nor sslp: password, passfile, sslpassword.
-	storeAddress = &match{regexp.MustCompile(`^(postgres(ql)?://([^/@:?]+@)?[^/@?]*(/[^?]*)?([?&]([a-oq-rt-z]|p[b-z]|s[a-rt-z]|ss[a-km-z]|ssl[a-oq-z])[a-z0-9_.]*=[^&]*)*|dynamodb://[a-zA-Z0-9_.-]{3,}(\?(region|bucket)=[a-z0-9.-]+(&(region|bucket)=[a-z0-9.-]+)*)?)$`), 0, "the address of a store",
+	storeAddress = &match{late.MustCompile(`^(postgres(ql)?://([^/@:?]+@)?[^/@?]*(/[^?]*)?([?&]([a-oq-rt-z]|p[b-z]|s[a-rt-z]|ss[a-km-z]|ssl[a-oq-z])[a-z0-9_.]*=[^&]*)*|dynamodb://[a-zA-Z0-9_.-]{3,}(\?(region|bucket)=[a-z0-9.-]+(&(region|bucket)=[a-z0-9.-]+)*)?)$`), 0, "the address of a store",
 		"write postgres://user@host:5432/database (the password isn't for this file, but for PGPASSWORD, ~/.pgpass or AXLE_STORE), or dynamodb://axle-journal for a table in the hub account"}
-	notEmpty = &match{regexp.MustCompile(`\S`), 0, "text", "it must not be empty"}
+	notEmpty = &match{late.MustCompile(`\S`), 0, "text", "it must not be empty"}
 )
 
 const (

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"sort"
 	"strconv"
@@ -13,6 +12,7 @@ import (
 
 	"axle/internal/diag"
 	"axle/internal/expr"
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -118,7 +118,7 @@ type reader struct {
 	diag.List
 }
 
-var yamlError = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+var yamlError = late.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // read parses a file with one document. It returns nil when nothing can be
 // made of it.

@@ -3,11 +3,11 @@ package config
 import (
 	"maps"
 	"math"
-	"regexp"
 	"strconv"
 	"strings"
 
 	"axle"
+	"axle/internal/late"
 )
 
 // vars reads the vars and those of the chosen environment over them.
@@ -55,8 +55,8 @@ func mergeVars(base, over map[string]any) {
 }
 
 var (
-	number      = regexp.MustCompile(`^[-+]?[0-9][0-9_]*$`)
-	leadingZero = regexp.MustCompile(`^[-+]?0[0-9_]+$`)
+	number      = late.MustCompile(`^[-+]?[0-9][0-9_]*$`)
+	leadingZero = late.MustCompile(`^[-+]?0[0-9_]+$`)
 )
 
 // tree makes map[string]any, []any and scalars of a node.

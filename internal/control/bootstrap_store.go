@@ -2,9 +2,9 @@ package control
 
 import (
 	_ "embed"
-	"regexp"
 
 	"axle"
+	"axle/internal/late"
 	"axle/internal/privilege"
 	"axle/internal/store"
 	"axle/internal/template"
@@ -19,7 +19,7 @@ var storeTemplate string
 // storeOwner is the project of the journal's stack.
 const storeOwner = "axle"
 
-var notInStackName = regexp.MustCompile(`[^a-zA-Z0-9]+`)
+var notInStackName = late.MustCompile(`[^a-zA-Z0-9]+`)
 
 // tableStore is where the project's journal is, if it is in DynamoDB: in the hub
 // account, by the rules of openTable.

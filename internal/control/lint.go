@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +14,7 @@ import (
 	"axle/internal/cloud"
 	"axle/internal/config"
 	"axle/internal/diag"
+	"axle/internal/late"
 	"axle/internal/lint"
 	"axle/internal/plan"
 	"axle/internal/template"
@@ -61,8 +61,8 @@ func LintFiles(paths []string) (*LintResult, error) {
 
 // Folders have other files too: axle.yaml, schemas, parts of templates.
 var (
-	templateText = regexp.MustCompile(`(?m)^\s{0,4}"?Resources"?\s*:`)
-	policyText   = regexp.MustCompile(`(?m)^(\{?\s{0,4}"Statement"\s*:|Statement\s*:)`)
+	templateText = late.MustCompile(`(?m)^\s{0,4}"?Resources"?\s*:`)
+	policyText   = late.MustCompile(`(?m)^(\{?\s{0,4}"Statement"\s*:|Statement\s*:)`)
 )
 
 // lintable lists the files of the arguments; of a folder those that may be

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"axle/internal/config"
 	"axle/internal/diag"
 	"axle/internal/expr"
+	"axle/internal/late"
 	"axle/internal/plan"
 	"axle/internal/template"
 
@@ -234,7 +234,7 @@ func (w *Work) line(pos diag.Pos) string {
 	return fmt.Sprintf("%s:%d", file, pos.Line)
 }
 
-var varsKey = regexp.MustCompile(`\bvars(?:\.(\w+)|\[["'](\w+)["']\])`)
+var varsKey = late.MustCompile(`\bvars(?:\.(\w+)|\[["'](\w+)["']\])`)
 
 // fromEnvironment says whether an expression reads vars of the environment.
 func (w *Work) fromEnvironment(source string) bool {

@@ -4,13 +4,13 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle"
 	"axle/internal/cloud"
 	"axle/internal/config"
+	"axle/internal/late"
 	"axle/internal/plan"
 	"axle/internal/privilege"
 )
@@ -204,7 +204,7 @@ func principalARN(id cloud.Identity) string {
 }
 
 // principals are users and roles of an account, as --trust takes them.
-var principals = regexp.MustCompile(`^(arn:[a-z-]+:iam::[0-9]{12}:)((user|role)/\S+|root)$`)
+var principals = late.MustCompile(`^(arn:[a-z-]+:iam::[0-9]{12}:)((user|role)/\S+|root)$`)
 
 // rootOf is the ARN of a principal's account; "" when it isn't a principal's ARN.
 func rootOf(arn string) string {

@@ -3,12 +3,12 @@ package expr
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -16,14 +16,14 @@ import (
 )
 
 var (
-	word        = regexp.MustCompile(`^[a-zA-Z][a-zA-Z.]*$`)
-	unexpected  = regexp.MustCompile(`^(?:mismatched input|extraneous input|token recognition error at:|no viable alternative at input) '(.*?)'(?: expecting .*)?$`)
-	noOverload  = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
-	undeclared  = regexp.MustCompile(`^undeclared reference to '([^']*)'`)
-	noField     = regexp.MustCompile(`^undefined field '([^']*)'`)
-	wrongType   = regexp.MustCompile(`^expected type '([^']*)' but found '([^']*)'`)
-	hiddenArgs  = regexp.MustCompile(`^@lookup\.\(int(?:, )?`)
-	noSelection = regexp.MustCompile(`^type '([^']*)' does not support field selection`)
+	word        = late.MustCompile(`^[a-zA-Z][a-zA-Z.]*$`)
+	unexpected  = late.MustCompile(`^(?:mismatched input|extraneous input|token recognition error at:|no viable alternative at input) '(.*?)'(?: expecting .*)?$`)
+	noOverload  = late.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
+	undeclared  = late.MustCompile(`^undeclared reference to '([^']*)'`)
+	noField     = late.MustCompile(`^undefined field '([^']*)'`)
+	wrongType   = late.MustCompile(`^expected type '([^']*)' but found '([^']*)'`)
+	hiddenArgs  = late.MustCompile(`^@lookup\.\(int(?:, )?`)
+	noSelection = late.MustCompile(`^type '([^']*)' does not support field selection`)
 )
 
 // syntaxErrors puts the parser's messages into our words. The first is the

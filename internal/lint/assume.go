@@ -1,11 +1,11 @@
 package lint
 
 import (
-	"regexp"
 	"strconv"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 	"axle/internal/template"
 	"axle/policy"
 )
@@ -198,9 +198,9 @@ func (c code) at(offset int) diag.Pos {
 }
 
 var (
-	durationCode = regexp.MustCompile(`DurationSeconds['"]?\s*[=:]\s*(\d+)`)
-	assumeCode   = regexp.MustCompile(`\.assume_role\(|new AssumeRoleCommand\(|\.assumeRole\(`)
-	sessionName  = regexp.MustCompile(`RoleSessionName['"]?\s*[=:]\s*(f?['"` + "`" + `][^'"` + "`" + `{}$]*['"` + "`" + `])`)
+	durationCode = late.MustCompile(`DurationSeconds['"]?\s*[=:]\s*(\d+)`)
+	assumeCode   = late.MustCompile(`\.assume_role\(|new AssumeRoleCommand\(|\.assumeRole\(`)
+	sessionName  = late.MustCompile(`RoleSessionName['"]?\s*[=:]\s*(f?['"` + "`" + `][^'"` + "`" + `{}$]*['"` + "`" + `])`)
 )
 
 func checkCodeDuration(r *run, c code) {

@@ -1,10 +1,10 @@
 package lint
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -39,7 +39,7 @@ func customResource(d *template.Declared) bool {
 	return strings.HasPrefix(d.Type, "Custom::") || d.Type == "AWS::CloudFormation::CustomResource"
 }
 
-var lookupCode = regexp.MustCompile(`list_exports|listExports|ListExportsCommand`)
+var lookupCode = late.MustCompile(`list_exports|listExports|ListExportsCommand`)
 
 // checkLookupRole: a role that a looking-up function assumes, and what it may.
 func checkLookupRole(r *run, u *unit, d *template.Declared) {
@@ -131,7 +131,7 @@ func checkStackOutput(r *run, u *unit) {
 	}
 }
 
-var stackNameForm = regexp.MustCompile(`StackName["']?:\s*["']?([A-Za-z][A-Za-z0-9-]*)`)
+var stackNameForm = late.MustCompile(`StackName["']?:\s*["']?([A-Za-z][A-Za-z0-9-]*)`)
 
 // stackOutput finds the producer by its stack's name. The call's arguments are
 // in the text only: what resolves the template can't know the value.

@@ -4,13 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"axle"
 	"axle/internal/diag"
+	"axle/internal/late"
 	"axle/internal/template"
 	"axle/policy"
 
@@ -153,8 +153,8 @@ func (c condition) binds() bool {
 }
 
 var (
-	accountForm   = regexp.MustCompile(`^[0-9]{12}$`)
-	parameterForm = regexp.MustCompile(`^\$\{[A-Za-z0-9:]+\}$`)
+	accountForm   = late.MustCompile(`^[0-9]{12}$`)
+	parameterForm = late.MustCompile(`^\$\{[A-Za-z0-9:]+\}$`)
 )
 
 // guarded says whether the statement demands one of the keys (in lower case;
@@ -315,7 +315,7 @@ func splitARN(s string) (arn, bool) {
 	return arn{parts[1], parts[2], parts[3], parts[4], s[start:]}, true
 }
 
-var yamlPlace = regexp.MustCompile(`line (\d+)`)
+var yamlPlace = late.MustCompile(`line (\d+)`)
 
 // readNode reads JSON or YAML into a tree with positions.
 func readNode(file string, body []byte) (*template.Node, *diag.Diagnostic) {

@@ -1,9 +1,9 @@
 package lint
 
 import (
-	"regexp"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 	"axle/policy"
 )
@@ -105,9 +105,9 @@ func everything(principal string) *policy.Policy {
 	return p
 }
 
-var generatedName = regexp.MustCompile(`<([^.<>]+)\.([A-Za-z0-9]+)>`)
+var generatedName = late.MustCompile(`<([^.<>]+)\.([A-Za-z0-9]+)>`)
 
-var secretSuffix = regexp.MustCompile(`-<[^<>]+>$`)
+var secretSuffix = late.MustCompile(`-<[^<>]+>$`)
 
 // forms are an ARN as references have it, and as patterns would: with names such
 // as CloudFormation generates them.

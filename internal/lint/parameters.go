@@ -1,10 +1,10 @@
 package lint
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -88,7 +88,7 @@ func (r *run) accountParameter(u *unit, d *document, n *template.Node) {
 	}
 }
 
-var twelve = regexp.MustCompile(`(\{12\}|(\\d|\[0-9\]){12})`)
+var twelve = late.MustCompile(`(\{12\}|(\\d|\[0-9\]){12})`)
 
 func (r *run) parameterIsAccount(u *unit, n *template.Node, resource string) {
 	for _, ref := range n.Refs {
@@ -153,7 +153,7 @@ func (s *statement) written(n *template.Node, account string) bool {
 	return strings.Contains(lines[n.Pos.Line-1], account)
 }
 
-var generatedForm = regexp.MustCompile(`[A-Za-z0-9]-[A-Z0-9]{12,13}$`)
+var generatedForm = late.MustCompile(`[A-Za-z0-9]-[A-Z0-9]{12,13}$`)
 
 func checkGeneratedName(r *run, s *statement) {
 	if s.doc.unit == nil || s.doc.live {

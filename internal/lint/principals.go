@@ -1,17 +1,17 @@
 package lint
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
 var (
-	uniqueID   = regexp.MustCompile(`^(AROA|AIDA|AGPA|ANPA|ASIA|AKIA)[A-Z0-9]{12,}$`)
-	regionForm = regexp.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
+	uniqueID   = late.MustCompile(`^(AROA|AIDA|AGPA|ANPA|ASIA|AKIA)[A-Z0-9]{12,}$`)
+	regionForm = late.MustCompile(`^[a-z]{2}(-[a-z]+)+-[0-9]$`)
 )
 
 func principalRules() []Rule {

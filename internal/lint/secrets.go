@@ -2,10 +2,10 @@ package lint
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -36,7 +36,7 @@ func secretRules() []Rule {
 
 // secretForm is a dynamic reference to a secret. CloudFormation leaves its text in
 // outputs and metadata as it is; somebody believes that it is resolved.
-var secretForm = regexp.MustCompile(`\{\{resolve:(ssm-secure|secretsmanager):`)
+var secretForm = late.MustCompile(`\{\{resolve:(ssm-secure|secretsmanager):`)
 
 func checkShownSecret(r *run, u *unit) {
 	shown := func(n *template.Node, resource, what string) {
@@ -62,7 +62,7 @@ func checkShownSecret(r *run, u *unit) {
 	}
 }
 
-var suffixForm = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
+var suffixForm = late.MustCompile(`-[A-Za-z0-9]{6}$`)
 
 func checkSecretSuffix(r *run, s *statement) {
 	for _, n := range s.resources {
@@ -99,7 +99,7 @@ func checkCopiedPolicies(r *run, u *unit) {
 	}
 }
 
-var resolveForm = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]*)\}\}`)
+var resolveForm = late.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([^}]*)\}\}`)
 
 func checkResolve(r *run, u *unit) {
 	for _, d := range u.resources {

@@ -3,11 +3,11 @@ package lint
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 	"axle/internal/template"
 	"axle/policy"
 
@@ -86,9 +86,9 @@ func readable(body []byte) bool {
 }
 
 var (
-	bareStar   = regexp.MustCompile(`(?:^|[\s{,\[])(?:"?[A-Za-z]+"?:|-)\s+(\*)\s*(?:[,}\]].*|#.*)?$`)
-	onlyCloses = regexp.MustCompile(`^\s*([}\]]),?\s*(?:#.*)?$`)
-	blockStart = regexp.MustCompile(`(?::|-)\s+[|>][+-]?[0-9]?\s*(?:#.*)?$`)
+	bareStar   = late.MustCompile(`(?:^|[\s{,\[])(?:"?[A-Za-z]+"?:|-)\s+(\*)\s*(?:[,}\]].*|#.*)?$`)
+	onlyCloses = late.MustCompile(`^\s*([}\]]),?\s*(?:#.*)?$`)
+	blockStart = late.MustCompile(`(?::|-)\s+[|>][+-]?[0-9]?\s*(?:#.*)?$`)
 )
 
 // mend finds bare asterisks and stray braces, and gives the text without them.

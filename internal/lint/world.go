@@ -2,10 +2,10 @@ package lint
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 	"axle/policy"
 )
@@ -228,7 +228,7 @@ func (u *unit) arn(d *template.Declared) string {
 	return "arn:*:" + strings.NewReplacer("{a}", account, "{r}", region, "{n}", u.name(d), "{path}", path).Replace(form)
 }
 
-var unresolved = regexp.MustCompile(`\$\{([^{}]*)\}`)
+var unresolved = late.MustCompile(`\$\{([^{}]*)\}`)
 
 // policyVariable says whether ${...} is IAM's own and not the template's.
 func policyVariable(name string) bool {

@@ -3,7 +3,6 @@ package plan
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -11,6 +10,7 @@ import (
 	"axle/internal/config"
 	"axle/internal/diag"
 	"axle/internal/expr"
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -20,9 +20,9 @@ const hubPrefix = "hub:"
 // What names look like. Parameter Store's may end with a version or a label,
 // ":3"; a key of a secret follows a #, which no secret's name has.
 var (
-	parameterName = regexp.MustCompile(`^(arn:[a-z-]+:ssm:\S+|/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*(:[a-zA-Z0-9_.-]+)?)$`)
-	secretName    = regexp.MustCompile(`^(arn:[a-z-]+:secretsmanager:\S+|[a-zA-Z0-9/_+=.@-]+)$`)
-	exportName    = regexp.MustCompile(`^[a-zA-Z0-9:-]+$`)
+	parameterName = late.MustCompile(`^(arn:[a-z-]+:ssm:\S+|/?[a-zA-Z0-9_.-]+(/[a-zA-Z0-9_.-]+)*(:[a-zA-Z0-9_.-]+)?)$`)
+	secretName    = late.MustCompile(`^(arn:[a-z-]+:secretsmanager:\S+|[a-zA-Z0-9/_+=.@-]+)$`)
+	exportName    = late.MustCompile(`^[a-zA-Z0-9:-]+$`)
 )
 
 func isRead(fn string) bool {

@@ -1,10 +1,10 @@
 package privilege
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -16,9 +16,9 @@ const (
 )
 
 var (
-	placeholder = regexp.MustCompile(`\{([A-Za-z0-9.]+)\}`)
-	variable    = regexp.MustCompile(`\$\{([^{}]*)\}`)
-	wildcards   = regexp.MustCompile(`\*\*+`)
+	placeholder = late.MustCompile(`\{([A-Za-z0-9.]+)\}`)
+	variable    = late.MustCompile(`\$\{([^{}]*)\}`)
+	wildcards   = late.MustCompile(`\*\*+`)
 )
 
 // place is one stack in one region.

@@ -2,9 +2,9 @@ package privilege
 
 import (
 	"bytes"
-	"regexp"
 	"strings"
 
+	"axle/internal/late"
 	"axle/internal/template"
 )
 
@@ -23,9 +23,9 @@ var parameterKinds = map[string]string{
 }
 
 // writtenReference is a dynamic reference without intrinsics in it.
-var writtenReference = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([\w/+=.@!:-]+)\}\}`)
+var writtenReference = late.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([\w/+=.@!:-]+)\}\}`)
 
-var dynamicReference = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}`)
+var dynamicReference = late.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):([^{}]+)\}\}`)
 
 // text adds what CloudFormation needs to read a template, before it makes any
 // resource: the values of parameters from SSM, dynamic references, Fn::GetAZs,

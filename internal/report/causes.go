@@ -3,21 +3,21 @@ package report
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle"
+	"axle/internal/late"
 )
 
 // What differs from target to target in messages of one cause.
 var (
-	digits12 = regexp.MustCompile(`\b[0-9]{12}\b`)
-	hexIDs   = regexp.MustCompile(`\b((?:[a-z]+-)[0-9a-f]{8,17}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`)
-	regions  = regexp.MustCompile(`\b[a-z]{2}(-[a-z]+)+-[0-9]\b`)
-	sessions = regexp.MustCompile(`(assumed-role/[^/ ]+/)[^ ,:]+`)
-	made     = regexp.MustCompile(`-[0-9A-Z]{12,13}\b`) // the end of a name that CloudFormation made
-	requests = regexp.MustCompile(`(?i)\(?(Service: [^)]*|request ?id: ?[^),; ]+)\)?`)
+	digits12 = late.MustCompile(`\b[0-9]{12}\b`)
+	hexIDs   = late.MustCompile(`\b((?:[a-z]+-)[0-9a-f]{8,17}|[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})\b`)
+	regions  = late.MustCompile(`\b[a-z]{2}(-[a-z]+)+-[0-9]\b`)
+	sessions = late.MustCompile(`(assumed-role/[^/ ]+/)[^ ,:]+`)
+	made     = late.MustCompile(`-[0-9A-Z]{12,13}\b`) // the end of a name that CloudFormation made
+	requests = late.MustCompile(`(?i)\(?(Service: [^)]*|request ?id: ?[^),; ]+)\)?`)
 )
 
 // fold removes from a message what names one target, so that the same cause in

@@ -7,11 +7,11 @@ package report
 import (
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"time"
 
 	"axle"
+	"axle/internal/late"
 
 	"github.com/charmbracelet/lipgloss"
 	"github.com/charmbracelet/x/ansi"
@@ -58,7 +58,7 @@ func (s Style) For(file, env string) Style {
 func (s Style) Next(command string) string  { return s.bold.Render("axle " + s.file + command) }
 func (s Style) again(command string) string { return s.Next(command + s.env) }
 
-var notPlain = regexp.MustCompile(`[^\pL\pN_./:@%+=,-]`)
+var notPlain = late.MustCompile(`[^\pL\pN_./:@%+=,-]`)
 
 // Word is text as one word of a shell's command line.
 func Word(text string) string {

@@ -3,8 +3,9 @@ package store
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // TableAddress says where a store in DynamoDB and S3 is.
@@ -16,11 +17,11 @@ type TableAddress struct {
 
 // Lengths are apart: a pattern that counts to 255 is slow to compile.
 var (
-	tableNames = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
+	tableNames = late.MustCompile(`^[a-zA-Z0-9_.-]+$`)
 	// bucketStart is what a table's name must be like to begin a bucket's.
-	bucketStart = regexp.MustCompile(`^[a-z0-9][a-z0-9-]+$`)
-	bucketNames = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
-	regionNames = regexp.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`)
+	bucketStart = late.MustCompile(`^[a-z0-9][a-z0-9-]+$`)
+	bucketNames = late.MustCompile(`^[a-z0-9][a-z0-9.-]+[a-z0-9]$`)
+	regionNames = late.MustCompile(`^[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}$`)
 )
 
 // IsDynamoDB says whether a store's address is one of DynamoDB.

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -33,7 +34,7 @@ var (
 	parameterKeys = []string{"AllowedPattern", "AllowedValues", "ConstraintDescription", "Default", "Description",
 		"MaxLength", "MaxValue", "MinLength", "MinValue", "NoEcho", "Type"}
 	parameterTypes = []string{"String", "Number", "List<Number>", "CommaDelimitedList", "List<String>"}
-	awsType        = regexp.MustCompile(`^(List<)?AWS::[A-Za-z0-9]+::[A-Za-z0-9:]+(<.+>)?>?$`)
+	awsType        = late.MustCompile(`^(List<)?AWS::[A-Za-z0-9]+::[A-Za-z0-9:]+(<.+>)?>?$`)
 )
 
 // SSM says whether the value is the name of an SSM parameter, which

@@ -1,11 +1,11 @@
 package template
 
 import (
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -34,8 +34,8 @@ var (
 	resourceKeys = []string{"Condition", "Connectors", "CreationPolicy", "DeletionPolicy", "DependsOn", "Metadata",
 		"Properties", "Type", "UpdatePolicy", "UpdateReplacePolicy", "IgnoreGlobals", "Version"}
 	outputKeys = []string{"Condition", "Description", "Export", "Value"}
-	logicalID  = regexp.MustCompile(`^[A-Za-z0-9]+$`)
-	typeName   = regexp.MustCompile(`^[A-Za-z0-9]+(::[A-Za-z0-9@_-]+)+$`)
+	logicalID  = late.MustCompile(`^[A-Za-z0-9]+$`)
+	typeName   = late.MustCompile(`^[A-Za-z0-9]+(::[A-Za-z0-9@_-]+)+$`)
 )
 
 // isLogicalID: up to 255 letters and digits. (A pattern that counts that far by

@@ -5,11 +5,11 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,7 +21,7 @@ var (
 		"RefAll", "Select", "Split", "Sub", "ToJsonString", "Transform", "ValueOf", "ValueOfAll"}
 	pseudoParameters = []string{"AWS::AccountId", "AWS::NoValue", "AWS::NotificationARNs", "AWS::Partition", "AWS::Region",
 		"AWS::StackId", "AWS::StackName", "AWS::URLSuffix"}
-	substitution = regexp.MustCompile(`\$\{([^!{}][^{}]*)\}`)
+	substitution = late.MustCompile(`\$\{([^!{}][^{}]*)\}`)
 )
 
 // walk visits every value below n, and notes references and what makes the

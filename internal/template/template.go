@@ -15,12 +15,12 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"axle/internal/diag"
+	"axle/internal/late"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -174,7 +174,7 @@ func yamlReads(body []byte) bool {
 
 var errEmpty = errors.New("the template is empty")
 
-var yamlLine = regexp.MustCompile(`^yaml: (?:line (\d+): )?`)
+var yamlLine = late.MustCompile(`^yaml: (?:line (\d+): )?`)
 
 func (p *parser) syntax(err error) {
 	pos := diag.Pos{File: p.file}

@@ -2,8 +2,9 @@ package pattern
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // A Mistake is an input that can't be worked with, and what to do about it.
@@ -20,7 +21,7 @@ type arn struct {
 	text, partition, service, region, account, rest string
 }
 
-var accountID = regexp.MustCompile(`^\d{12}$`)
+var accountID = late.MustCompile(`^\d{12}$`)
 
 // parseARN cuts an ARN; what names it for the message.
 func parseARN(text, what string) (arn, error) {

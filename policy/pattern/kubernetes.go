@@ -3,17 +3,17 @@ package pattern
 import (
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
 // dnsLabel is a Kubernetes name, of up to 253 characters; an EKS cluster's name
 // has up to 100.
 var (
-	dnsLabel    = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
-	clusterName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
+	dnsLabel    = late.MustCompile(`^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$`)
+	clusterName = late.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]*$`)
 )
 
 // readServiceAccount cuts namespace/name.

@@ -11,10 +11,10 @@ package pattern
 import (
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
@@ -114,11 +114,11 @@ type key struct {
 }
 
 var (
-	roleName     = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
-	externalID   = regexp.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
-	trustee      = regexp.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|arn:[a-z-]+:iam::\d{12}:(root|(role|user)/[A-Za-z0-9_+=,.@/-]+))$`)
-	organization = regexp.MustCompile(`^o-[a-z0-9]{10,32}$`)
-	regionName   = regexp.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d$`)
+	roleName     = late.MustCompile(`^[A-Za-z][A-Za-z0-9-]*$`)
+	externalID   = late.MustCompile(`^[A-Za-z0-9_+=,.@:/-]{2,}$`)
+	trustee      = late.MustCompile(`^([a-z0-9-]+(\.[a-z0-9-]+)*\.amazonaws\.com(\.cn)?|arn:[a-z-]+:iam::\d{12}:(root|(role|user)/[A-Za-z0-9_+=,.@/-]+))$`)
+	organization = late.MustCompile(`^o-[a-z0-9]{10,32}$`)
+	regionName   = late.MustCompile(`^[a-z]{2,}(-[a-z]+)+-\d$`)
 )
 
 // maxResources keeps templates below CloudFormation's 200 parameters.

@@ -2,10 +2,11 @@ package pattern
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
+
+	"axle/internal/late"
 )
 
 // resource is one thing that is to be reached.
@@ -92,8 +93,8 @@ func (r *resource) glueChain() []string {
 }
 
 var (
-	randomSuffix = regexp.MustCompile(`-[A-Za-z0-9]{6}$`)
-	lowerSuffix  = regexp.MustCompile(`-[a-z]{6}$`)
+	randomSuffix = late.MustCompile(`-[A-Za-z0-9]{6}$`)
+	lowerSuffix  = late.MustCompile(`-[a-z]{6}$`)
 )
 
 // readResource reads an ARN that is to be reached.

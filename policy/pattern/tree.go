@@ -3,8 +3,9 @@ package pattern
 import (
 	"bytes"
 	"encoding/json"
-	"regexp"
 	"strings"
+
+	"axle/internal/late"
 )
 
 // Map is an object whose keys keep their order. Values are string, int, bool,
@@ -181,8 +182,8 @@ func inline(value any) string {
 // plain is what YAML reads as the same text without quotes; words that it reads
 // as something else are in notText.
 var (
-	plain   = regexp.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./:+=@*-]*( [A-Za-z0-9_./(),;=+-]+)*$`)
-	notText = regexp.MustCompile(`(?i)^(true|false|yes|no|on|off|null|y|n)$`)
+	plain   = late.MustCompile(`^[A-Za-z_/][A-Za-z0-9_./:+=@*-]*( [A-Za-z0-9_./(),;=+-]+)*$`)
+	notText = late.MustCompile(`(?i)^(true|false|yes|no|on|off|null|y|n)$`)
 )
 
 func scalar(s string) string {

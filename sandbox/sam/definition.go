@@ -1,9 +1,10 @@
 package sam
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 const (
@@ -12,9 +13,9 @@ const (
 )
 
 var (
-	openAPI3      = regexp.MustCompile(`^3(\.\d)(\.\d)?$`)
-	pathParameter = regexp.MustCompile(`\{([a-zA-Z0-9._-]+\+?)\}`)
-	trailingSlash = regexp.MustCompile(`^(.+)/$`)
+	openAPI3      = late.MustCompile(`^3(\.\d)(\.\d)?$`)
+	pathParameter = late.MustCompile(`\{([a-zA-Z0-9._-]+\+?)\}`)
+	trailingSlash = late.MustCompile(`^(.+)/$`)
 )
 
 // definition is an API's definition being edited.

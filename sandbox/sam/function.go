@@ -3,15 +3,16 @@ package sam
 import (
 	"encoding/json"
 	"net/url"
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 var (
-	aliasName        = regexp.MustCompile(`^[a-zA-Z0-9\-_]+$`)
-	onlyDigits       = regexp.MustCompile(`^[0-9]+$`)
-	dynamicReference = regexp.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):[a-zA-Z0-9_.\-/]+(:\d+)?\}\}`)
+	aliasName        = late.MustCompile(`^[a-zA-Z0-9\-_]+$`)
+	onlyDigits       = late.MustCompile(`^[0-9]+$`)
+	dynamicReference = late.MustCompile(`\{\{resolve:(ssm|ssm-secure|secretsmanager):[a-zA-Z0-9_.\-/]+(:\d+)?\}\}`)
 )
 
 // function is an AWS::Serverless::Function under way.

@@ -1,11 +1,12 @@
 package sam
 
 import (
-	"regexp"
 	"strings"
+
+	"axle/internal/late"
 )
 
-var subReference = regexp.MustCompile(`\$\{([A-Za-z0-9.]+|AWS::[A-Z][A-Za-z]*)\}`)
+var subReference = late.MustCompile(`\$\{([A-Za-z0-9.]+|AWS::[A-Z][A-Za-z]*)\}`)
 
 func isIntrinsic(v any) bool {
 	key, _, ok := asDict(v).only()

@@ -1,12 +1,13 @@
 package sam
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
-var openAPIVersions = regexp.MustCompile(`^[2-3](\.\d)(\.\d)?$`)
+var openAPIVersions = late.MustCompile(`^[2-3](\.\d)(\.\d)?$`)
 
 // restDefinition completes the definition of a REST API.
 func (m *macro) restDefinition(body *Dict) (*Dict, error) {

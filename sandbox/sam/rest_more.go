@@ -1,9 +1,10 @@
 package sam
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"axle/internal/late"
 )
 
 const (
@@ -11,7 +12,7 @@ const (
 	validatorsKey = "x-amazon-apigateway-request-validators"
 )
 
-var requestParameter = regexp.MustCompile(`^method\.request\.(querystring|path|header)\.`)
+var requestParameter = late.MustCompile(`^method\.request\.(querystring|path|header)\.`)
 
 // plainDict is a map of the transform's own that Python has always kept in order.
 func plainDict(pairs ...any) *Dict {

@@ -2,16 +2,16 @@ package access
 
 import (
 	"encoding/json"
-	"regexp"
 	"strings"
 
+	"axle/internal/late"
 	"axle/policy"
 )
 
 // placeholder is what stands in a planned policy for what isn't known:
 // ${Parameter}, ${Resource.Attr}, ${Fn::ImportValue:Name}. A policy variable has
 // one colon: ${aws:username}.
-var placeholder = regexp.MustCompile(`\$\{([^}:*?$]+|[^}]*::[^}]*)\}`)
+var placeholder = late.MustCompile(`\$\{([^}:*?$]+|[^}]*::[^}]*)\}`)
 
 // bounds compiles a document with placeholders twice: so that it allows as much
 // as it can turn out to, and as little.
