@@ -10,9 +10,8 @@ import (
 // Remember is part of Store.
 func (s *SQLite) Remember(ctx context.Context, stackID, digest string, updated time.Time) error {
 	return s.write(ctx, "remember the template of stack "+stackID, func(ctx context.Context) error {
-		_, err := s.conn.ExecContext(ctx, `INSERT INTO template (stack, digest, updated) VALUES (?,?,?)
+		return s.often.exec(ctx, `INSERT INTO template (stack, digest, updated) VALUES (?,?,?)
 			ON CONFLICT DO UPDATE SET digest = excluded.digest, updated = excluded.updated`, stackID, digest, nanos(updated))
-		return err
 	})
 }
 
@@ -20,7 +19,7 @@ func (s *SQLite) Remember(ctx context.Context, stackID, digest string, updated t
 func (s *SQLite) Digest(ctx context.Context, stackID string) (string, time.Time, bool, error) {
 	var digest string
 	var updated sql.NullInt64
-	err := s.readers.QueryRowContext(ctx, "SELECT digest, updated FROM template WHERE stack = ?", stackID).Scan(&digest, &updated)
+	err := s.asked.row(ctx, "SELECT digest, updated FROM template WHERE stack = ?", []any{stackID}, &digest, &updated)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", time.Time{}, false, nil
 	}

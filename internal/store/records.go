@@ -34,7 +34,7 @@ func (s *SQLite) Append(ctx context.Context, run string, records []axle.Record) 
 			return err
 		}
 		var seq int64
-		err := s.conn.QueryRowContext(ctx, "SELECT seq FROM run WHERE id = ?", run).Scan(&seq)
+		err := s.often.row(ctx, "SELECT seq FROM run WHERE id = ?", []any{run}, &seq)
 		if errors.Is(err, sql.ErrNoRows) {
 			return axle.ErrNotFound
 		}
@@ -43,7 +43,7 @@ func (s *SQLite) Append(ctx context.Context, run string, records []axle.Record) 
 		}
 		for i := range rows {
 			rows[i][0] = seq
-			if _, err := s.insert.ExecContext(ctx, rows[i][:]...); err != nil {
+			if err := s.often.exec(ctx, insertRecord, rows[i][:]...); err != nil {
 				return err
 			}
 		}

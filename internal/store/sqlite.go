@@ -15,13 +15,17 @@ import (
 	sqlite3 "modernc.org/sqlite/lib"
 )
 
+// maxReaders is how many connections read at once.
+const maxReaders = 4
+
 // SQLite is a store in one file. Several processes may use the file at once.
 type SQLite struct {
 	path    string
 	writer  *sql.DB
 	readers *sql.DB
-	conn    *sql.Conn // the one connection that writes; owned by commits
-	insert  *sql.Stmt // of records
+	conn    *sql.Conn  // the one connection that writes; owned by commits
+	often   statements // of conn
+	asked   statements // of readers
 	writes  chan *write
 	closing chan struct{}
 	close   func() error
@@ -54,17 +58,18 @@ func (s *SQLite) open(ctx context.Context) (err error) {
 	if s.conn, err = s.writer.Conn(ctx); err != nil {
 		return err
 	}
+	s.often.of = s.conn
 	if err = s.migrate(ctx); err != nil {
 		return err
 	}
-	if s.insert, err = s.conn.PrepareContext(ctx, insertRecord); err != nil {
+	s.readers, err = sql.Open("sqlite", dsn(s.path, "query_only(1)"))
+	if err != nil {
 		return err
 	}
-	s.readers, err = sql.Open("sqlite", dsn(s.path, "query_only(1)"))
-	if err == nil {
-		s.readers.SetMaxOpenConns(4)
-	}
-	return err
+	s.readers.SetMaxOpenConns(maxReaders)
+	s.readers.SetMaxIdleConns(maxReaders)
+	s.asked.of = s.readers
+	return nil
 }
 
 // dsn names the file for the driver: a URI, as the path may have any character.
@@ -100,10 +105,7 @@ func (s *SQLite) shut() error {
 }
 
 func (s *SQLite) closeAll() error {
-	var errs []error
-	if s.insert != nil {
-		errs = append(errs, s.insert.Close())
-	}
+	errs := []error{s.often.close(), s.asked.close()}
 	if s.conn != nil {
 		errs = append(errs, s.conn.Close())
 	}

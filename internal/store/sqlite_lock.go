@@ -15,7 +15,7 @@ func (s *SQLite) Lock(ctx context.Context, project string, by axle.Holder) (func
 	mine := held{Holder: by, process: look(by.PID)}
 	err := s.write(ctx, fmt.Sprintf("lock project %q", project), func(ctx context.Context) error {
 		now := time.Now()
-		other, found, err := queryHolder(ctx, s.conn, project)
+		other, found, err := queryHolder(ctx, &s.often, project)
 		if err != nil {
 			return err
 		}
@@ -61,23 +61,19 @@ func (s *SQLite) whileHeld(ctx context.Context, project string, mine held, state
 // claimed is an error when a run's lock was this store's and isn't any more. It is
 // asked in the transaction of what is written for the run.
 func (s *SQLite) claimed(ctx context.Context, run string) error {
-	return s.claims.check(run, s.path, func(project string) (held, bool, error) { return queryHolder(ctx, s.conn, project) })
+	return s.claims.check(run, s.path, func(project string) (held, bool, error) { return queryHolder(ctx, &s.often, project) })
 }
 
 // Holder is part of Store.
 func (s *SQLite) Holder(ctx context.Context, project string) (axle.Holder, bool, error) {
-	h, found, err := queryHolder(ctx, s.readers, project)
+	h, found, err := queryHolder(ctx, &s.asked, project)
 	return h.Holder, found && h.alive(time.Now()), s.explain(fmt.Sprintf("look at the lock of project %q", project), err)
 }
 
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
-func queryHolder(ctx context.Context, db querier, project string) (h held, found bool, err error) {
+func queryHolder(ctx context.Context, db *statements, project string) (h held, found bool, err error) {
 	var since, seen sql.NullInt64
-	err = db.QueryRowContext(ctx, "SELECT run, who, host, pid, place, born, since, seen FROM lock WHERE project = ?", project).
-		Scan(&h.Run, &h.Who, &h.Host, &h.PID, &h.place, &h.born, &since, &seen)
+	err = db.row(ctx, "SELECT run, who, host, pid, place, born, since, seen FROM lock WHERE project = ?", []any{project},
+		&h.Run, &h.Who, &h.Host, &h.PID, &h.place, &h.born, &since, &seen)
 	if errors.Is(err, sql.ErrNoRows) {
 		return h, false, nil
 	}

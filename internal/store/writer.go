@@ -108,12 +108,12 @@ func (w *write) run(ctx context.Context) error {
 
 // transact runs do in a transaction on the writing connection.
 func (s *SQLite) transact(ctx context.Context, do func(context.Context) error) error {
-	if _, err := s.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := s.often.exec(ctx, "BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
 	err := do(ctx)
 	if err == nil {
-		_, err = s.conn.ExecContext(ctx, "COMMIT")
+		err = s.often.exec(ctx, "COMMIT")
 	}
 	if err != nil {
 		// After some errors, a full disk among them, SQLite has rolled back
