@@ -67,6 +67,8 @@ type setting struct {
 	faults             []sandbox.Fault // of the sandbox
 	regions            []string
 	tools              []tool
+	turns              []tool // that do again in turns what they did
+	proxied            bool   // also while it is timed: moto lacks what a tool calls
 	goals              []goal
 }
 
@@ -85,14 +87,34 @@ type phase struct {
 	env     []string                                                 // beside what points at the emulator
 }
 
-// sample is what one phase cost in one round.
+// phase is the tool's of that name.
+func (t *tool) phase(name string) *phase {
+	i := slices.IndexFunc(t.phases, func(p phase) bool { return p.name == name })
+	return &t.phases[i]
+}
+
+// sample is what one phase cost once.
 type sample struct {
 	process.Usage
 	calls map[string]int
 }
 
-// results are the samples by tool and phase.
-type results map[[2]string][]sample
+// measured is what a phase cost each time, and the calls of the last.
+type measured struct {
+	timed []process.Usage
+	calls map[string]int
+}
+
+// results are by tool and phase.
+type results map[[2]string]*measured
+
+func (r results) at(tool, phase string) *measured {
+	key := [2]string{tool, phase}
+	if r[key] == nil {
+		r[key] = &measured{}
+	}
+	return r[key]
+}
 
 const (
 	first  = "first"
@@ -115,7 +137,7 @@ func (s *setting) change(accounts int, stack time.Duration, only string) {
 	}
 	if only != "" { // then there is nothing to compare it with
 		s.tools = slices.DeleteFunc(s.tools, func(t tool) bool { return t.name != only })
-		s.goals = nil
+		s.goals, s.turns = nil, nil
 	}
 	for _, t := range s.tools {
 		for i := range t.phases {
@@ -141,9 +163,23 @@ func (b *bench) run(ctx context.Context, suite string, change func(*setting)) er
 	for round := range b.rounds {
 		for i := range s.tools {
 			fmt.Fprintf(os.Stderr, "round %d: %s\n", round+1, s.tools[i].name)
-			if err := b.measure(ctx, s, &s.tools[i], all); err != nil {
+			if err := b.measure(ctx, s, &s.tools[i], all, false); err != nil {
 				return fmt.Errorf("%s: %w", s.tools[i].name, err)
 			}
+		}
+	}
+	for i := range s.tools {
+		if !s.apart() {
+			break
+		}
+		fmt.Fprintf(os.Stderr, "calls: %s\n", s.tools[i].name)
+		if err := b.measure(ctx, s, &s.tools[i], all, true); err != nil {
+			return fmt.Errorf("%s: %w", s.tools[i].name, err)
+		}
+	}
+	if len(s.turns) > 0 {
+		if err := b.turns(ctx, s, all); err != nil {
+			return err
 		}
 	}
 	s.print(os.Stdout, all, b.rounds)
@@ -168,24 +204,19 @@ func (b *bench) absolute() error {
 	return nil
 }
 
-// measure runs one tool's phases on a fresh emulator, in a fresh folder.
-func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) error {
-	dir, err := os.MkdirTemp("", "axle-bench-")
+// apart says whether calls are counted in a round of their own, which isn't timed:
+// the proxy that counts them takes its part of the machine.
+func (s *setting) apart() bool { return s.onMoto && !s.proxied && s.latency == 0 }
+
+// measure runs one tool's phases on a fresh emulator, in a fresh folder: to time
+// them, or to count the calls when that is done apart.
+func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results, counting bool) error {
+	dir, err := s.folder()
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	for name, text := range map[string]string{"stack.yaml": stackTemplate, "axle.yaml": project(s.regions)} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			return err
-		}
-	}
-	var e *emulator
-	if s.onMoto {
-		e, err = startMoto(ctx, b.python, b.moto, s)
-	} else {
-		e, err = startSandbox(s)
-	}
+	e, err := b.start(ctx, s, counting)
 	if err != nil {
 		return err
 	}
@@ -196,16 +227,44 @@ func (b *bench) measure(ctx context.Context, s *setting, t *tool, all results) e
 				return err
 			}
 		}
-		key := [2]string{t.name, ph.name}
-		for range max(1, ph.times) {
+		to, times := all.at(t.name, ph.name), max(1, ph.times)
+		if counting {
+			times = 1
+		}
+		for range times {
 			got, err := ph.run(ctx, dir, e)
 			if err != nil {
 				return fmt.Errorf("%s: %w", ph.name, err)
 			}
-			all[key] = append(all[key], got)
+			if !counting {
+				to.timed = append(to.timed, got.Usage)
+			}
+			to.calls = got.calls
 		}
 	}
 	return nil
+}
+
+// folder makes one with the project; who asks removes it.
+func (s *setting) folder() (string, error) {
+	dir, err := os.MkdirTemp("", "axle-bench-")
+	if err != nil {
+		return "", err
+	}
+	for name, text := range map[string]string{"stack.yaml": stackTemplate, "axle.yaml": project(s.regions)} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return "", errors.Join(err, os.RemoveAll(dir))
+		}
+	}
+	return dir, nil
+}
+
+// start starts a fresh emulator.
+func (b *bench) start(ctx context.Context, s *setting, counting bool) (*emulator, error) {
+	if s.onMoto {
+		return startMoto(ctx, b.python, b.moto, s, counting || !s.apart())
+	}
+	return startSandbox(s)
 }
 
 // run does the phase once.

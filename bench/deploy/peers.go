@@ -74,7 +74,7 @@ commandRole: arn:aws:iam::` + id + `:role/OrganizationAccountAccessRole
 func (b *bench) besidePeers(title string, accounts int, latency, stackTime time.Duration) *setting {
 	axle, loop, boto3 := b.axleTool("axle"), b.loopTool(16, []string{region}), b.boto3Tool(16)
 	axle.phases = axle.phases[:3]
-	s := &setting{title: title, onMoto: stackTime == 0, accounts: accounts, latency: latency, stackTime: stackTime, regions: []string{region}, tools: []tool{axle, loop, boto3}}
+	s := &setting{title: title, onMoto: stackTime == 0, accounts: accounts, latency: latency, stackTime: stackTime, regions: []string{region}, proxied: true, tools: []tool{axle, loop, boto3}}
 	if b.peers == "" {
 		return s
 	}

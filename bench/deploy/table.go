@@ -19,14 +19,10 @@ func constant(call string) bool {
 		call == "sts:GetCallerIdentity" || call == "cloudformation:ValidateTemplate"
 }
 
-// calls splits the calls of the last round: for targets, AssumeRole, and the
-// constant rest.
+// calls splits the calls of a phase: for targets, AssumeRole, and the constant
+// rest.
 func (r results) calls(tool, phase string) (target, assume, rest int) {
-	samples := r[[2]string{tool, phase}]
-	if len(samples) == 0 {
-		return 0, 0, 0
-	}
-	for call, n := range samples[len(samples)-1].calls {
+	for call, n := range r.at(tool, phase).calls {
 		switch {
 		case call == "sts:AssumeRole":
 			assume += n
@@ -47,7 +43,7 @@ func (r results) wall(tool, phase string) time.Duration {
 
 func (r results) walls(tool, phase string) (least, mid, most time.Duration) {
 	var d []time.Duration
-	for _, s := range r[[2]string{tool, phase}] {
+	for _, s := range r.at(tool, phase).timed {
 		d = append(d, s.Wall)
 	}
 	if len(d) == 0 {
@@ -60,7 +56,7 @@ func (r results) walls(tool, phase string) (least, mid, most time.Duration) {
 // cpu is the median of the rounds.
 func (r results) cpu(tool, phase string) time.Duration {
 	var d []time.Duration
-	for _, s := range r[[2]string{tool, phase}] {
+	for _, s := range r.at(tool, phase).timed {
 		d = append(d, s.CPU)
 	}
 	if len(d) == 0 {
@@ -73,7 +69,7 @@ func (r results) cpu(tool, phase string) time.Duration {
 // peak is the largest of the rounds, in bytes.
 func (r results) peak(tool, phase string) int64 {
 	var most int64
-	for _, s := range r[[2]string{tool, phase}] {
+	for _, s := range r.at(tool, phase).timed {
 		most = max(most, s.Peak)
 	}
 	return most
@@ -102,14 +98,18 @@ func (s *setting) print(out io.Writer, r results, rounds int) {
 				r.cpu(t.name, ph.name).Seconds(), r.peak(t.name, ph.name)>>20, float64(target)/float64(s.targets(t.name)), assume, rest)
 		}
 	}
+	for _, t := range s.turns {
+		least, mid, most := r.walls(t.name, inTurns)
+		fmt.Fprintf(w, "%s\t%s\t%.3f\t(%.3f-%.3f)\t%.2f\t%d\t\t\t\n", t.name, inTurns, mid.Seconds(), least.Seconds(), most.Seconds(),
+			r.cpu(t.name, inTurns).Seconds(), r.peak(t.name, inTurns)>>20)
+	}
 	_ = w.Flush() // to a terminal or a file
 	fmt.Fprintln(out)
 	for _, ph := range []string{first, again, anew} {
-		samples := r[[2]string{s.tools[0].name, ph}]
-		if len(samples) == 0 {
+		calls := r.at(s.tools[0].name, ph).calls
+		if len(calls) == 0 {
 			continue
 		}
-		calls := samples[len(samples)-1].calls
 		var list []string
 		for _, k := range slices.Sorted(maps.Keys(calls)) {
 			list = append(list, fmt.Sprintf("%s %d", k, calls[k]))
