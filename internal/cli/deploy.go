@@ -126,6 +126,7 @@ func (a *App) change(ctx context.Context, flags deployFlags, destroy bool) error
 	if err != nil {
 		return err
 	}
+	o.Presume = flags.yes && !flags.strict
 	openCtx, release := interruptible(ctx)
 	w, err := control.Open(openCtx, o)
 	release()

@@ -71,7 +71,9 @@ AWS_PROFILE, which tools pass on: then it would be dev, and go round in circles.
 			}
 			ctx, release := interruptible(cmd.Context())
 			defer release()
-			w, err := control.OpenOrg(ctx, a.options(), true)
+			o := a.options()
+			o.Presume = true
+			w, err := control.OpenOrg(ctx, o, true)
 			if err != nil {
 				return err
 			}

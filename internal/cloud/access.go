@@ -132,7 +132,11 @@ func (c *Cloud) enter(ctx context.Context, account axle.Account) (source, error)
 	if c.access.For != nil {
 		role = c.access.For(account)
 	}
-	id, err := c.Identity(ctx)
+	who := c.caller
+	if role.Name == "" || role.Name == None {
+		who = c.Identity // whose account it is can't be presumed
+	}
+	id, err := who(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -18,14 +18,21 @@ func (c *Cloud) EnterAhead(ctx context.Context, accounts []string, atOnce int) (
 	ctx, cancel := context.WithCancel(ctx)
 	var next atomic.Int64
 	var entering sync.WaitGroup
+	enter := func() bool {
+		i := int(next.Add(1)) - 1
+		if i >= len(accounts) || ctx.Err() != nil {
+			return false
+		}
+		_, _ = c.target(accounts[i]).Retrieve(ctx) // who needs it asks again
+		return true
+	}
 	for range min(mostAhead, atOnce, len(accounts)) {
+		c.proof.begin() // from now on: Certain waits for the first
 		entering.Go(func() {
-			for ctx.Err() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(accounts) {
-					return
-				}
-				_, _ = c.target(accounts[i]).Retrieve(ctx) // who needs it asks again
+			more := enter()
+			c.proof.end(false)
+			for more {
+				more = enter()
 			}
 		})
 	}

@@ -21,7 +21,6 @@ import (
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/iam"
-	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/logging"
 )
 
@@ -42,6 +41,11 @@ type Options struct {
 	// connections. 0 means 64.
 	MaxConcurrent int
 	Log           *slog.Logger // nil: nothing is logged
+	// Callers is a file that keeps whose access keys are, for the next command;
+	// "" keeps nothing. With Presume it is believed until Certain: the caller
+	// isn't asked for, where a role is to be assumed anyway.
+	Callers string
+	Presume bool
 	// UserAgent is our product token, such as "axle/1.2.0".
 	UserAgent string
 }
@@ -62,6 +66,9 @@ type Cloud struct {
 	lanes   sync.Map // axle.Target -> *lane, of calls made with a hop's credentials too
 
 	identity *once[Identity]
+	callers  string    // file
+	presumed *Identity // nil: AWS is asked
+	proof    proof     // of the caller's credentials: a role was assumed with them
 
 	mu       sync.Mutex
 	hub      string                  // account id; "" while unknown
@@ -103,15 +110,19 @@ func New(ctx context.Context, opts Options) (*Cloud, error) {
 	cfg.HTTPClient = freeze(cfg.HTTPClient)
 	c := &Cloud{
 		cfg: cfg, region: cfg.Region, access: opts.Access, run: opts.Run, log: log, retryer: retryer,
-		identity: newOnce[Identity](),
+		identity: newOnce[Identity](), callers: opts.Callers,
 		hub:      opts.Access.HubAccount,
 		accounts: map[string]axle.Account{},
 		targets:  map[string]*target{},
 		sessions: map[sessionKey]*session{},
 	}
 	c.base = &baseSource{cloud: c, provider: cfg.Credentials}
-	if _, err := cfg.Credentials.Retrieve(ctx); err != nil {
+	creds, err := cfg.Credentials.Retrieve(ctx)
+	if err != nil {
 		return nil, configFailure(err)
+	}
+	if opts.Presume {
+		c.presume(creds.AccessKeyID)
 	}
 	return c, nil
 }
@@ -163,10 +174,25 @@ func (c *Cloud) accountLocked(id string) axle.Account {
 
 // Identity is who the credentials of the environment belong to.
 type Identity struct {
-	Account   string
-	ARN       string
-	UserID    string
-	Partition string // aws, aws-cn, aws-us-gov, ...
+	Account   string `json:"account"`
+	ARN       string `json:"arn"`
+	UserID    string `json:"user_id"`
+	Partition string `json:"partition"` // aws, aws-cn, aws-us-gov, ...
+}
+
+func newIdentity(account, arn, userID string) (Identity, error) {
+	id := Identity{Account: account, ARN: arn, UserID: userID}
+	if parts := strings.SplitN(arn, ":", 3); len(parts) == 3 {
+		id.Partition = parts[1]
+	}
+	if !id.valid() {
+		return Identity{}, fmt.Errorf("ask AWS who the caller is: answer has no valid account (%q) or ARN (%q)", account, arn)
+	}
+	return id, nil
+}
+
+func (i Identity) valid() bool {
+	return axle.ValidAccountID(i.Account) && i.Partition != "" && strings.HasPrefix(i.ARN, "arn:"+i.Partition+":")
 }
 
 // Role returns the account and name of the role that the identity is a session
@@ -182,24 +208,6 @@ func (i Identity) Role() (account, name string, ok bool) {
 
 // name is the user's or session's name, for session names.
 func (i Identity) name() string { return i.ARN[strings.LastIndexByte(i.ARN, '/')+1:] }
-
-// Identity asks AWS once who the caller is.
-func (c *Cloud) Identity(ctx context.Context) (Identity, error) {
-	return c.identity.get(ctx, func(ctx context.Context) (Identity, error) {
-		client, opt := c.stsAs(c.base, "")
-		out, err := client.GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}, opt)
-		if err != nil {
-			return Identity{}, Translate(err, "ask AWS who the caller is (sts:GetCallerIdentity)", axle.Account{}, c.region)
-		}
-		id := Identity{Account: aws.ToString(out.Account), ARN: aws.ToString(out.Arn), UserID: aws.ToString(out.UserId)}
-		parts := strings.SplitN(id.ARN, ":", 3)
-		if len(parts) != 3 || !axle.ValidAccountID(id.Account) {
-			return Identity{}, fmt.Errorf("ask AWS who the caller is: answer has no valid account (%q) or ARN (%q)", id.Account, id.ARN)
-		}
-		id.Partition = parts[1]
-		return id, nil
-	})
-}
 
 // CallerRole asks IAM for the ARN of the role that the caller is a session of:
 // the session's own ARN lacks the role's path. It is "" for users, and where the

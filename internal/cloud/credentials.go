@@ -222,12 +222,29 @@ func refreshAt(now, expires time.Time, jitter float64) time.Time {
 	return expires.Add(-early - time.Duration(jitter*float64(early)/5))
 }
 
+// assume assumes the role. Where that fails and the caller is presumed, it is told
+// first that his credentials are no good, or another's.
 func (s *session) assume(ctx context.Context) (aws.Credentials, error) {
-	c := s.cloud
-	id, err := c.Identity(ctx)
+	id, err := s.cloud.caller(ctx)
 	if err != nil {
 		return aws.Credentials{}, err
 	}
+	if s.key.from != source(s.cloud.base) {
+		return s.assumeAs(ctx, id)
+	}
+	s.cloud.proof.begin()
+	creds, err := s.assumeAs(ctx, id)
+	s.cloud.proof.end(err == nil)
+	if err != nil {
+		if cerr := s.cloud.verify(ctx); cerr != nil {
+			err = cerr
+		}
+	}
+	return creds, err
+}
+
+func (s *session) assumeAs(ctx context.Context, id Identity) (aws.Credentials, error) {
+	c := s.cloud
 	s.mu.Lock()
 	account := s.account
 	s.mu.Unlock()

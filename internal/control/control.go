@@ -35,6 +35,10 @@ type Options struct {
 	Regions []string // narrows regions
 	// Refresh discovers the organization anew instead of using the snapshot.
 	Refresh bool
+	// Presume takes the caller for who had the same access key a moment ago: for
+	// Deploy and Destroy without a review, and for Credentials, which see to it
+	// that it is so before anything is done.
+	Presume bool
 	// NoPeering leaves peerings out.
 	NoPeering bool
 	// Verify makes a change set for every stack, also where nothing seems to

@@ -82,6 +82,9 @@ func (w *Work) start(ctx context.Context, reviewed *Preview, destroy bool, watch
 			return nil, err
 		}
 	}
+	if err := w.cloud.Certain(before); err != nil {
+		return nil, err
+	}
 	body, err := p.Encode()
 	if err != nil {
 		return nil, err

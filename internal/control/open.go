@@ -60,12 +60,16 @@ func (w *Work) connect(ctx context.Context, tags, hub bool) error {
 // door opens the door to AWS, and finds out who we are.
 func (w *Work) door(ctx context.Context) error {
 	c, err := cloud.New(ctx, cloud.Options{Region: w.project.Hub.Region.Value, Access: w.access(), Run: w.run,
-		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version})
+		MaxConcurrent: w.limits().Global, Log: w.opts.Log, UserAgent: "axle/" + w.opts.Version,
+		Callers: filepath.Join(stateDir(w.project.File), "callers.json"), Presume: w.opts.Presume && !w.opts.Refresh})
 	if err != nil {
 		return err
 	}
 	w.cloud, w.buckets = c, &buckets{open: map[bucketKey]*cloud.Artifacts{}}
-	w.identity, err = c.Identity(ctx)
+	var presumed bool
+	if w.identity, presumed = c.Presumed(); !presumed {
+		w.identity, err = c.Identity(ctx)
+	}
 	return err
 }
 
@@ -170,6 +174,9 @@ func (w *Work) discover(ctx context.Context, tags bool) (*axle.Organization, err
 		if org, _ := cloud.LoadSnapshot(path, key, snapshotAge, tags); org != nil {
 			return org, nil
 		}
+	}
+	if err := w.cloud.Certain(ctx); err != nil {
+		return nil, err
 	}
 	org, err := w.cloud.Organization(ctx, cloud.Discover{Tags: tags})
 	if err != nil {
