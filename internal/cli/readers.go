@@ -59,7 +59,7 @@ func staleStacks(list []control.Stale) []report.Stale {
 
 func reader(r *control.Reader) report.Reader {
 	return report.Reader{Stack: r.Stack, StackName: r.StackName, Account: r.Account.ID, AccountName: r.Account.Name, Region: r.Region,
-		By: r.By, Parameter: r.Input, Deployed: r.Deployed}
+		Peering: r.Peering, By: r.By, Parameter: r.Input, Deployed: r.Deployed, Error: r.Failure}
 }
 
 func stillReaders(list []control.Reader) []report.StillReader {

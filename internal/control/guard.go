@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ func stillRead(readers []Reader) error {
 	var lines []string
 	index := map[string]int{}
 	var names [][]string
+	var nouns []string
 	for i := range readers {
 		x := &readers[i]
 		key := fmt.Sprintf("%s of stack %q in %s %s", x.Output, x.Producer, x.ProducerAccount.Label(), x.ProducerRegion)
@@ -37,19 +39,25 @@ func stillRead(readers []Reader) error {
 		if !ok {
 			at = len(lines)
 			index[key] = at
-			lines, names = append(lines, key), append(names, nil)
+			lines, names, nouns = append(lines, key), append(names, nil), append(nouns, x.noun())
 		}
 		names[at] = append(names[at], x.label())
+		if nouns[at] != x.noun() {
+			nouns[at] = "reader"
+		}
 	}
 	for i := range lines {
 		verb := "s"
 		if len(names[i]) > 1 {
 			verb = ""
 		}
-		lines[i] = fmt.Sprintf("%s: %s read%s it: %s", lines[i], count(len(names[i]), "stack"), verb, listed(names[i]))
+		lines[i] = fmt.Sprintf("%s: %s read%s it: %s", lines[i], count(len(names[i]), nouns[i]), verb, listed(names[i]))
 	}
-	return &StillReadError{readers, &axle.Failure{Code: "StillRead", Blocked: true, Message: "what others still read would be gone; nothing was touched:\n  " + strings.Join(lines, "\n  "),
-		Hint: "let the readers go in the same run or change them first; axle outputs --readers shows all; --force-references goes on all the same"}}
+	hint := "let the readers go in the same run or change them first; axle outputs --readers shows all; --force-references goes on all the same"
+	if slices.ContainsFunc(readers, func(r Reader) bool { return r.Peering != "" }) {
+		hint = "a peering goes with its requester's stack: destroy that in the same run or before, or take the peering out by hand; --force-references goes on all the same"
+	}
+	return &StillReadError{readers, &axle.Failure{Code: "StillRead", Blocked: true, Message: "what others still read would be gone; nothing was touched:\n  " + strings.Join(lines, "\n  "), Hint: hint}}
 }
 
 func count(n int, noun string) string {
@@ -59,20 +67,27 @@ func count(n int, noun string) string {
 	return fmt.Sprintf("%d %ss", n, noun)
 }
 
+func (r *Reader) noun() string {
+	if r.Peering != "" {
+		return "peering"
+	}
+	return "stack"
+}
+
 // label names a reader: what, where and how.
 func (r *Reader) label() string {
-	name := r.Stack
-	if name == "" {
-		name = r.StackName
+	name, by, there := cmp.Or(r.Stack, r.StackName), r.By, "deployed"
+	if r.Peering != "" {
+		name, by, there = r.Peering, r.By+" as "+r.Input, "there"
 	}
-	text := fmt.Sprintf("%s in %s %s (%s)", name, r.Account.Label(), r.Region, r.By)
+	text := fmt.Sprintf("%s in %s %s (%s)", name, r.Account.Label(), r.Region, by)
 	if r.Failure != nil {
-		text += ", if it is deployed: " + r.Failure.Message
+		text += ", if it is " + there + ": " + r.Failure.Message
 	}
 	return text
 }
 
-// refuseRead refuses to destroy what stacks that stay read.
+// refuseRead refuses to destroy what stacks and connections that stay read.
 func (w *Work) refuseRead(ctx context.Context, p *plan.Plan) error {
 	if w.opts.ForceReferences || p.Command != "destroy" {
 		return nil
@@ -85,18 +100,30 @@ func (w *Work) refuseRead(ctx context.Context, p *plan.Plan) error {
 	if err != nil {
 		return err
 	}
+	inFile := map[string]bool{}
+	for i := range r.plan.Steps {
+		inFile[r.plan.Steps[i].ID] = true
+	}
+	// What was deployed once, and axle.yaml doesn't have any more.
+	recorded = slices.DeleteFunc(recorded, func(u plan.Use) bool { return inFile[u.Step.ID] })
+	if recorded, err = r.connected(ctx, recorded); err != nil {
+		return err
+	}
 	for _, u := range recorded {
-		if r.steps[u.Step.ID] == nil { // deployed once, and axle.yaml doesn't have it any more
-			r.uses[u.Producer] = append(r.uses[u.Producer], u)
-		}
+		r.uses[u.Producer] = append(r.uses[u.Producer], u)
 	}
 	var doomed []*axle.Step
+	goes := map[place]bool{}
 	for i := range p.Steps {
-		if s := r.steps[p.Steps[i].ID]; s != nil {
-			doomed = append(doomed, s)
+		s := &p.Steps[i]
+		if r.steps[s.ID] != nil {
+			doomed = append(doomed, r.steps[s.ID])
+		}
+		if s.Kind == plan.KindStack || s.Kind == axle.KindPeeringRequest {
+			goes[placeOf(s)] = true
 		}
 	}
-	readers, err := r.leftReading(ctx, doomed)
+	readers, err := r.leftReading(ctx, doomed, goes)
 	if err != nil {
 		return err
 	}
@@ -106,19 +133,18 @@ func (w *Work) refuseRead(ctx context.Context, p *plan.Plan) error {
 	return nil
 }
 
-// leftReading are the deployed stacks that read outputs of the doomed ones and
-// stay.
-func (r *references) leftReading(ctx context.Context, doomed []*axle.Step) ([]Reader, error) {
-	goes, look := map[place]bool{}, map[axle.Target]bool{}
-	for _, s := range doomed {
-		goes[placeOf(s)] = true
-	}
+// leftReading are the deployed stacks and connections that read outputs of the
+// doomed stacks, and aren't among what goes.
+func (r *references) leftReading(ctx context.Context, doomed []*axle.Step, goes map[place]bool) ([]Reader, error) {
+	look := map[axle.Target]bool{}
 	var producers []*axle.Step
+	var stay []plan.Use
 	for _, s := range doomed {
 		open := r.exports(s)
 		for _, u := range r.uses[s.ID] {
 			if !goes[placeOf(u.Step)] {
 				open = true
+				stay = append(stay, u)
 				look[u.Step.Target()] = true
 			}
 		}
@@ -128,6 +154,9 @@ func (r *references) leftReading(ctx context.Context, doomed []*axle.Step) ([]Re
 		}
 	}
 	if err := r.list(ctx, look); err != nil {
+		return nil, err
+	}
+	if err := r.connect(ctx, stay); err != nil {
 		return nil, err
 	}
 	found := make([][]Reader, len(producers))
@@ -145,7 +174,13 @@ func (r *references) leftReading(ctx context.Context, doomed []*axle.Step) ([]Re
 	return slices.Concat(found...), nil
 }
 
-func placeOf(s *axle.Step) place { return place{s.Target(), s.Spec.Stack.StackName} }
+// placeOf is where the stack of a step is, or the connection of a request.
+func placeOf(s *axle.Step) place {
+	if s.Kind == axle.KindPeeringRequest {
+		return place{s.Target(), peeringPlace(s.Name)}
+	}
+	return place{s.Target(), s.Spec.Stack.StackName}
+}
 
 // exports says whether the stack may have exports; of a template that isn't known
 // nobody can say.
@@ -175,7 +210,7 @@ func (r *references) deployedReaders(ctx context.Context, s *axle.Step, goes map
 			r.warnOnce("who imports %s isn't known: %v", st.Exported[name], err)
 		}
 		for _, x := range readers {
-			if (x.Deployed || x.Failure != nil) && !goes[place{axle.Target{Account: x.Account.ID, Region: x.Region}, x.StackName}] {
+			if (x.Deployed || x.Failure != nil) && !goes[x.place()] {
 				out = append(out, x)
 			}
 		}
@@ -289,7 +324,9 @@ func (w *Work) outputGuard(p *plan.Plan) func(context.Context, *axle.Step, *cfn.
 	}
 }
 
-// refuseGone refuses because of the readers of outputs that an update takes away.
+// refuseGone refuses because of the readers of outputs that an update takes away;
+// peerings aren't among them: what axle.yaml's name is checked before a run, and a
+// connection that was made doesn't need the output any more.
 // Those that import within the same run must be updated before: CloudFormation
 // says so itself.
 func (r *references) refuseGone(ctx context.Context, step *axle.Step, st *cfn.Stack, gone []string, goes map[place]bool) error {
@@ -311,8 +348,7 @@ func (r *references) refuseGone(ctx context.Context, step *axle.Step, st *cfn.St
 		}
 		var names []string
 		for _, x := range readers {
-			at := place{axle.Target{Account: x.Account.ID, Region: x.Region}, x.StackName}
-			if (x.Deployed || x.Failure != nil) && (!goes[at] || x.By == plan.ByImport) {
+			if (x.Deployed || x.Failure != nil) && (!goes[x.place()] || x.By == plan.ByImport) {
 				names = append(names, x.label())
 			}
 		}
@@ -371,10 +407,16 @@ func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Tar
 	}
 	for _, u := range recorded {
 		there, looked := stays[u.Step.Target()]
+		if u.By == plan.ByPeering {
+			continue
+		}
 		account, known := w.org.Account(u.Step.Account)
 		if at, ok := byStep[u.Producer]; ok && known && account.Active() && (!looked || there[u.Step.Spec.Stack.StackName]) {
 			held[at] = fmt.Sprintf("its output %s is read by stack %s in %s, which stays and was last deployed with it", u.Output, u.Step.Name, u.Step.Where())
 		}
+	}
+	if err := w.holdConnected(ctx, recorded, byStep, held); err != nil {
+		return err
 	}
 	if !slices.ContainsFunc(w.project.Stacks, func(s config.Stack) bool {
 		t := w.templates[s.Name]

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Reader is one stack that reads an output of another one.
+// A Reader is one stack that reads an output of another one, or a peering.
 type Reader struct {
 	// Producer is the project's name of the stack whose output it is.
 	Producer        string
@@ -27,11 +27,12 @@ type Reader struct {
 
 	Stack     string // in axle.yaml; "" when it isn't the project's
 	StackName string
+	Peering   string // in axle.yaml, where it isn't a stack that reads
 	Account   axle.Account
 	Region    string
-	By        string // output(), export(), Fn::ImportValue, ...
-	Input     string // the parameter that has the value, if one does
-	Deployed  bool
+	By        string        // output(), export(), Fn::ImportValue, ...
+	Input     string        // the parameter that has the value, if one does
+	Deployed  bool          // of a peering: the connection is there
 	Failure   *axle.Failure // it isn't known whether it is deployed
 }
 
@@ -47,8 +48,8 @@ type OutputReaders struct {
 }
 
 // Readers finds who reads the outputs of the project's stacks: other stacks of
-// the project by axle.yaml and by their templates, and whatever stack imports
-// their exports. What is narrowed are the stacks that are read, not the readers.
+// the project by axle.yaml and by their templates, peerings, and whatever stack
+// imports their exports. What is narrowed are the stacks that are read, not the readers.
 func (w *Work) Readers(ctx context.Context) ([]OutputReaders, error) {
 	narrowed, err := w.build(ctx, true)
 	if err != nil {
@@ -65,6 +66,13 @@ func (w *Work) Readers(ctx context.Context) ([]OutputReaders, error) {
 		}
 	}
 	if err := refs.list(ctx, refs.targets(refs.plan.Steps)); err != nil {
+		return nil, err
+	}
+	var uses []plan.Use
+	for _, s := range producers {
+		uses = append(uses, refs.uses[s.ID]...)
+	}
+	if err := refs.connect(ctx, uses); err != nil {
 		return nil, err
 	}
 	out := make([][]OutputReaders, len(producers))
@@ -91,13 +99,14 @@ func (w *Work) Readers(ctx context.Context) ([]OutputReaders, error) {
 // references is what reads what in the project, with what is deployed of it.
 type references struct {
 	w      *Work
-	plan   *plan.Plan // whole
-	steps  map[string]*axle.Step
+	plan   *plan.Plan            // whole
+	steps  map[string]*axle.Step // of its stacks
 	uses   map[string][]plan.Use // by the id of the producer's step
 	driver *cfn.Driver
 
-	live map[axle.Target]*listing
-	mu   sync.Mutex // of the warnings
+	live        map[axle.Target]*listing
+	connections map[string]connection // of peerings, by the id of the request's step
+	mu          sync.Mutex            // of the warnings
 }
 
 // listing is what is deployed in one target.
@@ -116,9 +125,11 @@ func (w *Work) whatReads(ctx context.Context) (*references, error) {
 		return nil, err
 	}
 	r := &references{w: w, plan: whole, steps: map[string]*axle.Step{}, uses: map[string][]plan.Use{},
-		driver: w.driver(ctx, w.cloud, whole, nil), live: map[axle.Target]*listing{}}
+		driver: w.driver(ctx, w.cloud, whole, nil), live: map[axle.Target]*listing{}, connections: map[string]connection{}}
 	for i := range whole.Steps {
-		r.steps[whole.Steps[i].ID] = &whole.Steps[i]
+		if s := &whole.Steps[i]; s.Kind == plan.KindStack {
+			r.steps[s.ID] = s
+		}
 	}
 	for _, u := range whole.Uses() {
 		r.uses[u.Producer] = append(r.uses[u.Producer], u)
@@ -207,7 +218,11 @@ func (r *references) readersOf(ctx context.Context, s *axle.Step, output, export
 	base := Reader{Producer: s.Name, ProducerAccount: r.account(s.Account), ProducerRegion: s.Region, Output: output, Export: export}
 	var out []Reader
 	for _, u := range r.uses[s.ID] {
-		if u.Output == output {
+		switch {
+		case u.Output != output:
+		case u.By == plan.ByPeering:
+			out = append(out, r.peering(base, u))
+		default:
 			out = append(out, r.reader(base, u.Step, u.By, u.Input))
 		}
 	}
@@ -218,7 +233,7 @@ func (r *references) readersOf(ctx context.Context, s *axle.Step, output, export
 		out = append(append(out, r.exportCalls(base)...), imported...)
 	}
 	slices.SortFunc(out, func(a, b Reader) int {
-		return cmp.Or(strings.Compare(a.StackName, b.StackName), strings.Compare(a.Account.ID, b.Account.ID),
+		return cmp.Or(strings.Compare(a.StackName, b.StackName), strings.Compare(a.Peering, b.Peering), strings.Compare(a.Account.ID, b.Account.ID),
 			strings.Compare(a.Region, b.Region), strings.Compare(a.By, b.By), strings.Compare(a.Input, b.Input))
 	})
 	return out, err

@@ -23,6 +23,9 @@ func (b *builder) addPeering(p *config.Peering) {
 			continue
 		}
 		accepter, err := b.resolve(p.Accepter.Stack.Value, t, "", "")
+		if err != nil && b.in.whole {
+			continue
+		}
 		if err != nil {
 			b.once(p.Accepter.Pos, "accepter of peering \""+p.Name+"\"", t, err, "narrow the accepter's targets, or give it one instance a region in the hub account")
 			continue

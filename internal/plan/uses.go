@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"path"
 	"slices"
 	"strings"
 
@@ -17,45 +18,63 @@ const (
 	ByExport      = "export()"
 	ByImport      = "Fn::ImportValue"
 	ByStackOutput = "Fn::GetStackOutput"
+	ByPeering     = "peering"
 )
 
-// A Use is one output of a stack that another stack's step reads.
+// A Use is one output of a stack that another stack's step reads, or a peering.
 type Use struct {
-	Step     *axle.Step // that reads
-	Producer string     // id of the step whose output it is
+	Step     *axle.Step // that reads; of a peering its request
+	Producer string     // id of the stack's step whose output it is, also where the plan only reads it
 	Output   string
 	By       string
-	// Input is the parameter that has the value, or "tag:" and the tag; "" where
-	// the template reads by itself.
+	// Input is the parameter that has the value, or "tag:" and the tag; of a peering
+	// its key in axle.yaml, such as accepter.cidr; "" where the template reads by itself.
 	Input string
+}
+
+// peeringKeys are the keys of axle.yaml that the inputs of a peering's parts have
+// their values from.
+var peeringKeys = map[string]map[string]string{
+	"request":          {"vpc": "requester.vpc", "peer_vpc": "accepter.vpc"},
+	"routes-requester": {"cidr": "accepter.cidr", "route_tables": "requester.route_tables"},
+	"routes-accepter":  {"cidr": "requester.cidr", "route_tables": "accepter.route_tables"},
 }
 
 // Whole is the plan of all instances, whatever the input narrows to: what reads
 // what. It is tolerant of values that can't be had, and nothing to be run.
 func Whole(in Input) (*Plan, diag.List) {
-	in.Where, in.Regions, in.Only, in.Exactly, in.NoPeering = nil, nil, nil, nil, true
+	in.Where, in.Regions, in.Only, in.Exactly, in.NoPeering = nil, nil, nil, nil, false
 	in.Destroy, in.whole = true, true
 	return Build(in)
 }
 
-// Uses are the outputs that the plan's stacks read from each other, in the order of
-// the steps.
+// Uses are the outputs that the plan's stacks read from each other, and those that
+// its peerings read, in the order of the steps.
 func (p *Plan) Uses() []Use {
 	var out []Use
+	requests := map[string]*axle.Step{} // by connection
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Kind != KindStack {
-			continue
-		}
 		from := len(out)
-		for name, v := range s.Input {
-			for _, r := range v.Refs {
-				by := ByOutput
-				if r.List {
-					by = ByOutputs
+		switch s.Kind {
+		case KindStack:
+			for name, v := range s.Input {
+				for _, r := range v.Refs {
+					by := ByOutput
+					if r.List {
+						by = ByOutputs
+					}
+					out = append(out, usesOf(Use{Step: s, Output: r.Key, By: by, Input: name}, r)...)
 				}
-				for _, step := range r.Steps {
-					out = append(out, Use{Step: s, Producer: step, Output: r.Key, By: by, Input: name})
+			}
+		case axle.KindPeeringRequest, axle.KindPeeringRoutes:
+			connection, part := path.Split(s.ID)
+			if s.Kind == axle.KindPeeringRequest {
+				requests[connection] = s
+			}
+			for name, key := range peeringKeys[part] {
+				for _, r := range s.Input[name].Refs {
+					out = append(out, usesOf(Use{Step: requests[connection], Output: r.Key, By: ByPeering, Input: key}, r)...)
 				}
 			}
 		}
@@ -66,6 +85,16 @@ func (p *Plan) Uses() []Use {
 			return strings.Compare(a.Input+" "+a.Producer+" "+a.Output, b.Input+" "+b.Producer+" "+b.Output)
 		})
 		out = append(out[:from], slices.Compact(out[from:])...)
+	}
+	return out
+}
+
+// usesOf is u for each step that a reference reads.
+func usesOf(u Use, r axle.Ref) []Use {
+	var out []Use
+	for _, step := range r.Steps {
+		u.Producer = step
+		out = append(out, u)
 	}
 	return out
 }

@@ -28,17 +28,21 @@ type ReadOutput struct {
 	Error       *axle.Failure `json:"error,omitempty"`
 }
 
-// Reader is a stack that reads an output.
+// Reader is a stack that reads an output, or a peering.
 type Reader struct {
-	Stack       string `json:"stack,omitempty"` // in axle.yaml; empty when it isn't the project's
-	StackName   string `json:"stack_name"`
+	Stack       string `json:"stack,omitempty"`   // in axle.yaml; empty when it isn't the project's
+	StackName   string `json:"stack_name"`        // empty for a peering
+	Peering     string `json:"peering,omitempty"` // in axle.yaml; its requester's account and region follow
 	Account     string `json:"account"`
 	AccountName string `json:"account_name,omitempty"`
 	Region      string `json:"region"`
-	// By is how: output(), outputs(), export(), Fn::ImportValue, Fn::GetStackOutput.
+	// By is how: output(), outputs(), export(), Fn::ImportValue, Fn::GetStackOutput,
+	// peering.
 	By        string `json:"by"`
-	Parameter string `json:"parameter,omitempty"` // that has the value; tag:NAME for a tag
-	Deployed  bool   `json:"deployed"`            // it reads it now; else it will when it is deployed
+	Parameter string `json:"parameter,omitempty"` // that has the value; tag:NAME for a tag; of a peering its key, such as accepter.cidr
+	Deployed  bool   `json:"deployed"`            // it reads it now, or the connection is there; else it will when it is deployed
+	// Error is why it isn't known whether it is deployed.
+	Error *axle.Failure `json:"error,omitempty"`
 }
 
 // StillReader is a reader with what it reads.
@@ -52,8 +56,8 @@ type StillReader struct {
 
 // name is how a reader is called: by axle.yaml's name if it has one.
 func (r *Reader) name() string {
-	if r.Stack != "" {
-		return r.Stack
+	if r.Stack != "" || r.Peering != "" {
+		return r.Stack + r.Peering
 	}
 	return r.StackName + " (not in axle.yaml)"
 }
@@ -123,6 +127,9 @@ func groupReaders(readers []Reader) []*readerGroup {
 	for i := range readers {
 		r := &readers[i]
 		key := fmt.Sprintf("%q %q %q %v", r.name(), r.By, r.Parameter, r.Deployed)
+		if r.Error != nil {
+			key += r.Error.Message
+		}
 		g := index[key]
 		if g == nil {
 			g = &readerGroup{first: r}
@@ -139,11 +146,16 @@ func (g *readerGroup) row(st Style) []string {
 	by := r.By
 	if tag, ok := strings.CutPrefix(r.Parameter, "tag:"); ok {
 		by += " in tag " + tag
+	} else if r.Peering != "" {
+		by += " as " + r.Parameter
 	} else if r.Parameter != "" {
 		by += " in " + r.Parameter
 	}
 	note := ""
-	if !r.Deployed {
+	switch {
+	case r.Error != nil:
+		note = st.bad.Render("whether it is deployed isn't known: " + r.Error.Message)
+	case !r.Deployed:
 		note = st.dim.Render("not deployed yet")
 	}
 	return []string{r.name(), by, plural(len(g.places), "instance"), few(g.places), note}
