@@ -93,7 +93,7 @@ func (p *Plan) Uses() []Use {
 func usesOf(u Use, r axle.Ref) []Use {
 	var out []Use
 	for _, step := range r.Steps {
-		u.Producer = step
+		u.Producer = StackStep(StackOf(step))
 		out = append(out, u)
 	}
 	return out
