@@ -28,7 +28,8 @@ import (
 // TestMain makes the test binary the axle command for the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"axle": func() { os.Exit(cli.New().Run(context.Background(), os.Args[1:])) },
+		"axle":       func() { os.Exit(cli.New().Run(context.Background(), os.Args[1:])) },
+		"onterminal": onTerminal,
 	})
 }
 

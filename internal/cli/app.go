@@ -16,11 +16,9 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
 	"slices"
 	"strings"
 	"sync/atomic"
-	"syscall"
 
 	"axle/internal/control"
 	"axle/internal/report"
@@ -44,6 +42,7 @@ type App struct {
 	flags  globals
 	answer bool        // a JSON document has been written
 	asking atomic.Bool // a question is on the terminal, and nothing runs
+	hungUp atomic.Bool // the terminal is gone
 }
 
 // globals are the flags that every command takes.
@@ -237,7 +236,7 @@ func (a *App) print(v any, text func(io.Writer, report.Style)) error {
 	if !a.json() {
 		out := bufio.NewWriter(a.Out) // keeps the first error
 		text(out, a.outStyle())
-		if err := out.Flush(); err != nil {
+		if err := out.Flush(); err != nil && !a.nobodyReads() {
 			return fmt.Errorf("write the result: %w", err)
 		}
 		return nil
@@ -246,7 +245,7 @@ func (a *App) print(v any, text func(io.Writer, report.Style)) error {
 	e := json.NewEncoder(a.Out)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil {
+	if err := e.Encode(v); err != nil && !a.nobodyReads() {
 		return fmt.Errorf("write the result: %w", err)
 	}
 	return nil
@@ -265,50 +264,6 @@ func (a *App) warnings(w *control.Work) {
 	}
 	for _, warning := range w.Warnings {
 		fmt.Fprintf(a.Err, "warning: %s\n", warning)
-	}
-}
-
-// interruptible gives a context that the first Ctrl-C cancels: for commands
-// that change nothing. The second one ends what doesn't look at the context, such
-// as the reading of a file that is a pipe.
-func interruptible(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, release := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, release)
-	return ctx, release
-}
-
-// stoppable is for runs: the first Ctrl-C closes stop, the second cancels ctx. A
-// reader of the progress that has gone (axle deploy 2>&1 | head) isn't a reason to
-// die in the middle of the run.
-func (a *App) stoppable(ctx context.Context, say func(string)) (context.Context, <-chan struct{}, func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop, over := make(chan struct{}), make(chan struct{})
-	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	gone := make(chan os.Signal, 1) // nobody listens: what is caught doesn't kill
-	signal.Notify(gone, syscall.SIGPIPE)
-	go func() {
-		for n := 0; ; n++ {
-			select {
-			case <-over:
-				return
-			case <-signals:
-				if n > 0 {
-					cancel()
-					continue
-				}
-				if !a.asking.Load() {
-					say("stopping: what runs comes to a safe point; Ctrl-C again leaves at once")
-				}
-				close(stop)
-			}
-		}
-	}()
-	return ctx, stop, func() {
-		signal.Stop(signals)
-		signal.Stop(gone)
-		close(over)
-		cancel()
 	}
 }
 
