@@ -155,11 +155,21 @@ func bootstrapText(out io.Writer, b *control.Bootstrap) {
 		}
 		fmt.Fprintln(out, p.Template)
 	}
-	if b.Set != nil {
+	for _, h := range b.OwnHops {
+		var labels []string
+		for _, account := range h.Accounts {
+			labels = append(labels, account.Label())
+		}
+		fmt.Fprintf(out, "# Not made: role %s, by access.overrides the way into %s: %s\n", h.Role, strings.Join(labels, ", "), b.Expects())
+	}
+	switch {
+	case b.Set != nil:
 		fmt.Fprintln(out, "# To deploy them: axle bootstrap --stackset --yes")
 		return
-	}
-	if b.Phases[0].Role == "" {
+	case len(b.Phases) == 0:
+		fmt.Fprintln(out, "# Nothing to make: access.overrides names other roles for these accounts, or none")
+		return
+	case b.Phases[0].Role == "":
 		fmt.Fprintln(out, "# To deploy it: axle bootstrap --only-store --yes")
 		return
 	}

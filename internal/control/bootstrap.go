@@ -74,11 +74,15 @@ type Bootstrap struct {
 	Phases  []Phase `json:"phases"`
 	// Set are the spoke roles by way of a stack set, beside those of the phases.
 	Set *SetPhase `json:"stack_set,omitempty"`
+	// OwnHops are the roles of access.overrides that bootstrap lets in, and doesn't
+	// make.
+	OwnHops []OwnHop `json:"first_hops_of_overrides,omitempty"`
 	// Unknown are resource types whose needs aren't known: allow them by hand.
 	Unknown []string        `json:"unknown_types,omitempty"`
 	Gaps    []privilege.Gap `json:"gaps,omitempty"`
 	w       *Work
 	id      cloud.Identity
+	caller  string // its ARN, as aws:PrincipalArn has it
 	entry   string
 }
 
@@ -108,22 +112,19 @@ func (w *Work) PlanBootstrap(ctx context.Context, o BootstrapOptions) (*Bootstra
 	for _, g := range gaps {
 		b.Unknown = append(b.Unknown, g.Type)
 	}
-	caller := w.cloud.CallerRole(ctx)
-	if caller == "" {
-		caller = principalARN(b.id)
+	if b.caller = w.cloud.CallerRole(ctx); b.caller == "" {
+		b.caller = principalARN(b.id)
 	}
-	trusted, account := b.trustedBySpokes(caller)
 	if o.StackSet {
 		if b.Set, err = w.planSet(ctx, o, b); err != nil {
 			return nil, err
 		}
-		b.Set.Parameters = b.spokeParameters(role, trusted, account)
+		b.Set.Parameters = spokeParameters(role, b.usual())
 		spokes = b.Set.others(spokes)
 	}
-	for _, s := range spokes {
-		b.Phases = append(b.Phases, b.phase("spoke", role, s.accounts, s.body, b.spokeParameters(role, trusted, account)))
-	}
-	hub, err := b.hubPhase(caller, o.Trust)
+	b.Phases = b.spokePhases(role, spokes)
+	b.OwnHops = b.ownHops()
+	hub, err := b.hubPhase(o.Trust)
 	if err != nil {
 		return nil, err
 	}
@@ -154,28 +155,14 @@ func checkTrust(arns []string) error {
 	return nil
 }
 
-// trustedBySpokes is whom the spoke role trusts, and the account: the hub role,
-// or without one the caller.
-func (b *Bootstrap) trustedBySpokes(caller string) (principal, account string) {
-	via := b.w.project.Access.Via.Value
-	if via == "" || via == cloud.None {
-		return caller, b.id.Account
-	}
-	account = b.w.hub.Account.ID
-	if strings.HasPrefix(via, "arn:") {
-		return via, account
-	}
-	return "arn:" + b.id.Partition + ":iam::" + account + ":role/" + via, account
-}
-
 // hubPhase makes the hub role, which the caller may assume and who is in trust;
 // nil when there is none, or access.via is the ARN of a role of somebody else's.
-func (b *Bootstrap) hubPhase(caller string, trust []string) (*Phase, error) {
+func (b *Bootstrap) hubPhase(trust []string) (*Phase, error) {
 	via := b.w.project.Access.Via.Value
 	if via == "" || via == cloud.None || strings.HasPrefix(via, "arn:") {
 		return nil, nil
 	}
-	principals := append([]string{caller}, trust...)
+	principals := append([]string{b.caller}, trust...)
 	slices.Sort(principals)
 	var accounts []string
 	for _, arn := range principals {
@@ -195,10 +182,10 @@ func (b *Bootstrap) hubPhase(caller string, trust []string) (*Phase, error) {
 	return &p, nil
 }
 
-func (b *Bootstrap) spokeParameters(role, trusted, account string) map[string]string {
-	out := map[string]string{paramRole: roleName(role), paramAccount: account, "TrustedPrincipal": trusted}
-	if ext := b.w.project.Access.ExternalID.Value; ext != "" {
-		out["ExternalId"] = ext
+func spokeParameters(role string, t trust) map[string]string {
+	out := map[string]string{paramRole: roleName(role), paramAccount: t.account, "TrustedPrincipal": t.principal}
+	if t.externalID != "" {
+		out["ExternalId"] = t.externalID
 	}
 	return out
 }

@@ -93,7 +93,9 @@ func (b *Bootstrap) runPhases(ctx context.Context, done *Done, phases [][]axle.S
 	}
 	enter, records := reachable(access, done.Records)
 	done.Records = records
-	return run(enter)
+	before, stopped := UntilStopped(ctx, o.Stop)
+	defer stopped()
+	return run(b.awaited(before, enter))
 }
 
 // entry is the door to accounts that may have no role of ours yet: the caller's

@@ -100,6 +100,9 @@ func (w *Work) planSet(ctx context.Context, o BootstrapOptions, b *Bootstrap) (*
 	p.Accounts = slices.DeleteFunc(chosen, func(a axle.Account) bool { return !p.reached[a.ID] })
 	p.Targets = tree.targets(whole, p.Accounts)
 	members := slices.DeleteFunc(slices.Clone(all), func(a axle.Account) bool { return !p.reached[a.ID] })
+	if err := b.oneTrust(members); err != nil {
+		return nil, err
+	}
 	if p.Template, err = everybody.setTemplate(ctx, o, b, members); err != nil {
 		return nil, err
 	}

@@ -101,18 +101,23 @@ func (w *Work) prover(ctx context.Context) (*doctor.Policies, error) {
 
 // hop is the first hop into an account: that of its override, or access.via.
 func (w *Work) hop(a axle.Account) doctor.Hop {
-	via, h := w.project.Access.Via.Value, doctor.Hop{Place: "access.via"}
+	via, h := w.project.Access.Via.Value, doctor.Hop{Place: "access.via", Foreign: !w.makesRole(a)}
 	if own := w.roleFor(a).Via; own != "" && own != via {
-		via, h = own, doctor.Hop{Place: "access.overrides", Own: true}
+		via, h.Place, h.Own = own, "access.overrides", true
 	}
-	if via == "" || via == cloud.None {
-		return h
-	}
-	h.ARN, h.Given = via, strings.HasPrefix(via, "arn:")
-	if !h.Given {
-		h.ARN = "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + strings.TrimPrefix(via, "/")
-	}
+	h.ARN, h.Given = w.hopARN(via), strings.HasPrefix(via, "arn:")
 	return h
+}
+
+// hopARN is the ARN of a first hop; "" for none.
+func (w *Work) hopARN(via string) string {
+	switch {
+	case via == "" || via == cloud.None:
+		return ""
+	case strings.HasPrefix(via, "arn:"):
+		return via
+	}
+	return "arn:" + w.identity.Partition + ":iam::" + w.hub.Account.ID + ":role/" + strings.TrimPrefix(via, "/")
 }
 
 // roleARN is the access role of an account, "" when none is assumed.

@@ -43,9 +43,11 @@ type Policies struct {
 type Hop struct {
 	ARN   string // "" for none
 	Place string // where axle.yaml says so
-	// Own: by an override, for the accounts that it matches. Bootstrap neither
-	// makes it, nor makes roles that let it in.
+	// Own: by an override, for the accounts that it matches. Bootstrap lets it in
+	// there, and doesn't make it.
 	Own bool
+	// Foreign: the account's role is an override's, which bootstrap doesn't make.
+	Foreign bool
 	// Given by its ARN: bootstrap doesn't make it.
 	Given bool
 }
@@ -142,7 +144,11 @@ func (h Hop) explain(out *Proof, atHop bool, from string, entered axle.Account) 
 		}
 		out.Cause = h.Place + ", the way into " + into + ": " + out.Cause
 	}
-	if out.Side != SideMissing && out.Side != SideTrust || !h.Own && !(atHop && h.Given) {
+	byHand := h.Foreign
+	if atHop {
+		byHand = h.Own || h.Given
+	}
+	if out.Side != SideMissing && out.Side != SideTrust || !byHand {
 		return
 	}
 	out.Fix = "let " + from + " in there"
@@ -151,7 +157,7 @@ func (h Hop) explain(out *Proof, atHop bool, from string, entered axle.Account) 
 	}
 	switch {
 	case !atHop:
-		out.Fix += ": axle bootstrap lets in what access.via names, and this account has a via of its own in " + h.Place
+		out.Fix += ": axle bootstrap makes access.role, and access.overrides names another role for this account"
 	case h.Own:
 		out.Fix += ", or name another role in " + h.Place + ": axle bootstrap makes that of access.via alone"
 	default:
