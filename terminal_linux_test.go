@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -39,8 +40,11 @@ func runOnTerminal(said string, command []string) error {
 	if err := terminal.Close(); err != nil {
 		return err
 	}
+	var closing sync.Mutex // the file is written before this program ends
 	go func() {
 		<-interrupted
+		closing.Lock()
+		defer closing.Unlock()
 		err := window.Close()
 		if err == nil {
 			err = os.WriteFile(said, []byte("closed"), 0o600)
@@ -51,6 +55,7 @@ func runOnTerminal(said string, command []string) error {
 	}()
 	_, _ = io.Copy(os.Stdout, window) // ends when the window is closed, or the command ends
 	_ = cmd.Wait()                    // the exit code is told
+	closing.Lock()
 	fmt.Printf("\nexit code %d\n", cmd.ProcessState.ExitCode())
 	return nil
 }
