@@ -27,8 +27,9 @@ func (a *App) bootstrapCommand() *cobra.Command {
 		Long: `Prints the roles; with --yes deploys them, as stacks in the hub's region.
 
 Phase 1 makes the spoke role (access.role) in every account of the project, the
-management and hub accounts included. Accounts are entered with your own
-credentials through OrganizationAccountAccessRole, your own account directly.
+management and hub accounts included, but for those to which access.overrides gives
+another role, or none. Accounts are entered with your own credentials through
+OrganizationAccountAccessRole, your own account directly.
 Phase 2 makes the hub role (access.via) in the hub account. Then every account is
 entered in the way that deploys will, which proves the roles.
 
@@ -37,9 +38,9 @@ themselves call: accounts with the same stacks get the same. There is room for
 changes of the resources' own properties; new resources, and properties that reach
 into other services, need it again. --exact leaves no room, as axle access
 least-privilege does; --allow adds actions; --policies takes what you have looked
-at and kept in a file instead. Only the hub role may
-assume the spoke role, and only you, and whom you name with --trust, may assume
-the hub role.
+at and kept in a file instead. Only the hub role may assume the spoke role, or in
+its place the first hop that an override has of its own, which isn't made here; and
+only you, and whom you name with --trust, may assume the hub role.
 
 With --stackset the spoke role comes by way of one service-managed stack set,
 ` + "`axle-role-<role>`" + `, in the OUs that the project's accounts are in: accounts that

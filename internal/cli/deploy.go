@@ -78,7 +78,8 @@ func (a *App) destroyCommand() *cobra.Command {
 		Long: `Deletes the stacks of axle.yaml in all of their targets, in the reverse order of a
 deploy: routes and peerings first, then what needs others' outputs, then these.
 Stacks that aren't this project's, and protected ones, are never deleted, nor are
-those that stacks outside of the run still read (see axle outputs --readers). What
+those that stacks and peerings outside of the run still read (see axle outputs
+--readers). What
 couldn't be deleted stays visible as DELETE_FAILED; --retain and --retain-failed
 leave such resources alone when it is tried again.`,
 		Example: `  axle destroy

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"axle"
-	"axle/internal/config"
 
 	"golang.org/x/sync/errgroup"
 )
@@ -107,17 +106,6 @@ func (b *Bootstrap) oneTrust(accounts []axle.Account) error {
 		}
 		return configError(o.Pos, "leave out --stackset: a stack in each account lets in what its override says",
 			"%s is entered with a via or external_id of this override's own, and a stack set's role trusts the same in all of its accounts", a.Label())
-	}
-	return nil
-}
-
-// override is the one that matches an account, or nil.
-func (w *Work) override(a axle.Account) *config.Override {
-	for i := range w.project.Access.Overrides {
-		o := &w.project.Access.Overrides[i]
-		if ok, err := o.Where.Match(w.Scope(a)); err == nil && ok {
-			return o
-		}
 	}
 	return nil
 }

@@ -98,22 +98,29 @@ func (w *Work) roleFor(account axle.Account) cloud.Role {
 	if w.opts.Role != "" {
 		role.Name = w.opts.Role
 	}
-	for i := range a.Overrides {
-		o := &a.Overrides[i]
-		sc := expr.Scope{Account: account, HubAccount: w.hub.Account, HubRegion: w.hub.Region, Vars: w.project.Vars, Env: w.project.Env}
-		if ok, err := o.Where.Match(sc); err != nil || !ok {
-			continue
-		}
-		if o.Role.Value != "" {
-			role.Name = o.Role.Value
-		}
-		if o.ExternalID.Value != "" {
-			role.ExternalID = o.ExternalID.Value
-		}
-		role.Via = o.Via.Value
-		break
+	o := w.override(account)
+	if o == nil {
+		return role
 	}
+	if o.Role.Value != "" {
+		role.Name = o.Role.Value
+	}
+	if o.ExternalID.Value != "" {
+		role.ExternalID = o.ExternalID.Value
+	}
+	role.Via = o.Via.Value
 	return role
+}
+
+// override is the first that matches an account, or nil.
+func (w *Work) override(a axle.Account) *config.Override {
+	for i := range w.project.Access.Overrides {
+		o := &w.project.Access.Overrides[i]
+		if ok, err := o.Where.Match(w.Scope(a)); err == nil && ok {
+			return o
+		}
+	}
+	return nil
 }
 
 // needsTags says whether any expression reads tags: they cost calls.
