@@ -79,9 +79,8 @@ func (a *App) destroyCommand() *cobra.Command {
 deploy: routes and peerings first, then what needs others' outputs, then these.
 Stacks that aren't this project's, and protected ones, are never deleted, nor are
 those that stacks and peerings outside of the run still read (see axle outputs
---readers). What
-couldn't be deleted stays visible as DELETE_FAILED; --retain and --retain-failed
-leave such resources alone when it is tried again.`,
+--readers). What couldn't be deleted stays visible as DELETE_FAILED; --retain and
+--retain-failed leave such resources alone when it is tried again.`,
 		Example: `  axle destroy
   axle destroy --yes --where 'account.tags["env"] == "dev"'`,
 		Args: noArgs,
