@@ -56,7 +56,7 @@ func (p *Peering) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (a
 	switch step.Kind {
 	case axle.KindPeeringRequest:
 		if step.Delete {
-			return s.startDelete(ctx)
+			return s.startDelete(ctx, in)
 		}
 		return s.startRequest(ctx, in)
 	case axle.KindPeeringAccept:
@@ -66,7 +66,7 @@ func (p *Peering) Start(ctx context.Context, step *axle.Step, in axle.Inputs) (a
 		return s.startAccept(ctx, in)
 	case axle.KindPeeringRoutes:
 		if step.Delete {
-			return s.deleteRoutes(ctx)
+			return s.deleteRoutes(ctx, in)
 		}
 		return s.startRoutes(ctx, in)
 	case axle.KindPeeringDNS:

@@ -241,9 +241,9 @@ func (s *peeringStep) previewUnknown(found []types.VpcPeeringConnection, after [
 	return p
 }
 
-// startDelete deletes every connection with our tags.
-func (s *peeringStep) startDelete(ctx context.Context) (axle.Progress, error) {
-	found, err := s.findOurs(ctx)
+// startDelete deletes the connections that it is about.
+func (s *peeringStep) startDelete(ctx context.Context, in axle.Inputs) (axle.Progress, error) {
+	found, err := s.doomed(ctx, in)
 	if err != nil {
 		return axle.Progress{}, err
 	}

@@ -272,13 +272,21 @@ type tableRoute struct {
 	route types.Route
 }
 
-// ourRoutes finds the routes to connections with our tags in all route tables
-// of the account and region. Deleted connections count: their routes stay, as
-// blackholes, as long as nobody removes them.
+// ourRoutes finds the routes to connections with our tags. Deleted connections
+// count: their routes stay, as blackholes, as long as nobody removes them.
 func (s *peeringStep) ourRoutes(ctx context.Context) ([]tableRoute, error) {
 	found, err := s.findOurs(ctx)
-	if err != nil || len(found) == 0 {
+	if err != nil {
 		return nil, err
+	}
+	return s.routesTo(ctx, found)
+}
+
+// routesTo finds the routes to connections in all route tables of the account and
+// region.
+func (s *peeringStep) routesTo(ctx context.Context, found []types.VpcPeeringConnection) ([]tableRoute, error) {
+	if len(found) == 0 {
+		return nil, nil
 	}
 	ids := make([]string, len(found))
 	for i := range found {
@@ -299,9 +307,13 @@ func (s *peeringStep) ourRoutes(ctx context.Context) ([]tableRoute, error) {
 	return out, nil
 }
 
-// deleteRoutes removes the routes to our connections.
-func (s *peeringStep) deleteRoutes(ctx context.Context) (axle.Progress, error) {
-	routes, err := s.ourRoutes(ctx)
+// deleteRoutes removes the routes to the connections that it is about.
+func (s *peeringStep) deleteRoutes(ctx context.Context, in axle.Inputs) (axle.Progress, error) {
+	found, err := s.doomed(ctx, in)
+	if err != nil {
+		return axle.Progress{}, err
+	}
+	routes, err := s.routesTo(ctx, found)
 	if err != nil {
 		return axle.Progress{}, err
 	}

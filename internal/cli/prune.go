@@ -17,14 +17,17 @@ func (a *App) pruneCommand() *cobra.Command {
 	var flags deployFlags
 	cmd := &cobra.Command{
 		Use:   "prune",
-		Short: "Delete stacks of the project that axle.yaml has no more",
+		Short: "Delete stacks and peerings of the project that axle.yaml has no more",
 		Long: `Looks into every account of the organization that can be entered, in all of its
-enabled regions, for stacks of this project that no environment of axle.yaml wants
-there any more: stacks that were taken out, and accounts and regions that left the
-targets. Shows them, asks, and deletes them, readers before what they read; without a
-terminal it only shows them, unless --yes is given. Roles of bootstrap, protected
-stacks, and stacks whose exports are in use stay. Peerings aren't pruned. What
-couldn't be deleted stays visible as DELETE_FAILED.`,
+enabled regions, for stacks and VPC peerings of this project that no environment of
+axle.yaml wants there any more: those that were taken out, and those of accounts and
+regions that left the targets. Shows them, asks, and deletes them: of a peering the
+routes on both sides and then the connection, after these the stacks, readers before
+what they read; without a terminal it only shows them, unless --yes is given. Roles of
+bootstrap, protected stacks, and stacks whose exports are in use stay, and connections
+without all of Axle's tags. A peering is looked for where it was requested, so that is
+what --where and --region narrow; where its accepter can't be entered, the routes there
+stay and are told of. What couldn't be deleted stays visible as DELETE_FAILED.`,
 		Example: `  axle prune
   axle prune --yes --where 'account.tags["env"] == "dev"' --confirm-targets 12`,
 		Args: noArgs,
@@ -57,7 +60,7 @@ func (a *App) prune(ctx context.Context, flags deployFlags) error {
 	defer done()
 	if len(p.Steps) == 0 && !a.json() {
 		a.warnings(w)
-		a.note("Nothing to prune: no stack of project %s is where axle.yaml doesn't want it.", w.Project())
+		a.note("Nothing to prune: no stack or peering of project %s is where axle.yaml doesn't want it.", w.Project())
 		return nil
 	}
 	if !flags.yes {

@@ -13,7 +13,8 @@ import (
 	"axle/internal/store"
 )
 
-// The brake of a run. Targets are stacks in an account and region.
+// The brake of a run. Targets are stacks in an account and region, and of a prune
+// the peering connections that it deletes, which need no stack to go along.
 const (
 	// brakeLeast is how many targets must be at stake: smaller differences, and
 	// deletions of fewer stacks, are let through.
@@ -25,11 +26,11 @@ const (
 	brakeRuns = 50
 )
 
-// targetsOf counts the stacks that a plan acts on.
+// targetsOf counts what a plan acts on.
 func targetsOf(p *plan.Plan) int {
 	n := 0
 	for i := range p.Steps {
-		if p.Steps[i].Kind == plan.KindStack {
+		if kind := p.Steps[i].Kind; kind == plan.KindStack || kind == axle.KindPeeringRequest && p.Command == "prune" {
 			n++
 		}
 	}
@@ -60,16 +61,13 @@ func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
 		return braked(fmt.Sprintf("--confirm-targets %d, but this %s has %d targets", n, p.Command, now), p.Command, now)
 	}
 	if p.Command == "destroy" || p.Command == "prune" {
-		all, err := w.projectStacks(ctx, p)
+		all, what, err := w.projectTargets(ctx, p)
 		if err != nil {
 			return err
 		}
 		if now >= brakeLeast && now*100 > all*brakeDeletes {
-			return braked(fmt.Sprintf("this %s would delete %d of the project's %d stacks, more than %d%%", p.Command, now, all, brakeDeletes), p.Command, now)
+			return braked(fmt.Sprintf("this %s would delete %d of the project's %d %s, more than %d%%", p.Command, now, all, what, brakeDeletes), p.Command, now)
 		}
-	}
-	if db == nil {
-		return nil
 	}
 	last, was, err := w.lastLike(ctx, db, p)
 	if err != nil || was == nil {
@@ -104,6 +102,9 @@ func braked(message, command string, now int) error {
 // narrowing, with its plan, or nil; one that was blocked touched nothing and
 // doesn't count.
 func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle.Run, *plan.Plan, error) {
+	if db == nil {
+		return axle.Run{}, nil, nil
+	}
 	runs, err := db.Runs(ctx, p.Project, brakeRuns)
 	if err != nil {
 		return axle.Run{}, nil, fmt.Errorf("look for the last %s: %w", p.Command, err)
@@ -127,37 +128,46 @@ func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle
 	return axle.Run{}, nil, nil
 }
 
-// warnPeerings tells of peerings that the last run had and axle.yaml has no more:
-// unlike stacks they aren't found by prune.
+// warnPeerings tells of peerings that the last deploy had and axle.yaml has no more:
+// like stacks they stay until a prune.
 func (w *Work) warnPeerings(last axle.Run, was *plan.Plan) {
 	if last.Command != "deploy" {
 		return
 	}
+	var gone []string
 	for _, key := range slices.Sorted(maps.Keys(was.Specs)) {
-		gone := was.Specs[key].Peering
-		if gone == nil || slices.ContainsFunc(w.project.Peerings, func(p config.Peering) bool { return p.Name == gone.Peering }) {
-			continue
+		of := was.Specs[key].Peering
+		if of != nil && !slices.ContainsFunc(w.project.Peerings, func(p config.Peering) bool { return p.Name == of.Peering }) {
+			gone = append(gone, of.Peering)
 		}
-		w.warn("peering %s, which %s had, isn't in axle.yaml any more: its connections and routes stay until they are deleted by hand (aws ec2 delete-vpc-peering-connection in the requester's accounts; their tag is axle:peering=%s)", gone.Peering, last.ID, gone.Peering)
+	}
+	switch len(gone) {
+	case 0:
+	case 1:
+		w.warn("peering %s, which %s had, isn't in axle.yaml any more: its connections and routes stay until axle prune removes them", gone[0], last.ID)
+	default:
+		w.warn("peerings %s, which %s had, aren't in axle.yaml any more: their connections and routes stay until axle prune removes them", listed(gone), last.ID)
 	}
 }
 
-// projectStacks counts the stacks of the project: for a prune those that are
-// deployed, else those that axle.yaml has.
-func (w *Work) projectStacks(ctx context.Context, p *plan.Plan) (int, error) {
+// projectTargets counts what the project has of what a plan deletes: for a prune
+// what is deployed, else the stacks that axle.yaml has.
+func (w *Work) projectTargets(ctx context.Context, p *plan.Plan) (n int, what string, err error) {
 	switch {
+	case p.Command == "prune" && w.peered > 0:
+		return w.deployed + w.peered, "stacks and peering connections", nil
 	case p.Command == "prune":
-		return w.deployed, nil
+		return w.deployed, "stacks", nil
 	case p.Narrowed == nil:
-		return targetsOf(p), nil
+		return targetsOf(p), "stacks", nil
 	}
 	whole := *w
 	whole.where, whole.opts.Where, whole.opts.Regions, whole.Warnings = nil, "", nil, nil
 	all, err := whole.build(ctx, true)
 	if err != nil {
-		return 0, err
+		return 0, "", err
 	}
-	return targetsOf(all), nil
+	return targetsOf(all), "stacks", nil
 }
 
 // narrowing is what narrows a run's targets: runs of other narrowings aren't

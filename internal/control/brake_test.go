@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"axle"
+	"axle/internal/config"
 	"axle/internal/plan"
 	"axle/internal/store"
 )
@@ -51,6 +52,47 @@ func TestBrakeBounds(t *testing.T) {
 		w.deployed = tt.all
 		held(t, w.brake(t.Context(), db, planned("prune", tt.now)), tt.braked, tt.now)
 	}
+}
+
+// A prune's connections count, among all that is deployed; a destroy's go with its
+// stacks.
+func TestBrakeCountsPeerings(t *testing.T) {
+	peered := func(command string, n int) *plan.Plan {
+		p := planned(command, 2)
+		for i := range n {
+			id := plan.PeeringStep("link", axle.Target{Account: fmt.Sprintf("%012d", i), Region: "eu-west-1"}, "request")
+			p.Steps = append(p.Steps, axle.Step{ID: id, Kind: axle.KindPeeringRequest, Name: "link"},
+				axle.Step{ID: id + "-routes", Kind: axle.KindPeeringRoutes, Name: "link"})
+		}
+		return p
+	}
+	w, db := braking(t)
+	w.deployed, w.peered = 20, 10
+	held(t, w.brake(t.Context(), db, peered("prune", 7)), false, 9)
+	err := w.brake(t.Context(), db, peered("prune", 8))
+	held(t, err, true, 10)
+	if err != nil && !strings.HasPrefix(err.Error(), "this prune would delete 10 of the project's 30 stacks and peering connections, more than 5%") {
+		t.Error(err)
+	}
+	held(t, w.brake(t.Context(), db, peered("destroy", 8)), false, 2)
+	w.opts.ConfirmTargets = 10
+	held(t, w.brake(t.Context(), db, peered("prune", 8)), false, 10)
+}
+
+// What was taken out is told of, once.
+func TestBrakeTellsOfPeerings(t *testing.T) {
+	w, db := braking(t)
+	w.project = &config.Project{Peerings: []config.Peering{{Name: "kept"}}}
+	was := planned("deploy", 2)
+	was.Specs = map[string]*axle.Spec{}
+	for _, name := range []string{"kept", "gone", "another"} {
+		was.Specs["peering/"+name] = &axle.Spec{Peering: &axle.PeeringSpec{Project: "p", Peering: name}}
+	}
+	ran(t, db, "r1", axle.RunSucceeded, was)
+	for range 2 { // before it is asked about, and before it runs
+		held(t, w.brake(t.Context(), db, planned("deploy", 2)), false, 2)
+	}
+	same(t, "warnings", w.Warnings, []string{"peerings another, gone, which r1 had, aren't in axle.yaml any more: their connections and routes stay until axle prune removes them"})
 }
 
 // A run is compared with the last one of its like that touched anything.

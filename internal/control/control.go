@@ -87,6 +87,7 @@ type Work struct {
 	org       *axle.Organization
 	hub       plan.Hub
 	deployed  int // stacks of the project that a prune found
+	peered    int // and peering connections
 	began     time.Time
 	run       string // id, also for use cases that keep no record
 	asked     *projectReads

@@ -55,7 +55,7 @@ func stillRead(readers []Reader) error {
 	}
 	hint := "let the readers go in the same run or change them first; axle outputs --readers shows all; --force-references goes on all the same"
 	if slices.ContainsFunc(readers, func(r Reader) bool { return r.Peering != "" }) {
-		hint = "a peering goes with its requester's stack: destroy that in the same run or before, or take the peering out by hand; --force-references goes on all the same"
+		hint = "a peering goes with its requester's stack: destroy that in the same run or before, or remove what axle.yaml doesn't have any more with axle prune; --force-references goes on all the same"
 	}
 	return &StillReadError{readers, &axle.Failure{Code: "StillRead", Blocked: true, Message: "what others still read would be gone; nothing was touched:\n  " + strings.Join(lines, "\n  "), Hint: hint}}
 }
@@ -393,7 +393,7 @@ func (r *references) stackOutputReaders() map[place][]string {
 // by output(), as far as the runs that deployed these tell, and by their templates.
 // Those of a target that wasn't looked into count as staying, unless the account
 // is closed or has left.
-func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Target]map[string]bool, held map[place]string) error {
+func (w *Work) holdRead(ctx context.Context, found []surplus, going []lapsed, stays map[axle.Target]map[string]bool, held map[place]string) error {
 	if w.opts.ForceReferences || len(found) == 0 {
 		return nil
 	}
@@ -415,7 +415,7 @@ func (w *Work) holdRead(ctx context.Context, found []surplus, stays map[axle.Tar
 			held[at] = fmt.Sprintf("its output %s is read by stack %s in %s, which stays and was last deployed with it", u.Output, u.Step.Name, u.Step.Where())
 		}
 	}
-	if err := w.holdConnected(ctx, recorded, byStep, held); err != nil {
+	if err := w.holdConnected(ctx, recorded, byStep, going, held); err != nil {
 		return err
 	}
 	if !slices.ContainsFunc(w.project.Stacks, func(s config.Stack) bool {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"axle"
+	"axle/internal/action"
 	"axle/internal/cfn"
 	"axle/internal/config"
 	"axle/internal/plan"
@@ -22,10 +23,11 @@ type surplus struct {
 	stack  cfn.Stack
 }
 
-// PlanPrune opens the project and finds its stacks that axle.yaml has no more, or
-// that are where nothing targets any more: in every account of the organization
-// that can be entered, in every region that it has enabled. What any environment
-// wants stays. The plan deletes them in the reverse order of their references.
+// PlanPrune opens the project and finds its stacks and peerings that axle.yaml has
+// no more, or that are where nothing targets any more: in every account of the
+// organization that can be entered, in every region that it has enabled. What any
+// environment wants stays. The plan deletes the stacks in the reverse order of their
+// references, and before them the peerings of their VPCs.
 //
 // What has left the targets is deleted: so the organization is discovered anew,
 // with all tags, as an environment that isn't the chosen one may select by them.
@@ -57,7 +59,11 @@ func (w *Work) planPrune(ctx context.Context) (*plan.Plan, error) {
 	p := &plan.Plan{Project: w.project.Name.Value, Command: "prune", Env: w.project.Env, Hub: w.hub, Narrowed: w.narrowing(),
 		Accounts: map[string]axle.Account{}, Specs: map[string]*axle.Spec{}, Templates: map[string][]byte{}}
 	driver := w.driver(ctx, w.cloud, p, nil)
-	found, stays, err := w.findSurplus(ctx, driver, places, wanted)
+	found, stays, err := w.findSurplus(ctx, driver, places, wanted.stacks)
+	if err != nil {
+		return nil, err
+	}
+	lapsed, err := w.findLapsed(ctx, slices.SortedFunc(maps.Keys(stays), axle.Target.Compare), wanted)
 	if err != nil {
 		return nil, err
 	}
@@ -69,15 +75,15 @@ func (w *Work) planPrune(ctx context.Context) (*plan.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := w.holdRead(ctx, found, stays, held); err != nil {
+	if err := w.holdRead(ctx, found, lapsed, stays, held); err != nil {
 		return nil, err
 	}
-	steps := w.pruneSteps(p, found, before, held)
-	if p.Steps, err = plan.Arrange(steps); err != nil { // references of different times contradict each other
+	steps, removals := w.pruneSteps(p, found, before, held), w.removePeerings(p, lapsed)
+	if p.Steps, err = plan.Arrange(afterPeerings(steps, removals)); err != nil { // references of different times contradict each other
 		for i := range steps {
 			steps[i].Needs = nil
 		}
-		p.Steps, err = plan.Arrange(steps)
+		p.Steps, err = plan.Arrange(afterPeerings(steps, removals))
 	}
 	return p, err
 }
@@ -157,18 +163,29 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// wanted are the names of stacks that axle.yaml asks for in each target, in any
-// of its environments and without narrowing. An environment with a mistake is
-// an error: what it wants isn't known.
-func (w *Work) wanted(regions map[string][]string) (map[axle.Target]map[string]bool, error) {
-	out := map[axle.Target]map[string]bool{}
+// wants is what axle.yaml asks for: names of stacks in each target, and connections
+// of peerings.
+type wants struct {
+	stacks   map[axle.Target]map[string]bool
+	peerings map[plan.Peering]bool
+}
+
+// wanted is what axle.yaml asks for in any of its environments and without
+// narrowing. An environment with a mistake is an error: what it wants isn't known.
+func (w *Work) wanted(regions map[string][]string) (*wants, error) {
+	out := &wants{map[axle.Target]map[string]bool{}, map[plan.Peering]bool{}}
 	for _, env := range append([]string{""}, w.project.Environments...) {
 		project, problems := config.Load(w.project.File, env)
 		err := problems.Err()
 		var p *plan.Plan
 		if err == nil {
-			p, problems = plan.Build(plan.Input{Project: project, Org: w.org, Enabled: regions, NoPeering: true, Destroy: true})
-			err = problems.Err()
+			in := plan.Input{Project: project, Org: w.org, Enabled: regions, Destroy: true}
+			p, problems = plan.Build(in)
+			if err = problems.Err(); err != nil && env == "" && len(w.project.Environments) > 0 { // its stacks may make sense without its peerings
+				in.NoPeering = true
+				p, problems = plan.Build(in)
+				err = problems.Err()
+			}
 		}
 		switch {
 		case err != nil && env == "" && len(w.project.Environments) > 0:
@@ -183,10 +200,13 @@ func (w *Work) wanted(regions map[string][]string) (map[axle.Target]map[string]b
 			if s.Kind != plan.KindStack {
 				continue
 			}
-			if out[s.Target()] == nil {
-				out[s.Target()] = map[string]bool{}
+			if out.stacks[s.Target()] == nil {
+				out.stacks[s.Target()] = map[string]bool{}
 			}
-			out[s.Target()][s.Spec.Stack.StackName] = true
+			out.stacks[s.Target()][s.Spec.Stack.StackName] = true
+		}
+		for _, c := range p.Peerings() {
+			out.peerings[c] = true
 		}
 	}
 	return out, nil
@@ -387,21 +407,31 @@ func (w *Work) pruneSteps(p *plan.Plan, found []surplus, before map[place][]plac
 	return steps
 }
 
-// holdAgain gives the stacks of a prune that goes on the reasons of now to stay: what
-// held them may be gone, and what nobody wanted may be wanted again.
+// holdAgain gives the steps of a prune that goes on the reasons of now to stay: what
+// held a stack may be gone, and what nobody wanted may be wanted again.
 func holdAgain(p, now *plan.Plan) {
-	inputs := map[place]map[string]axle.Value{}
+	inputs, lapsed := map[place]map[string]axle.Value{}, map[string]bool{}
 	for i := range now.Steps {
-		inputs[placeOf(&now.Steps[i])] = now.Steps[i].Input
+		if s := &now.Steps[i]; s.Kind == plan.KindStack {
+			inputs[placeOf(s)] = s.Input
+		} else {
+			lapsed[s.Input[action.ConnectionInput].Literal] = true
+		}
 	}
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		input, surplus := inputs[placeOf(s)]
-		if s.Input[axle.HeldInput].Literal != "" {
-			s.Input = input
+		surplus := lapsed[s.Input[action.ConnectionInput].Literal]
+		if s.Kind == plan.KindStack {
+			var input map[string]axle.Value
+			if input, surplus = inputs[placeOf(s)]; s.Input[axle.HeldInput].Literal != "" {
+				s.Input = input
+			}
 		}
 		if !surplus {
-			s.Input = map[string]axle.Value{axle.HeldInput: {Literal: "axle.yaml asks for it now, or its account couldn't be looked into"}}
+			if s.Input == nil {
+				s.Input = map[string]axle.Value{}
+			}
+			s.Input[axle.HeldInput] = axle.Value{Literal: "axle.yaml asks for it now, or its account couldn't be looked into"}
 		}
 	}
 }

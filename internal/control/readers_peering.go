@@ -87,21 +87,25 @@ func (r *references) connected(ctx context.Context, uses []plan.Use) ([]plan.Use
 }
 
 // holdConnected adds to held which of the surplus stacks, by their steps, have
-// outputs that connections are made of which are still there: their VPCs couldn't
-// be deleted.
-func (w *Work) holdConnected(ctx context.Context, recorded []plan.Use, byStep map[string]place, held map[place]string) error {
+// outputs that connections are made of which are still there, and don't go with them:
+// their VPCs couldn't be deleted.
+func (w *Work) holdConnected(ctx context.Context, recorded []plan.Use, byStep map[string]place, going []lapsed, held map[place]string) error {
 	r := &references{w: w, connections: map[string]connection{}}
+	goes := map[place]bool{}
+	for _, c := range going {
+		goes[place{c.Requester, peeringPlace(c.Peering)}] = true
+	}
 	var uses []plan.Use
 	for _, u := range recorded {
 		account, known := w.org.Account(u.Step.Account)
-		if _, surplus := byStep[u.Producer]; surplus && u.By == plan.ByPeering && known && account.Active() {
+		if _, surplus := byStep[u.Producer]; surplus && u.By == plan.ByPeering && known && account.Active() && !goes[placeOf(u.Step)] {
 			uses = append(uses, u)
 		}
 	}
 	uses, err := r.connected(ctx, uses)
 	for _, u := range uses {
 		x := r.peering(Reader{}, u)
-		held[byStep[u.Producer]] = "its output " + u.Output + " is read by " + x.label() + ", whose connection is there: delete it first"
+		held[byStep[u.Producer]] = "its output " + u.Output + " is read by " + x.label() + ", whose connection is there and isn't pruned with it"
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package plan
 import (
 	"maps"
 	"slices"
+	"strings"
 
 	"axle"
 	"axle/internal/config"
@@ -44,7 +45,7 @@ type connection struct {
 	requester, accepter axle.Target
 }
 
-func (c connection) id(part string) string { return peeringStep(c.peering.Name, c.requester, part) }
+func (c connection) id(part string) string { return PeeringStep(c.peering.Name, c.requester, part) }
 
 // side gives the outputs of one side's stack as values.
 func (c connection) side(s *config.Side, at axle.Target) func(key string) axle.Value {
@@ -63,7 +64,7 @@ func (c connection) addSteps() {
 	c.add(axle.KindPeeringAccept, "accept", c.accepter, "", map[string]axle.Value{"peering": made})
 	c.add(axle.KindPeeringRoutes, "routes-requester", c.requester, accepted, map[string]axle.Value{
 		"peering": made, "cidr": to(c.peering.Accepter.CIDR.Value), "route_tables": tables(&c.peering.Requester, from)})
-	c.add(axle.KindPeeringRoutes, "routes-accepter", c.accepter, accepted, map[string]axle.Value{
+	c.add(axle.KindPeeringRoutes, accepterRoutes, c.accepter, accepted, map[string]axle.Value{
 		"peering": made, "cidr": from(c.peering.Requester.CIDR.Value), "route_tables": tables(&c.peering.Accepter, to)})
 	if c.peering.DNS {
 		c.add(axle.KindPeeringDNS, "dns-requester", c.requester, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "requester"}})
@@ -104,6 +105,32 @@ func tables(s *config.Side, output func(string) axle.Value) axle.Value {
 		v.Refs = append(v.Refs, ref)
 	}
 	return v
+}
+
+// accepterRoutes is the part of a peering that tells where it ends.
+const accepterRoutes = "routes-accepter"
+
+// Peering names one connection of a peering by where it begins and ends.
+type Peering struct {
+	Name                string
+	Requester, Accepter axle.Target
+}
+
+// Peerings are the connections that a plan makes, or removes.
+func (p *Plan) Peerings() []Peering {
+	var out []Peering
+	for i := range p.Steps {
+		s := &p.Steps[i]
+		if s.Kind != axle.KindPeeringRoutes {
+			continue
+		}
+		account, region, _ := strings.Cut(s.Input["requester"].Literal, "/")
+		requester := axle.Target{Account: account, Region: region}
+		if s.ID == PeeringStep(s.Name, requester, accepterRoutes) {
+			out = append(out, Peering{s.Name, requester, s.Target()})
+		}
+	}
+	return out
 }
 
 // turnAround makes a destroy of what was built as a deploy: every edge is

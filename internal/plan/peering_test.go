@@ -186,3 +186,15 @@ func TestDestroyWithoutInputs(t *testing.T) {
 		}
 	}
 }
+
+// Connections are the same whether they are made or removed.
+func TestPeerings(t *testing.T) {
+	hub, at := axle.Target{Account: "000000000001", Region: "eu-west-1"}, func(account string) axle.Target {
+		return axle.Target{Account: account, Region: "eu-west-1"}
+	}
+	want := []plan.Peering{{Name: "link", Requester: at("000000000002"), Accepter: hub}, {Name: "link", Requester: at("000000000003"), Accepter: hub}}
+	w := peered
+	same(t, "of a deploy", w.build(t).Peerings(), want)
+	w.destroy = true
+	same(t, "of a destroy", w.build(t).Peerings(), want)
+}

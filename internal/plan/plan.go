@@ -75,7 +75,8 @@ func outputsStep(stack string, t axle.Target) string {
 	return KindOutputs + "/" + stack + "/" + t.String()
 }
 
-func peeringStep(name string, requester axle.Target, part string) string {
+// PeeringStep is the id of a part of a peering's connection.
+func PeeringStep(name string, requester axle.Target, part string) string {
 	return "peering/" + name + "/" + requester.String() + "/" + part
 }
 
