@@ -54,6 +54,11 @@ func (w *Work) Brake(ctx context.Context, p *plan.Plan) error {
 
 func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
 	now := targetsOf(p)
+	last, was, err := w.lastLike(ctx, db, p)
+	if err != nil {
+		return err
+	}
+	w.warnPeerings(last, was)
 	if n := w.opts.ConfirmTargets; n > 0 {
 		if n == now {
 			return nil
@@ -69,11 +74,9 @@ func (w *Work) brake(ctx context.Context, db store.Store, p *plan.Plan) error {
 			return braked(fmt.Sprintf("this %s would delete %d of the project's %d %s, more than %d%%", p.Command, now, all, what, brakeDeletes), p.Command, now)
 		}
 	}
-	last, was, err := w.lastLike(ctx, db, p)
-	if err != nil || was == nil {
-		return err
+	if was == nil {
+		return nil
 	}
-	w.warnPeerings(last, was)
 	then, word := targetsOf(was), ""
 	switch {
 	case max(now-then, then-now) < brakeLeast:

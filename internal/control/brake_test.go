@@ -79,7 +79,7 @@ func TestBrakeCountsPeerings(t *testing.T) {
 	held(t, w.brake(t.Context(), db, peered("prune", 8)), false, 10)
 }
 
-// What was taken out is told of, once.
+// What was taken out is told of, also where the number of targets is confirmed.
 func TestBrakeTellsOfPeerings(t *testing.T) {
 	w, db := braking(t)
 	w.project = &config.Project{Peerings: []config.Peering{{Name: "kept"}}}
@@ -89,6 +89,7 @@ func TestBrakeTellsOfPeerings(t *testing.T) {
 		was.Specs["peering/"+name] = &axle.Spec{Peering: &axle.PeeringSpec{Project: "p", Peering: name}}
 	}
 	ran(t, db, "r1", axle.RunSucceeded, was)
+	w.opts.ConfirmTargets = 2
 	for range 2 { // before it is asked about, and before it runs
 		held(t, w.brake(t.Context(), db, planned("deploy", 2)), false, 2)
 	}
