@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -142,6 +143,8 @@ func (l *life) all(policies []byte) []string {
 		func() { l.write(lifeFiles("dedicated", "dedicated")); l.deploy("replace the spoke's network") },
 		l.failing,
 		l.status,
+		l.orphan,
+		func() { l.deploy("deploy after the prune") },
 		func() {
 			gone, err := l.open().Destroy(l.ctx, nil, nil, nil)
 			l.note("destroy", gone.Records, err)
@@ -189,6 +192,33 @@ func (l *life) status() {
 			l.said = append(l.said, "status: "+s.Failure.Error())
 		}
 	}
+}
+
+// orphan prunes the peering from the hub's side, as when the spoke's account has left.
+func (l *life) orphan() {
+	left := filepath.Join(filepath.Dir(l.file), "left.yaml")
+	l.write(map[string]string{"left.yaml": `
+name: life
+organization: {source: file:left-accounts.yaml}
+access: {role: axle-spoke}
+hub: {account: account.management, region: eu-west-1}
+regions: [eu-west-1]
+stacks:
+  hub: {template: hub.yaml, targets: hub}
+`, "left-accounts.yaml": `management: {id: "111111111111", name: management}` + "\n"})
+	w, p, err := PlanPrune(l.ctx, Options{File: left, Version: "test"})
+	if err != nil {
+		l.Fatal(err)
+	}
+	if w.Warnings != nil { // it couldn't look everywhere
+		l.note("look for what to prune", nil, errors.New(strings.Join(w.Warnings, "; ")))
+		return
+	}
+	if len(p.Steps) != 2 {
+		l.Errorf("pruned are %v, want the routes and the connection of the hub's side", p.Steps)
+	}
+	d, err := w.Prune(l.ctx, p, nil, nil)
+	l.note("prune", d.Records, err)
 }
 
 func newLife(t *testing.T) *life {

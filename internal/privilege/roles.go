@@ -172,7 +172,8 @@ func (g *Group) texts(into grants) {
 	}
 }
 
-// peering adds what VPC peerings take on this side.
+// peering adds what VPC peerings take on this side. Both delete: the accepter does
+// when the requester's account is closed.
 func (g *Group) peering(into grants) {
 	p := g.Peering
 	if !p.Requests && !p.Accepts {
@@ -181,11 +182,10 @@ func (g *Group) peering(into grants) {
 	connection := g.arns("ec2", p.Regions, "vpc-peering-connection/*")
 	into.on("ec2:DescribeRouteTables ec2:DescribeVpcPeeringConnections", "*")
 	into.on("ec2:CreateRoute ec2:DeleteRoute ec2:ReplaceRoute", g.arns("ec2", p.Regions, "route-table/*")...)
-	into.on("ec2:CreateTags", connection...)
+	into.on("ec2:CreateTags ec2:DeleteVpcPeeringConnection", connection...)
 	vpcs := g.arns("ec2", p.Regions, "vpc/*")
 	if p.Requests {
 		into.on("ec2:CreateVpcPeeringConnection", append(connection, vpcs...)...)
-		into.on("ec2:DeleteVpcPeeringConnection", connection...)
 	}
 	if p.Accepts {
 		into.on("ec2:AcceptVpcPeeringConnection", append(connection, vpcs...)...)
