@@ -97,6 +97,7 @@ func organization(w *world) {
 			w.same("the added parameter", s.env+".flights.internal", w.parameter(cfg, "/network/zone"))
 		})
 	})
+	w.step("prune of a peering by its old name", func() { f.renamed(w) })
 	w.step("destroy", func() {
 		got := w.run(0, "destroy").actions()
 		w.same("what destroy did", []int{9, 6}, []int{got["stack delete"], got["peering-request delete"]})
@@ -106,6 +107,28 @@ func organization(w *world) {
 		r := w.run(0, "destroy")
 		w.same("what the second destroy did", r.Counts.Unchanged, len(r.Steps))
 	})
+}
+
+// renamed gives the peering another name: prune removes the connections and routes of
+// the old one, and nothing else. With its name again the deploy makes all anew.
+func (f flights) renamed(w *world) {
+	w.t.Helper()
+	w.edit("axle.yaml", "spoke-to-hub:", "home:")
+	w.same("what prune did", map[string]int{"peering-request delete": 6, "peering-routes delete": 12}, w.run(0, "prune").actions())
+	for _, region := range regions {
+		for _, account := range f.accounts() {
+			w.same("peerings of "+account, 0, len(w.peerings(w.in(account, region))))
+		}
+		hub := w.in(f.tools, region)
+		out := w.deployed(hub, "flights-hub-network", "hub-network")
+		w.same("routes of the hub", 0, len(w.routes(hub, out["RouteTableA"]))+len(w.routes(hub, out["RouteTableB"])))
+	}
+	_, stderr := w.axle(0, "prune", "--yes")
+	w.has("another prune", stderr, "Nothing to prune")
+	w.edit("axle.yaml", "home:", "spoke-to-hub:")
+	got := w.run(0, "deploy").actions()
+	w.same("what the deploy after it made", []int{6, 12}, []int{got["peering-request create"], got["peering-routes create"]})
+	f.look(w, nil)
 }
 
 // guarded checks that the spoke role can be entered through the hub's only, and
