@@ -62,15 +62,23 @@ func (c connection) addSteps() {
 		"vpc": from(c.peering.Requester.VPC.Value), "peer_vpc": to(c.peering.Accepter.VPC.Value),
 		"peer_account": {Literal: c.accepter.Account}, "peer_region": {Literal: c.accepter.Region}})
 	c.add(axle.KindPeeringAccept, "accept", c.accepter, "", map[string]axle.Value{"peering": made})
-	c.add(axle.KindPeeringRoutes, "routes-requester", c.requester, accepted, map[string]axle.Value{
-		"peering": made, "cidr": to(c.peering.Accepter.CIDR.Value), "route_tables": tables(&c.peering.Requester, from)})
-	c.add(axle.KindPeeringRoutes, accepterRoutes, c.accepter, accepted, map[string]axle.Value{
-		"peering": made, "cidr": from(c.peering.Requester.CIDR.Value), "route_tables": tables(&c.peering.Accepter, to)})
+	if c.routed(&c.peering.Requester) {
+		c.add(axle.KindPeeringRoutes, "routes-requester", c.requester, accepted, map[string]axle.Value{
+			"peering": made, "cidr": to(c.peering.Accepter.CIDR.Value), "route_tables": tables(&c.peering.Requester, from)})
+	}
+	if c.routed(&c.peering.Accepter) {
+		c.add(axle.KindPeeringRoutes, accepterRoutes, c.accepter, accepted, map[string]axle.Value{
+			"peering": made, "cidr": from(c.peering.Requester.CIDR.Value), "route_tables": tables(&c.peering.Accepter, to)})
+	}
 	if c.peering.DNS {
 		c.add(axle.KindPeeringDNS, "dns-requester", c.requester, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "requester"}})
 		c.add(axle.KindPeeringDNS, "dns-accepter", c.accepter, accepted, map[string]axle.Value{"peering": made, "side": {Literal: "accepter"}})
 	}
 }
+
+// routed says whether a side has routes: to be made, or left from when axle.yaml
+// named tables.
+func (c connection) routed(s *config.Side) bool { return len(s.RouteTables) > 0 || c.in.Destroy }
 
 // add adds one step, which needs what its inputs refer to, and after.
 func (c connection) add(kind, part string, at axle.Target, after string, input map[string]axle.Value) {

@@ -93,6 +93,11 @@ func TestPeeringOptions(t *testing.T) {
 	same(t, "steps without DNS", len(w.build(t).Steps), 4+2*4)
 	w.noPeering = true
 	same(t, "steps without peering", len(w.build(t).Steps), 4)
+	oneWay := peered
+	oneWay.yaml = strings.Replace(oneWay.yaml, ", route_tables: [TableA, TableB]", "", 1)
+	same(t, "steps with routes on one side", len(oneWay.build(t).Steps), 4+2*5)
+	oneWay.destroy = true
+	find(t, oneWay.build(t), devLink+"routes-accepter") // there may be some from before
 
 	narrowed := peered
 	narrowed.where = `account.name == "dev"`
