@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"runtime"
 	"slices"
 	"strings"
@@ -128,9 +129,10 @@ func (s *setting) print(out io.Writer, r results, rounds int) {
 	}
 }
 
-// verdict says how a goal was met; one without a bound is a figure only.
+// verdict says how a goal was met, by the figure that is shown; one without a bound
+// is a figure only.
 func (g goal) verdict(s *setting, r results) string {
-	got := g.of(s, r)
+	got := math.Round(g.of(s, r)*100) / 100
 	switch {
 	case g.bound == 0:
 		return fmt.Sprintf("      %s: %.2f%s", g.text, got, g.unit)

@@ -6,8 +6,14 @@ import (
 	"sync/atomic"
 )
 
-// mostAhead is how many accounts are entered at once before anybody asks.
-const mostAhead = 16
+// firstAhead and mostAhead are how many accounts are entered at once before anybody
+// asks: a few, and one more for each that has been entered. A journal in a file is
+// open before the first answer, and the calls of its run shall not queue behind many;
+// one in a database takes some round trips.
+const (
+	firstAhead = 4
+	mostAhead  = 16
+)
 
 // EnterAhead begins to enter accounts, in their order, a few and never more than
 // atOnce at a time, while the caller is busy with something else. Who needs
@@ -26,14 +32,23 @@ func (c *Cloud) EnterAhead(ctx context.Context, accounts []string, atOnce int) (
 		_, _ = c.target(accounts[i]).Retrieve(ctx) // who needs it asks again
 		return true
 	}
-	for range min(mostAhead, atOnce, len(accounts)) {
+	most := int64(min(mostAhead, atOnce, len(accounts)))
+	var workers atomic.Int64
+	var work func()
+	work = func() {
+		for enter() {
+			if workers.Add(1) <= most {
+				entering.Go(work)
+			}
+		}
+	}
+	for range min(firstAhead, most) {
+		workers.Add(1)
 		c.proof.begin() // from now on: Certain waits for the first
 		entering.Go(func() {
-			more := enter()
+			enter()
 			c.proof.end(false)
-			for more {
-				more = enter()
-			}
+			work()
 		})
 	}
 	return func() {
