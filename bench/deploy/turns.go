@@ -11,7 +11,7 @@ import (
 const inTurns = "again, in turns"
 
 // pairs is how often for each round.
-const pairs = 10
+const pairs = 20
 
 // turns has both tools do again, one after the other on one emulator, what they
 // did: one emulator differs from the next by more than what there is to be seen.
