@@ -151,9 +151,17 @@ func (p *Plan) lines() []string {
 			continue
 		}
 		slices.SortStableFunc(at.groups, func(a, b *PlanGroup) int { return a.rank() - b.rank() })
-		var parts []string
+		var phrases, parts []string
+		count := map[string]int{}
 		for _, g := range at.groups {
-			parts = append(parts, fmt.Sprintf("%d %s", len(g.Targets), g.phrase()))
+			phrase := g.phrase()
+			if count[phrase] == 0 {
+				phrases = append(phrases, phrase)
+			}
+			count[phrase] += len(g.Targets)
+		}
+		for _, phrase := range phrases {
+			parts = append(parts, fmt.Sprintf("%d %s", count[phrase], phrase))
 		}
 		out = append(out, fmt.Sprintf("%s: %s: %s", at.name, plural(at.n, "target"), strings.Join(parts, ", ")))
 	}
