@@ -115,7 +115,7 @@ func tables(s *config.Side, output func(string) axle.Value) axle.Value {
 	return v
 }
 
-// accepterRoutes is the part of a peering that tells where it ends.
+// accepterRoutes is the part of a destroyed peering that tells where it ends.
 const accepterRoutes = "routes-accepter"
 
 // Peering names one connection of a peering by where it begins and ends.
@@ -124,17 +124,22 @@ type Peering struct {
 	Requester, Accepter axle.Target
 }
 
-// Peerings are the connections that a plan makes, or removes.
+// Peerings are the connections that a plan makes, or removes: a deploy accepts where
+// one ends, a destroy removes its routes there.
 func (p *Plan) Peerings() []Peering {
 	var out []Peering
 	for i := range p.Steps {
 		s := &p.Steps[i]
-		if s.Kind != axle.KindPeeringRoutes {
+		part := "accept"
+		if s.Delete {
+			part = accepterRoutes
+		}
+		if s.Kind != axle.KindPeeringAccept && s.Kind != axle.KindPeeringRoutes {
 			continue
 		}
 		account, region, _ := strings.Cut(s.Input["requester"].Literal, "/")
 		requester := axle.Target{Account: account, Region: region}
-		if s.ID == PeeringStep(s.Name, requester, accepterRoutes) {
+		if s.ID == PeeringStep(s.Name, requester, part) {
 			out = append(out, Peering{s.Name, requester, s.Target()})
 		}
 	}

@@ -200,6 +200,9 @@ func TestPeerings(t *testing.T) {
 	want := []plan.Peering{{Name: "link", Requester: at("000000000002"), Accepter: hub}, {Name: "link", Requester: at("000000000003"), Accepter: hub}}
 	w := peered
 	same(t, "of a deploy", w.build(t).Peerings(), want)
+	routeless := w
+	routeless.yaml = strings.Replace(w.yaml, ", route_tables: [TableA, TableB]", "", 1)
+	same(t, "of a deploy without routes where they end", routeless.build(t).Peerings(), want)
 	w.destroy = true
 	same(t, "of a destroy", w.build(t).Peerings(), want)
 }
