@@ -104,31 +104,19 @@ func braked(message, command string, now int) error {
 // lastLike is the project's last run of the same command, environment and
 // narrowing, with its plan, or nil; one that was blocked touched nothing and
 // doesn't count.
-func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (axle.Run, *plan.Plan, error) {
+func (w *Work) lastLike(ctx context.Context, db store.Store, p *plan.Plan) (last axle.Run, was *plan.Plan, err error) {
 	if db == nil {
-		return axle.Run{}, nil, nil
+		return last, nil, nil
 	}
-	runs, err := db.Runs(ctx, p.Project, brakeRuns)
-	if err != nil {
-		return axle.Run{}, nil, fmt.Errorf("look for the last %s: %w", p.Command, err)
-	}
-	for _, r := range runs {
-		if r.Command != p.Command || r.Env != p.Env || r.Status == axle.RunBlocked {
-			continue
-		}
-		_, body, err := db.Run(ctx, r.ID)
-		if err != nil {
-			return axle.Run{}, nil, fmt.Errorf("read run %s: %w", r.ID, err)
-		}
-		was, err := plan.Decode(body)
-		if err != nil {
-			continue // of another version: a record, never the truth
-		}
-		if slices.Equal(was.Narrowed, p.Narrowed) {
-			return r, was, nil
-		}
-	}
-	return axle.Run{}, nil, nil
+	err = recordedPlans(ctx, db, p.Project, brakeRuns,
+		func(r axle.Run) bool { return r.Command == p.Command && r.Env == p.Env && r.Status != axle.RunBlocked },
+		func(r axle.Run, of *plan.Plan) bool {
+			if slices.Equal(of.Narrowed, p.Narrowed) {
+				last, was = r, of
+			}
+			return was == nil
+		})
+	return last, was, err
 }
 
 // warnPeerings tells of peerings that the last deploy had and axle.yaml has no more:

@@ -250,24 +250,9 @@ func (w *Work) recordedUses(ctx context.Context, chosen func(axle.Run) bool) ([]
 		return nil, err
 	}
 	defer db.Close()
-	runs, err := db.Runs(ctx, w.Project(), recordedRuns)
-	if err != nil {
-		return nil, fmt.Errorf("look for what earlier runs read: %w", err)
-	}
 	var out []plan.Use
 	seen := map[string]bool{}
-	for _, run := range runs {
-		if run.Command != "deploy" || !chosen(run) {
-			continue
-		}
-		_, body, err := db.Run(ctx, run.ID)
-		if err != nil {
-			return nil, fmt.Errorf("read run %s: %w", run.ID, err)
-		}
-		was, err := plan.Decode(body)
-		if err != nil {
-			continue // of another version: a record, never the truth
-		}
+	err = recordedPlans(ctx, db, w.Project(), recordedRuns, func(r axle.Run) bool { return isDeploy(r) && chosen(r) }, func(_ axle.Run, was *plan.Plan) bool {
 		for _, u := range was.Uses() {
 			if !seen[u.Step.ID] {
 				out = append(out, u)
@@ -276,8 +261,9 @@ func (w *Work) recordedUses(ctx context.Context, chosen func(axle.Run) bool) ([]
 		for i := range was.Steps {
 			seen[was.Steps[i].ID] = true
 		}
-	}
-	return out, nil
+		return true
+	})
+	return out, err
 }
 
 // recordedRuns is how many earlier runs are looked at.

@@ -11,6 +11,7 @@ import (
 
 	"axle"
 	"axle/internal/config"
+	"axle/internal/plan"
 	"axle/internal/store"
 )
 
@@ -121,6 +122,34 @@ func readStore(ctx context.Context, o Options) (store.Store, error) {
 	}
 	return openStore(ctx, o)
 }
+
+// recordedPlans goes over the plans of a project's latest runs that are chosen, the
+// newest first, as long as do wants more. It looks at so many runs at most.
+func recordedPlans(ctx context.Context, db store.Store, project string, most int, chosen func(axle.Run) bool, do func(axle.Run, *plan.Plan) (more bool)) error {
+	runs, err := db.Runs(ctx, project, most)
+	if err != nil {
+		return fmt.Errorf("look for earlier runs: %w", err)
+	}
+	for _, r := range runs {
+		if !chosen(r) {
+			continue
+		}
+		_, body, err := db.Run(ctx, r.ID)
+		if err != nil {
+			return fmt.Errorf("read run %s: %w", r.ID, err)
+		}
+		was, err := plan.Decode(body)
+		if err != nil {
+			continue // of another version: a record, never the truth
+		}
+		if !do(r, was) {
+			break
+		}
+	}
+	return nil
+}
+
+func isDeploy(r axle.Run) bool { return r.Command == "deploy" }
 
 // scope is the project whose runs are meant when none is named: in a journal
 // that is shared, axle.yaml's own; in a folder's, empty for all that are there.

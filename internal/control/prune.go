@@ -286,25 +286,7 @@ func (w *Work) formerReaders(ctx context.Context, found []surplus) (before map[p
 	}
 	open := len(byStep)
 	seen := map[string]bool{}
-	runs, err := db.Runs(ctx, w.Project(), brakeRuns)
-	if err != nil {
-		return nil, fmt.Errorf("look for the runs that made what is to be pruned: %w", err)
-	}
-	for _, r := range runs {
-		if open == 0 {
-			break
-		}
-		if r.Command != "deploy" {
-			continue
-		}
-		_, body, err := db.Run(ctx, r.ID)
-		if err != nil {
-			return nil, fmt.Errorf("read run %s: %w", r.ID, err)
-		}
-		was, err := plan.Decode(body)
-		if err != nil {
-			continue // of another version: a record, never the truth
-		}
+	err = recordedPlans(ctx, db, w.Project(), brakeRuns, isDeploy, func(_ axle.Run, was *plan.Plan) bool {
 		for i := range was.Steps {
 			s := &was.Steps[i]
 			reader, ok := byStep[s.ID]
@@ -319,8 +301,9 @@ func (w *Work) formerReaders(ctx context.Context, found []surplus) (before map[p
 				}
 			}
 		}
-	}
-	return before, nil
+		return open > 0
+	})
+	return before, err
 }
 
 // exporters adds to before who imports what the surplus stacks export. Those

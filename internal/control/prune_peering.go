@@ -142,31 +142,15 @@ func (w *Work) hadPeerings(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	defer db.Close()
-	runs, err := db.Runs(ctx, w.Project(), brakeRuns)
-	if err != nil {
-		return false, fmt.Errorf("look for runs with peerings: %w", err)
-	}
 	had := true
-	for _, r := range runs {
-		if r.Command != "deploy" {
-			continue
-		}
-		_, body, err := db.Run(ctx, r.ID)
-		if err != nil {
-			return false, fmt.Errorf("read run %s: %w", r.ID, err)
-		}
-		was, err := plan.Decode(body)
-		if err != nil {
-			continue // of another version: a record, never the truth
-		}
+	err = recordedPlans(ctx, db, w.Project(), brakeRuns, isDeploy, func(_ axle.Run, was *plan.Plan) bool {
 		had = false
 		for _, spec := range was.Specs {
-			if spec.Peering != nil {
-				return true, nil
-			}
+			had = had || spec.Peering != nil
 		}
-	}
-	return had, nil
+		return !had
+	})
+	return had, err
 }
 
 // findAccepters finds out whose accepter's routes can't be removed, and tells what
